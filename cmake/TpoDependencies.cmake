@@ -1,0 +1,36 @@
+# Libraries from the system. LibTorch, which no distribution packages in a usable version, is in LibTorch.cmake.
+#
+# Names for DEPS: absl::…, yaml-cpp, spdlog::spdlog, nlohmann_json::nlohmann_json, CLI11::CLI11, Threads::Threads;
+# and, unless TPO_CORE_ONLY: tpo::libtorch, tpo::grpc, protobuf::libprotobuf, prometheus-cpp::pull.
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(yaml-cpp CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(OpenSSL REQUIRED)
+
+if(NOT TPO_CORE_ONLY)
+  # The module, not protobuf's own configuration: distributions ship protobuf built without CMake.
+  find_package(Protobuf MODULE REQUIRED)
+  find_package(gRPC CONFIG REQUIRED)
+  find_package(prometheus-cpp CONFIG REQUIRED)
+  find_program(TPO_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+  mark_as_advanced(TPO_GRPC_CPP_PLUGIN)
+
+  add_library(tpo_grpc INTERFACE)
+  target_link_libraries(tpo_grpc INTERFACE gRPC::grpc++ protobuf::libprotobuf)
+  add_library(tpo::grpc ALIAS tpo_grpc)
+
+  include(LibTorch)
+endif()
+
+if(TPO_BUILD_TESTS)
+  find_package(GTest CONFIG REQUIRED)
+endif()
+if(TPO_BUILD_BENCHMARKS)
+  find_package(benchmark CONFIG REQUIRED)
+endif()
