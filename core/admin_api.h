@@ -1,0 +1,56 @@
+// The run as its operators see it: what `tpo status` shows and what an operator may ask of a learner.
+//
+// Implementation: the learner's main loop. services/grpc/learner_service.h serves it over gRPC.
+// Thread-safe.
+#ifndef TPO_CORE_ADMIN_API_H_
+#define TPO_CORE_ADMIN_API_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/types.h"
+
+namespace tpo {
+
+// Where a checkpoint is.
+struct CheckpointInfo {
+  std::string path;  // on the learner's machine
+  int64_t step = 0;  // that it holds
+
+  friend bool operator==(const CheckpointInfo&, const CheckpointInfo&) = default;
+};
+
+// A snapshot of the run.
+struct RunStatus {
+  std::string run_id;
+  int64_t step = 0;  // steps done
+  int64_t total_steps = 0;
+  WeightVersion weight_version = 0;  // newest published
+  double reward_mean = 0.0;          // of the last step
+  double error = 0.0;                // of the last step, where the task defines one
+  Ledger ledger;
+  uint32_t workers = 0;  // that called within the last minute
+  bool draining = false;
+  std::string version;  // of the binary
+
+  friend bool operator==(const RunStatus&, const RunStatus&) = default;
+};
+
+class AdminApi {
+ public:
+  virtual ~AdminApi() = default;
+
+  // Writes a checkpoint of the last finished step and returns when it is durable. May take long. Idempotent.
+  virtual absl::StatusOr<CheckpointInfo> Checkpoint() = 0;
+
+  // Asks the run to finish the step in flight, write a checkpoint and end. Returns at once. Idempotent.
+  virtual void Drain() = 0;
+
+  // Returns at once.
+  virtual RunStatus GetStatus() = 0;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_CORE_ADMIN_API_H_

@@ -1,0 +1,91 @@
+// The learner as rollout workers see it: the one narrow interface between the two roles.
+//
+// Implementations: learner/learner_endpoint.h (in memory, the real thing) and services/grpc_learner_client.h
+// (the same over a channel; `tpo train` uses it over an in-process channel). One contract suite runs on both
+// (tests/core/learner_api_contract.h).
+//
+// Thread-safe: one object serves all threads of a worker.
+#ifndef TPO_CORE_LEARNER_API_H_
+#define TPO_CORE_LEARNER_API_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/run_spec.h"
+#include "core/types.h"
+#include "core/weight_snapshot.h"
+
+namespace tpo {
+
+// What a worker needs to work.
+struct RunInfo {
+  std::string worker_id;
+  std::string run_id;
+  uint64_t seed = 0;
+  TransformerSpec transformer;
+  SamplingSpec sampling;
+  bool want_token_rewards = false;
+  std::vector<VerifierSpec> verifiers;
+
+  friend bool operator==(const RunInfo&, const RunInfo&) = default;
+};
+
+// Why there is no lease now.
+struct NoLease {
+  // True: the run is over or draining and no lease will ever come. False: ask again after `retry_after`, or
+  // when a new weight version arrives.
+  bool finished = false;
+  absl::Duration retry_after;
+};
+using LeaseResult = std::variant<Lease, NoLease>;
+
+enum class SubmitOutcome {
+  kUnspecified = 0,
+  kAccepted = 1,
+  kDuplicate = 2,
+  kLeaseExpired = 3,
+  kStale = 4,
+  kUnverified = 5,
+  kInvalid = 6,
+};
+
+// The answer to one submitted group.
+struct SubmitResult {
+  uint64_t lease_id = 0;
+  uint64_t prompt_id = 0;
+  SubmitOutcome outcome = SubmitOutcome::kUnspecified;
+  std::string error;  // with kInvalid: the field at fault
+};
+
+class LearnerApi {
+ public:
+  virtual ~LearnerApi() = default;
+
+  // Announces a worker. Call again after NOT_FOUND or a lost connection.
+  virtual absl::StatusOr<RunInfo> Register(const std::string& worker_name) = 0;
+
+  // Takes prompts on lease; never blocks for prompts. NOT_FOUND: the learner doesn't know `worker_id`.
+  virtual absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) = 0;
+
+  // Submits groups; one result per group, in order. Idempotent by (lease, prompt). On an error it is unknown which
+  // groups arrived: submit all of them again.
+  virtual absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(const std::string& worker_id,
+                                                                 const std::vector<Group>& groups) = 0;
+
+  // Returns the newest weights, waiting up to `timeout` for a version above `newer_than` (-1: any). All bytes of
+  // the returned snapshot have been checked. DEADLINE_EXCEEDED: none came; CANCELLED: closed.
+  virtual absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string& worker_id,
+                                                                               WeightVersion newer_than,
+                                                                               absl::Duration timeout) = 0;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_CORE_LEARNER_API_H_

@@ -1,0 +1,417 @@
+#include "core/lease_book.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
+
+namespace tpo {
+namespace {
+
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+// How often WaitForBatch looks for leases that are over.
+constexpr absl::Duration kExpiryPoll = absl::Milliseconds(100);
+// No run gives as many leases between two checkpoints.
+constexpr uint64_t kLeaseIdsPerIncarnation = uint64_t{1} << 32;
+
+int ScoredCount(const Group& group) {
+  return static_cast<int>(
+      std::count_if(group.verdicts.begin(), group.verdicts.end(),
+                    [](const Verdict& verdict) { return verdict.kind == VerdictKind::kScored; }));
+}
+
+absl::Status CheckState(const LeaseBook::State& state) {
+  if (!state.ledger.Balances()) return absl::InvalidArgumentError("ledger: it doesn't balance");
+  if (state.weight_version < 0) return absl::InvalidArgumentError("weight_version: it is negative");
+  if (state.next_lease_id == 0 || state.next_lease_id > (uint64_t{1} << 62)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("next_lease_id: ", state.next_lease_id, " is out of range"));
+  }
+  uint64_t unfinished = 0;
+  uint64_t lowest_allowed = 0;
+  for (const std::vector<uint64_t>& unit : state.unfinished_units) {
+    if (unit.empty()) return absl::InvalidArgumentError("unfinished_units: a unit is empty");
+    for (const uint64_t prompt_id : unit) {
+      if (prompt_id < lowest_allowed || prompt_id >= state.cursor) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "unfinished_units: prompt ", prompt_id, " isn't in ascending order below the cursor"));
+      }
+      lowest_allowed = prompt_id + 1;
+    }
+    unfinished += unit.size();
+  }
+  const Ledger& ledger = state.ledger;
+  if (ledger.in_flight > unfinished) {
+    return absl::InvalidArgumentError("ledger.in_flight: more than there are unfinished prompts");
+  }
+  if (ledger.trained + ledger.dropped_stale + ledger.dropped_unverified + unfinished !=
+      state.cursor) {
+    return absl::InvalidArgumentError(
+        "cursor: it isn't the sum of finished and unfinished prompts");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+LeaseBook::LeaseBook(Options options, PromptSource* source, const Clock* clock)
+    : options_(options), source_(source), clock_(clock) {
+  assert(options_.prompts_per_lease > 0 && options_.prompts_per_step > 0);
+}
+
+absl::StatusOr<LeaseResult> LeaseBook::LeasePrompts() {
+  absl::MutexLock lock(&mutex_);
+  ExpireLeasesLocked();
+  if (Finished()) return NoLease{.finished = true, .retry_after = kRetryAfter};
+  if (!waiting_units_.empty()) return LeaseUnit(units_.find(*waiting_units_.begin()));
+  const int64_t size = NextUnitSize();
+  if (size == 0) return NoLease{.finished = false, .retry_after = kRetryAfter};
+  return LeaseFreshUnit(size);
+}
+
+bool LeaseBook::Finished() const {
+  return draining_ ||
+         static_cast<int64_t>(ledger_.trained) >= options_.steps * options_.prompts_per_step;
+}
+
+int64_t LeaseBook::NextUnitSize() const {
+  const int64_t per_step = options_.prompts_per_step;
+  const int64_t places =
+      std::min(weight_version_ + 1 + options_.max_staleness, options_.steps) * per_step;
+  const int64_t taken = static_cast<int64_t>(ledger_.trained) + unfinished_;
+  if (taken >= places) return 0;
+  return std::min<int64_t>(
+      {options_.prompts_per_lease, places - taken, per_step - taken % per_step});
+}
+
+absl::StatusOr<Lease> LeaseBook::LeaseUnit(UnitMap::iterator unit) {
+  auto& [first_prompt, value] = *unit;
+  if (value.prompts.empty()) {
+    std::vector<Prompt> prompts;
+    for (const uint64_t prompt_id : value.prompt_ids) {
+      TPO_ASSIGN_OR_RETURN(prompts.emplace_back(), source_->At(prompt_id));
+    }
+    value.prompts = std::move(prompts);
+  }
+  deadlines_.erase({value.deadline, first_prompt});
+  waiting_units_.erase(first_prompt);
+  value.lease_id = next_lease_id_++;
+  if (value.first_lease_id == 0) value.first_lease_id = value.lease_id;
+  value.deadline = clock_->Now() + options_.lease_time_to_live;
+  deadlines_.emplace(value.deadline, first_prompt);
+  for (PromptState& state : value.states) {
+    if (state != PromptState::kWaiting) continue;
+    state = PromptState::kLeased;
+    ++ledger_.leased;
+    ++ledger_.in_flight;
+  }
+  return Lease{.id = value.lease_id,
+               .prompts = value.prompts,
+               .min_weight_version = weight_version_,
+               .time_to_live = options_.lease_time_to_live};
+}
+
+absl::StatusOr<Lease> LeaseBook::LeaseFreshUnit(int64_t size) {
+  Unit fresh;
+  for (int64_t i = 0; i < size; ++i) fresh.prompt_ids.push_back(cursor_ + static_cast<uint64_t>(i));
+  fresh.states.assign(static_cast<size_t>(size), PromptState::kWaiting);
+  const auto unit = units_.emplace(cursor_, std::move(fresh)).first;
+  absl::StatusOr<Lease> lease = LeaseUnit(unit);
+  if (!lease.ok()) {
+    units_.erase(unit);
+    return lease;
+  }
+  cursor_ += static_cast<uint64_t>(size);
+  unfinished_ += size;
+  return lease;
+}
+
+void LeaseBook::ExpireLeases() {
+  absl::MutexLock lock(&mutex_);
+  ExpireLeasesLocked();
+}
+
+void LeaseBook::ExpireLeasesLocked() {
+  const absl::Duration now = clock_->Now();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const auto unit = units_.find(deadlines_.begin()->second);
+    for (PromptState& state : unit->second.states) {
+      if (state != PromptState::kLeased) continue;
+      state = PromptState::kWaiting;
+      ++ledger_.expired;
+      --ledger_.in_flight;
+    }
+    TidyUnit(unit);
+  }
+}
+
+LeaseBook::Place LeaseBook::FindPrompt(uint64_t prompt_id) {
+  auto unit = units_.upper_bound(prompt_id);
+  if (unit == units_.begin()) return {.unit = units_.end()};
+  --unit;
+  const std::vector<uint64_t>& ids = unit->second.prompt_ids;
+  const auto found = std::lower_bound(ids.begin(), ids.end(), prompt_id);
+  if (found == ids.end() || *found != prompt_id) return {.unit = units_.end()};
+  return {.unit = unit, .index = static_cast<size_t>(found - ids.begin())};
+}
+
+SubmitResult LeaseBook::CheckLease(uint64_t lease_id, uint64_t prompt_id, const Place& place) {
+  SubmitResult result;
+  result.lease_id = lease_id;
+  result.prompt_id = prompt_id;
+  const auto invalid = [&result](std::string error) {
+    result.outcome = SubmitOutcome::kInvalid;
+    result.error = std::move(error);
+    return result;
+  };
+  if (lease_id == 0 || lease_id >= next_lease_id_) {
+    return invalid(absl::StrCat("lease_id: lease ", lease_id, " was never given"));
+  }
+  // Leases from before a restart: what was sampled with a version that the restart lost must not
+  // come in.
+  if (closed_ || lease_id < first_own_lease_id_) {
+    result.outcome = SubmitOutcome::kLeaseExpired;
+    return result;
+  }
+  if (prompt_id >= cursor_)
+    return invalid(absl::StrCat("prompt_id: prompt ", prompt_id, " was never leased"));
+  if (place.unit == units_.end()) {
+    result.outcome = SubmitOutcome::kLeaseExpired;
+    return result;
+  }
+  const Unit& unit = place.unit->second;
+  if (unit.first_lease_id == 0 || lease_id < unit.first_lease_id || lease_id > unit.lease_id) {
+    return invalid(absl::StrCat("lease_id: lease ", lease_id, " never held prompt ", prompt_id));
+  }
+  return result;
+}
+
+SubmitResult LeaseBook::Submit(Group group) {
+  absl::MutexLock lock(&mutex_);
+  const Place place = FindPrompt(group.prompt_id);
+  SubmitResult result = CheckLease(group.lease_id, group.prompt_id, place);
+  if (result.outcome != SubmitOutcome::kUnspecified) return result;
+  PromptState& state = place.unit->second.states[place.index];
+  switch (state) {
+    case PromptState::kReady:
+    case PromptState::kTrained:
+      result.outcome = SubmitOutcome::kDuplicate;
+      break;
+    case PromptState::kDroppedStale:
+      result.outcome = SubmitOutcome::kStale;
+      break;
+    case PromptState::kDroppedUnverified:
+      result.outcome = SubmitOutcome::kUnverified;
+      break;
+    case PromptState::kWaiting:
+      // It had been counted as expired; taking it counts as leasing it again.
+      state = PromptState::kLeased;
+      ++ledger_.leased;
+      ++ledger_.in_flight;
+      [[fallthrough]];
+    case PromptState::kLeased:
+      result.outcome = Admit(place, std::move(group));
+      break;
+  }
+  return result;
+}
+
+SubmitOutcome LeaseBook::Admit(const Place& place, Group group) {
+  const WeightVersion oldest = OldestWeightVersion(group);
+  if (weight_version_ - oldest > options_.max_staleness) {
+    Finish(place, PromptState::kDroppedStale);
+    return SubmitOutcome::kStale;
+  }
+  if (ScoredCount(group) < options_.min_scored_completions) {
+    Finish(place, PromptState::kDroppedUnverified);
+    return SubmitOutcome::kUnverified;
+  }
+  const uint64_t prompt_id = group.prompt_id;
+  ready_.emplace(prompt_id, Ready{.group = std::move(group), .oldest_version = oldest});
+  place.unit->second.states[place.index] = PromptState::kReady;
+  TidyUnit(place.unit);
+  return SubmitOutcome::kAccepted;
+}
+
+SubmitResult LeaseBook::Reject(uint64_t lease_id, uint64_t prompt_id, std::string error) {
+  absl::MutexLock lock(&mutex_);
+  const Place place = FindPrompt(prompt_id);
+  const SubmitResult check = CheckLease(lease_id, prompt_id, place);
+  // Only the present holder can give a prompt back; to an earlier one it has been taken away
+  // already.
+  if (check.outcome == SubmitOutcome::kUnspecified && lease_id == place.unit->second.lease_id) {
+    PromptState& state = place.unit->second.states[place.index];
+    if (state == PromptState::kLeased) {
+      state = PromptState::kWaiting;
+      ++ledger_.expired;
+      --ledger_.in_flight;
+      TidyUnit(place.unit);
+    }
+  }
+  return {.lease_id = lease_id,
+          .prompt_id = prompt_id,
+          .outcome = SubmitOutcome::kInvalid,
+          .error = std::move(error)};
+}
+
+void LeaseBook::Finish(const Place& place, PromptState state) {
+  switch (state) {
+    case PromptState::kTrained:
+      ++ledger_.trained;
+      break;
+    case PromptState::kDroppedStale:
+      ++ledger_.dropped_stale;
+      break;
+    default:
+      ++ledger_.dropped_unverified;
+      break;
+  }
+  --ledger_.in_flight;
+  --unfinished_;
+  place.unit->second.states[place.index] = state;
+  TidyUnit(place.unit);
+}
+
+void LeaseBook::TidyUnit(UnitMap::iterator unit) {
+  auto& [first_prompt, value] = *unit;
+  const auto any = [&states = value.states](PromptState state) {
+    return std::find(states.begin(), states.end(), state) != states.end();
+  };
+  const bool leased = any(PromptState::kLeased);
+  const bool waiting = any(PromptState::kWaiting);
+  if (!leased) deadlines_.erase({value.deadline, first_prompt});
+  if (waiting) {
+    waiting_units_.insert(first_prompt);
+  } else {
+    waiting_units_.erase(first_prompt);
+  }
+  if (leased || waiting || any(PromptState::kReady)) return;
+  value.prompts = {};
+  finished_units_.push_back(first_prompt);
+  if (finished_units_.size() > kRememberedUnits) {
+    units_.erase(finished_units_.front());
+    finished_units_.pop_front();
+  }
+}
+
+absl::StatusOr<std::vector<ReadyGroup>> LeaseBook::WaitForBatch(absl::Duration timeout) {
+  const size_t wanted = static_cast<size_t>(options_.prompts_per_step);
+  const absl::Duration give_up = Clock::Monotonic().Now() + timeout;
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    if (closed_) return absl::CancelledError("the lease book is closed");
+    ExpireLeasesLocked();
+    DropStale();
+    if (ready_.size() >= wanted) return TakeBatch();
+    const absl::Duration left = give_up - Clock::Monotonic().Now();
+    if (left <= absl::ZeroDuration()) {
+      return absl::DeadlineExceededError(
+          absl::StrCat(ready_.size(), " of ", wanted, " groups of the step are ready"));
+    }
+    const auto changed = [this, wanted]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return closed_ || ready_.size() >= wanted;
+    };
+    mutex_.AwaitWithTimeout(absl::Condition(&changed), std::min(left, kExpiryPoll));
+  }
+}
+
+void LeaseBook::DropStale() {
+  for (auto ready = ready_.begin(); ready != ready_.end();) {
+    if (weight_version_ - ready->second.oldest_version <= options_.max_staleness) {
+      ++ready;
+      continue;
+    }
+    Finish(FindPrompt(ready->first), PromptState::kDroppedStale);
+    ready = ready_.erase(ready);
+  }
+}
+
+std::vector<ReadyGroup> LeaseBook::TakeBatch() {
+  std::vector<std::pair<WeightVersion, uint64_t>> order;
+  for (const auto& [prompt_id, ready] : ready_) order.emplace_back(ready.oldest_version, prompt_id);
+  std::sort(order.begin(), order.end());
+  order.resize(static_cast<size_t>(options_.prompts_per_step));
+  std::sort(order.begin(), order.end(),
+            [](const auto& a, const auto& b) { return a.second < b.second; });
+
+  std::vector<ReadyGroup> batch;
+  for (const auto& [version, prompt_id] : order) {
+    const auto ready = ready_.find(prompt_id);
+    const Place place = FindPrompt(prompt_id);
+    batch.push_back({.prompt = place.unit->second.prompts[place.index],
+                     .group = std::move(ready->second.group)});
+    ready_.erase(ready);
+    Finish(place, PromptState::kTrained);
+  }
+  return batch;
+}
+
+void LeaseBook::SetWeightVersion(WeightVersion version) {
+  absl::MutexLock lock(&mutex_);
+  weight_version_ = std::max(weight_version_, version);
+}
+
+void LeaseBook::Drain() {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+}
+
+void LeaseBook::Close() {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+  closed_ = true;
+}
+
+Ledger LeaseBook::ledger() const {
+  absl::MutexLock lock(&mutex_);
+  return ledger_;
+}
+
+LeaseBook::State LeaseBook::Save() const {
+  absl::MutexLock lock(&mutex_);
+  State state{.next_lease_id = next_lease_id_,
+              .cursor = cursor_,
+              .unfinished_units = {},
+              .ledger = ledger_,
+              .weight_version = weight_version_};
+  for (const auto& [first_prompt, unit] : units_) {
+    std::vector<uint64_t> unfinished;
+    for (size_t i = 0; i < unit.states.size(); ++i) {
+      const PromptState prompt = unit.states[i];
+      if (prompt == PromptState::kWaiting || prompt == PromptState::kLeased ||
+          prompt == PromptState::kReady) {
+        unfinished.push_back(unit.prompt_ids[i]);
+      }
+    }
+    if (!unfinished.empty()) state.unfinished_units.push_back(std::move(unfinished));
+  }
+  return state;
+}
+
+absl::Status LeaseBook::Restore(const State& state) {
+  TPO_RETURN_IF_ERROR(CheckState(state));
+  absl::MutexLock lock(&mutex_);
+  if (cursor_ != 0 || next_lease_id_ != 1 || weight_version_ != 0) {
+    return absl::FailedPreconditionError("the lease book is already in use");
+  }
+  first_own_lease_id_ = state.next_lease_id + kLeaseIdsPerIncarnation;
+  next_lease_id_ = first_own_lease_id_;
+  cursor_ = state.cursor;
+  weight_version_ = state.weight_version;
+  ledger_ = state.ledger;
+  ledger_.expired += ledger_.in_flight;
+  ledger_.in_flight = 0;
+  for (const std::vector<uint64_t>& ids : state.unfinished_units) {
+    Unit unit;
+    unit.prompt_ids = ids;
+    unit.states.assign(ids.size(), PromptState::kWaiting);
+    units_.emplace(ids.front(), std::move(unit));
+    waiting_units_.insert(ids.front());
+    unfinished_ += static_cast<int64_t>(ids.size());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tpo

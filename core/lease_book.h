@@ -1,0 +1,196 @@
+// Who may answer which prompt, what came back, and what is ready to be trained on: the learner's
+// book-keeping, free of threads, transport and tensors.
+//
+// Prompts are numbered along the run's stream and leased in fixed units of `prompts_per_lease` (a
+// unit never spans two steps, so the last of a step may be smaller). A unit whose lease expires is
+// leased again whole, under a new lease id: the same prompts together, hence the same tensor shapes
+// and, with the counter-based sampler, the same completions. Each prompt ends in exactly one of:
+// trained, dropped_stale, dropped_unverified, or expired and leased again (core/types.h, Ledger);
+// the ledger balances after every call.
+//
+//   unleased ──Lease──► leased ──Submit──► ready ──TakeBatch──► trained
+//      ▲                  │                  │
+//      └──── expiry ──────┘                  └─ too old at TakeBatch: dropped_stale
+//
+// Admission (docs/decisions): with V published versions after the initial one and staleness bound
+// S, a prompt may be leased only while leased + ready + trained < (V + 1 + S) * prompts_per_step;
+// so what is leased, in flight and queued never exceeds what will be admitted, and S = 0 is the
+// synchronous mode. A prompt that is dropped frees its place, so every step trains on exactly
+// prompts_per_step groups. Places are counted, not prompt ids: with drops, the ids of a step
+// needn't be contiguous.
+//
+// Memory is bounded: prompts and groups in flight by the admission rule, finished units by
+// kRememberedUnits. A group for a unit that is forgotten is answered with kLeaseExpired.
+//
+// Thread-safe. Never blocks, except WaitForBatch; the prompt source is called with the lock held.
+#ifndef TPO_CORE_LEASE_BOOK_H_
+#define TPO_CORE_LEASE_BOOK_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "core/clock.h"
+#include "core/learner_api.h"
+#include "core/prompt_source.h"
+#include "core/types.h"
+
+namespace tpo {
+
+// A group that may be trained on, with its prompt.
+struct ReadyGroup {
+  Prompt prompt;
+  Group group;
+};
+
+class LeaseBook {
+ public:
+  struct Options {
+    int prompts_per_lease = 0;  // > 0
+    int prompts_per_step = 0;   // > 0
+    int64_t steps = 0;          // no lease is given beyond this many steps
+    int max_staleness = 0;      // S
+    int min_scored_completions = 0;
+    absl::Duration lease_time_to_live;
+  };
+
+  // What a checkpoint needs to go on: taken between steps. In-flight prompts are counted as expired
+  // on Restore and leased again.
+  struct State {
+    uint64_t next_lease_id = 1;
+    // Prompts of the stream below this were given to some unit.
+    uint64_t cursor = 0;
+    // Ids of prompts below the cursor that are neither trained nor dropped, by unit.
+    std::vector<std::vector<uint64_t>> unfinished_units;
+    Ledger ledger;
+    WeightVersion weight_version = 0;
+  };
+
+  // `source` and `clock` must outlive the book.
+  LeaseBook(Options options, PromptSource* source, const Clock* clock);
+
+  // Finished units whose outcomes are remembered, so that a repeated Submit is answered as before.
+  static constexpr size_t kRememberedUnits = 4096;
+
+  // The next unit, an expired one first, for a worker that will sample with at least the current
+  // version. Errors are the prompt source's.
+  absl::StatusOr<LeaseResult> LeasePrompts();
+
+  // Takes a group in. REQUIRES: it was validated (learner/admission.h). Idempotent: a repeated
+  // group isn't counted again and is answered kDuplicate, or as before when it was dropped. After
+  // Close: kLeaseExpired. A group for a prompt whose unit was leased again meanwhile is taken all
+  // the same when it is the first: its content doesn't depend on who sampled it. kInvalid: the
+  // lease never held the prompt.
+  SubmitResult Submit(Group group);
+
+  // Gives the prompt back, to be leased again at once: its group was malformed.
+  SubmitResult Reject(uint64_t lease_id, uint64_t prompt_id, std::string error);
+
+  // Waits until prompts_per_step admissible groups are ready and takes them, ascending by prompt
+  // id; they count as trained from now on. When more are ready, those sampled with the oldest
+  // versions go first. Groups staler than S at the current version are dropped on the way.
+  // `timeout` is real time, whatever the clock. DEADLINE_EXCEEDED: not enough within `timeout`
+  // (nothing is taken). CANCELLED: closed.
+  absl::StatusOr<std::vector<ReadyGroup>> WaitForBatch(absl::Duration timeout);
+
+  // A new version was published: more prompts may be leased. Call it after WeightStore::Publish. A
+  // version that isn't above the current one is ignored.
+  void SetWeightVersion(WeightVersion version);
+
+  // Expires leases whose time is over; LeasePrompts and WaitForBatch do so too.
+  void ExpireLeases();
+
+  // No lease is given any more; LeasePrompts answers `finished`.
+  void Drain();
+  // Drain, and ends WaitForBatch with CANCELLED.
+  void Close();
+
+  Ledger ledger() const;
+  State Save() const;
+  // Lease ids go on far above those of the state, so that a lease given after the checkpoint and
+  // lost with the crash can't be taken for a new one. FAILED_PRECONDITION unless the book is fresh;
+  // INVALID_ARGUMENT when the state contradicts itself.
+  absl::Status Restore(const State& state);
+
+ private:
+  enum class PromptState { kWaiting, kLeased, kReady, kTrained, kDroppedStale, kDroppedUnverified };
+
+  // Prompts that are leased together.
+  struct Unit {
+    std::vector<uint64_t> prompt_ids;  // ascending
+    std::vector<PromptState> states;   // of each prompt
+    std::vector<Prompt> prompts;       // empty until first leased, and again once finished
+    uint64_t first_lease_id = 0;       // 0: never leased by this book
+    uint64_t lease_id = 0;             // the newest
+    absl::Duration deadline;           // of the newest lease
+  };
+  // Units by their first prompt; their ranges of prompts don't overlap.
+  using UnitMap = std::map<uint64_t, Unit>;
+
+  struct Ready {
+    Group group;
+    WeightVersion oldest_version = 0;
+  };
+
+  bool Finished() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Size of the next fresh unit; 0: admission allows none now.
+  int64_t NextUnitSize() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Lease> LeaseUnit(UnitMap::iterator unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Lease> LeaseFreshUnit(int64_t size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ExpireLeasesLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Where a prompt is; unit is end() when no remembered unit holds it.
+  struct Place {
+    UnitMap::iterator unit;
+    size_t index = 0;
+  };
+  Place FindPrompt(uint64_t prompt_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What is wrong with a (lease, prompt) pair, as an answer; kUnspecified when nothing is.
+  SubmitResult CheckLease(uint64_t lease_id, uint64_t prompt_id, const Place& place)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The outcome of a group for an unresolved prompt, all entered.
+  SubmitOutcome Admit(const Place& place, Group group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends a leased or ready prompt: trained or dropped.
+  void Finish(const Place& place, PromptState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Brings the indices below up to date with the states of a unit's prompts.
+  void TidyUnit(UnitMap::iterator unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropStale() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<ReadyGroup> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  PromptSource* const source_;
+  const Clock* const clock_;
+
+  mutable absl::Mutex mutex_;
+  UnitMap units_ ABSL_GUARDED_BY(mutex_);
+  // Units to be leased (again), by first prompt.
+  std::set<uint64_t> waiting_units_ ABSL_GUARDED_BY(mutex_);
+  // (deadline, first prompt) of units under a lease with a prompt outstanding.
+  std::set<std::pair<absl::Duration, uint64_t>> deadlines_ ABSL_GUARDED_BY(mutex_);
+  // Finished units, oldest first.
+  std::deque<uint64_t> finished_units_ ABSL_GUARDED_BY(mutex_);
+  // By prompt.
+  std::map<uint64_t, Ready> ready_ ABSL_GUARDED_BY(mutex_);
+  Ledger ledger_ ABSL_GUARDED_BY(mutex_);
+  // Prompts that are neither trained nor dropped: waiting, leased or ready.
+  int64_t unfinished_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t cursor_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t first_own_lease_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  uint64_t next_lease_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  WeightVersion weight_version_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_CORE_LEASE_BOOK_H_

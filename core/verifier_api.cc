@@ -1,0 +1,76 @@
+#include "core/verifier_api.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tpo {
+namespace {
+
+Verdict Failed(std::string reason) {
+  return Verdict::Unscored(VerdictKind::kFailed, std::move(reason));
+}
+
+// What makes the token rewards unusable; empty when nothing does.
+std::string TokenRewardFault(const Completion& completion, const std::vector<float>& rewards) {
+  const size_t expected = completion.candidate_tokens.empty() ? completion.tokens.size()
+                                                              : completion.candidate_tokens.size();
+  if (rewards.size() != expected) {
+    return absl::StrCat("the verifier gave ", rewards.size(), " token rewards, expected ",
+                        expected);
+  }
+  for (size_t i = 0; i < rewards.size(); ++i) {
+    if (!std::isfinite(rewards[i]))
+      return absl::StrCat("the verifier's token_rewards[", i, "] isn't finite");
+  }
+  return "";
+}
+
+Verdict SanitizeScored(const Completion& completion, bool want_token_rewards, Verdict verdict) {
+  if (!std::isfinite(verdict.score)) return Failed("the verifier's score isn't finite");
+  for (const auto& [name, value] : verdict.components) {
+    if (!std::isfinite(value))
+      return Failed(absl::StrCat("the verifier's component '", name, "' isn't finite"));
+  }
+  if (!want_token_rewards) {
+    verdict.token_rewards.clear();
+    return verdict;
+  }
+  std::string fault = TokenRewardFault(completion, verdict.token_rewards);
+  return fault.empty() ? verdict : Failed(std::move(fault));
+}
+
+Verdict Sanitize(const Completion& completion, bool want_token_rewards, Verdict verdict) {
+  switch (verdict.kind) {
+    case VerdictKind::kScored:
+      return SanitizeScored(completion, want_token_rewards, std::move(verdict));
+    case VerdictKind::kAbstained:
+    case VerdictKind::kTimedOut:
+    case VerdictKind::kFailed:
+      // Whatever numbers came along mean nothing.
+      return Verdict::Unscored(verdict.kind, std::move(verdict.reason));
+    case VerdictKind::kUnspecified:
+      break;
+  }
+  return Failed(
+      absl::StrCat("the verifier gave a verdict of unknown kind ", static_cast<int>(verdict.kind)));
+}
+
+}  // namespace
+
+std::vector<Verdict> SanitizeVerdicts(const VerifyRequest& request, std::vector<Verdict> verdicts) {
+  const size_t expected = request.completions.size();
+  if (verdicts.size() != expected) {
+    return std::vector<Verdict>(
+        expected, Failed(absl::StrCat("the verifier gave ", verdicts.size(), " verdicts for ",
+                                      expected, " completions")));
+  }
+  for (size_t i = 0; i < expected; ++i) {
+    verdicts[i] =
+        Sanitize(request.completions[i], request.want_token_rewards, std::move(verdicts[i]));
+  }
+  return verdicts;
+}
+
+}  // namespace tpo

@@ -1,0 +1,40 @@
+#include "core/crc32c.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/weight_snapshot.h"
+
+namespace tpo {
+namespace {
+
+absl::Span<const std::byte> Bytes(const std::string& text) {
+  return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(text.data()), text.size());
+}
+
+// RFC 3720, appendix B.4, and the usual check value.
+TEST(Crc32cTest, GivesThePublishedAnswers) {
+  EXPECT_EQ(Crc32c(Bytes("123456789")), 0xE3069283);
+  EXPECT_EQ(Crc32c(Bytes(std::string(32, '\0'))), 0x8A9136AA);
+  EXPECT_EQ(Crc32c(Bytes(std::string(32, '\xff'))), 0x62A8AB43);
+  std::string ascending;
+  for (char c = 0; c < 32; ++c) ascending.push_back(c);
+  EXPECT_EQ(Crc32c(Bytes(ascending)), 0x46DD794E);
+  EXPECT_EQ(Crc32c(Bytes("")), 0);
+}
+
+TEST(Crc32cTest, TablesAgreeWithTheInstructionAtEveryLengthAndAlignment) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text.push_back(static_cast<char>(i * 37 + 11));
+  for (size_t begin = 0; begin < 9; ++begin) {
+    for (size_t size = 0; begin + size <= text.size(); ++size) {
+      const auto bytes = Bytes(text).subspan(begin, size);
+      ASSERT_EQ(Crc32c(bytes), Crc32cByTables(bytes)) << begin << " " << size;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tpo
