@@ -1,0 +1,18 @@
+// How LibTorch uses this machine.
+#ifndef TPO_POLICY_THREADS_H_
+#define TPO_POLICY_THREADS_H_
+
+#include <c10/core/Device.h>
+
+namespace tpo {
+
+// Makes LibTorch's operators run on the calling thread alone. Call once at the start of every thread that computes: both roles
+// run several small computations side by side, which beats splitting each of them.
+void UseOneThreadPerOperator();
+
+// The first CUDA device when there is one that LibTorch can use, else the CPU.
+c10::Device DefaultDevice();
+
+}  // namespace tpo
+
+#endif  // TPO_POLICY_THREADS_H_
