@@ -1,0 +1,170 @@
+#include "rollout/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
+#include "policy/prefix_tree.h"
+
+namespace tpo {
+namespace {
+
+absl::Status CheckPrompt(const Prompt& prompt, const SamplingSpec& spec, const Policy& policy) {
+  const auto invalid = [&](auto&&... parts) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt ", prompt.id, ": ", parts...));
+  };
+  if (prompt.tokens.empty()) return invalid("has no tokens");
+  const size_t length = prompt.tokens.size() + spec.max_tokens;
+  if (length > static_cast<size_t>(policy.max_positions()) + 1) {
+    return invalid(prompt.tokens.size(), " tokens and a completion of ", spec.max_tokens,
+                   " don't fit the policy's ", policy.max_positions(), " positions");
+  }
+  for (size_t i = 0; i < prompt.tokens.size(); ++i) {
+    if (prompt.tokens[i] < 0 || prompt.tokens[i] >= policy.vocabulary_size()) {
+      return invalid("token ", i, " is ", prompt.tokens[i], ", the vocabulary has ",
+                     policy.vocabulary_size());
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A completion that is being sampled.
+struct OpenCompletion {
+  Completion* completion = nullptr;
+  uint64_t prompt_id = 0;
+  uint32_t index = 0;  // within its group
+  int32_t row = 0;     // cache row of its last forwarded token
+};
+
+// All rows of the decoder's cache, grown together with it.
+class TreeSampling {
+ public:
+  TreeSampling(const SamplingSpec& spec, uint64_t seed, RandomStream stream, const Policy& policy,
+               TreeDecoder& decoder)
+      : spec_(spec),
+        seed_(seed),
+        stream_(stream),
+        vocabulary_(policy.vocabulary_size()),
+        path_stride_(policy.max_positions()),
+        decoder_(decoder) {}
+
+  void Run(absl::Span<const Prompt> prompts, std::vector<std::vector<Completion>>& groups) {
+    ForwardPrompts(prompts, groups);
+    for (int position = 0; position < spec_.max_tokens; ++position) {
+      for (OpenCompletion& open : open_) DrawToken(open, position);
+      if (position + 1 < spec_.max_tokens) ForwardDrawnTokens();
+    }
+  }
+
+ private:
+  void ForwardPrompts(absl::Span<const Prompt> prompts, std::vector<std::vector<Completion>>& groups) {
+    // One scored token per prompt tells which node its last token became.
+    const TokenId any = 0;
+    std::vector<TreeSequence> sequences;
+    for (const Prompt& prompt : prompts) sequences.push_back({prompt.tokens, {&any, 1}, {}});
+    PrefixTree tree = BuildPrefixTree(sequences, path_stride_);
+    const int completions = static_cast<int>(prompts.size()) * spec_.completions_per_prompt;
+    decoder_.Reset(tree.nodes.size() + completions * std::max(spec_.max_tokens - 1, 0));
+    first_row_ = 0;
+    log_probs_ = decoder_.Extend(tree.nodes, spec_.temperature);
+    for (size_t g = 0; g < prompts.size(); ++g) {
+      const int32_t row = tree.scored[tree.sequence_scored[g].front()].node;
+      for (int k = 0; k < spec_.completions_per_prompt; ++k) {
+        open_.push_back({&groups[g][k], prompts[g].id, static_cast<uint32_t>(k), row});
+      }
+    }
+    positions_ = std::move(tree.nodes.positions);
+    paths_ = std::move(tree.nodes.paths);
+  }
+
+  absl::Span<const float> LogProbsAt(int32_t row) const {
+    return log_probs_.subspan(static_cast<size_t>(row - first_row_) * vocabulary_, vocabulary_);
+  }
+
+  void DrawToken(OpenCompletion& open, int position) const {
+    const absl::Span<const float> log_probs = LogProbsAt(open.row);
+    const auto draw = [&](uint32_t index) {
+      return SampleToken(log_probs, UniformAt(seed_, stream_, open.prompt_id, index,
+                                              static_cast<uint32_t>(position)));
+    };
+    const TokenId token = draw(open.index);
+    open.completion->tokens.push_back(token);
+    open.completion->behavior_log_probs.push_back(log_probs[token]);
+    for (int c = 0; c < spec_.candidates_per_token; ++c) {
+      const TokenId candidate = c == 0 ? token : draw(static_cast<uint32_t>(c));
+      open.completion->candidate_tokens.push_back(candidate);
+      open.completion->candidate_log_probs.push_back(log_probs[candidate]);
+    }
+  }
+
+  void ForwardDrawnTokens() {
+    TreeNodes nodes;
+    nodes.path_stride = path_stride_;
+    const int32_t next_row = decoder_.rows();
+    std::unordered_map<int64_t, int32_t> row_of;  // of (parent row, token)
+    for (OpenCompletion& open : open_) {
+      const TokenId token = open.completion->tokens.back();
+      const int64_t key = static_cast<int64_t>(open.row) * vocabulary_ + token;
+      const auto [entry, inserted] = row_of.try_emplace(key, next_row + nodes.size());
+      if (inserted) {
+        nodes.Append(token, positions_[open.row] + 1,
+                     paths_.data() + static_cast<size_t>(open.row) * path_stride_, entry->second);
+      }
+      open.row = entry->second;
+    }
+    first_row_ = next_row;
+    log_probs_ = decoder_.Extend(nodes, spec_.temperature);
+    positions_.insert(positions_.end(), nodes.positions.begin(), nodes.positions.end());
+    paths_.insert(paths_.end(), nodes.paths.begin(), nodes.paths.end());
+  }
+
+  const SamplingSpec& spec_;
+  const uint64_t seed_;
+  const RandomStream stream_;
+  const int vocabulary_;
+  const int path_stride_;
+  TreeDecoder& decoder_;
+  std::vector<OpenCompletion> open_;
+  // Of all rows so far.
+  std::vector<int32_t> positions_;
+  std::vector<int32_t> paths_;
+  // Of the last Extend, whose first node is row first_row_.
+  absl::Span<const float> log_probs_;
+  int32_t first_row_ = 0;
+};
+
+}  // namespace
+
+TokenId SampleToken(absl::Span<const float> log_probs, double uniform) {
+  double cumulative = 0.0;
+  TokenId last_possible = 0;
+  for (size_t token = 0; token < log_probs.size(); ++token) {
+    const double probability = std::exp(static_cast<double>(log_probs[token]));
+    if (probability <= 0.0) continue;
+    last_possible = static_cast<TokenId>(token);
+    cumulative += probability;
+    if (uniform < cumulative) return last_possible;
+  }
+  // Rounding left the sum below 1.
+  return last_possible;
+}
+
+absl::StatusOr<std::vector<std::vector<Completion>>> SampleCompletions(
+    const SamplingSpec& spec, uint64_t seed, RandomStream stream, const Policy& policy,
+    WeightVersion version, absl::Span<const Prompt> prompts, TreeDecoder& decoder) {
+  for (const Prompt& prompt : prompts) TPO_RETURN_IF_ERROR(CheckPrompt(prompt, spec, policy));
+  Completion empty;
+  empty.finish_reason = FinishReason::kLength;
+  empty.weight_versions = {{version, 0}};
+  std::vector<std::vector<Completion>> groups(
+      prompts.size(), std::vector<Completion>(spec.completions_per_prompt, empty));
+  if (!prompts.empty()) TreeSampling(spec, seed, stream, policy, decoder).Run(prompts, groups);
+  return groups;
+}
+
+}  // namespace tpo
