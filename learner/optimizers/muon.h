@@ -1,0 +1,73 @@
+// Muon as Optax has it (paper.md §3): parameters with exactly two dimensions are updated by their
+// orthogonalized momentum, all others by Adam in Nesterov form (nesterov_adam.h):
+//   m <- μ m + (1 - μ) g,  m̂ = μ m / (1 - μ^(t+1)) + (1 - μ) g / (1 - μ^t)
+//   p <- p - learning rate · (√max(1, columns/rows) · orthogonalize(m̂) + weight decay · p)
+//
+// Matrices whose shapes are equal up to transposition are stacked, and each stack is orthogonalized
+// by batched products; element-wise work runs over one flat buffer. All buffers are made once.
+#ifndef TPO_LEARNER_OPTIMIZERS_MUON_H_
+#define TPO_LEARNER_OPTIMIZERS_MUON_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "learner/optimizers/nesterov_adam.h"
+#include "learner/optimizers/optimizer.h"
+#include "learner/optimizers/orthogonalize.h"
+
+namespace tpo {
+
+class Muon final : public Optimizer {
+ public:
+  // REQUIRES: one dtype and device for all, at least one parameter, unique names (MakeOptimizer
+  // checks).
+  Muon(const MuonSpec& spec, const std::vector<NamedParameter>& parameters);
+
+  void Step(const std::vector<at::Tensor>& gradients) override;
+  absl::StatusOr<TensorBundle> SaveState() const override;
+  absl::Status LoadState(const TensorBundle& state) override;
+
+ private:
+  // One matrix of a stack.
+  struct Matrix {
+    std::string name;
+    size_t index = 0;  // among the parameters
+    at::Tensor parameter;
+    bool transposed = false;  // stacked as its transpose: it is tall
+    double scale = 1.0;       // √max(1, columns/rows)
+  };
+  // All matrices of one shape; the tensors [matrices, rows, columns], rows <= columns, are views of
+  // the flat buffers.
+  struct Stack {
+    int64_t rows = 0;
+    int64_t columns = 0;
+    std::vector<Matrix> matrices;
+    at::Tensor momentum;
+    at::Tensor gradient;
+    at::Tensor update;
+    std::optional<Orthogonalizer> orthogonalizer;  // made once the number of matrices is known
+  };
+
+  void AddToStack(const NamedParameter& parameter, size_t index);
+  void AllocateBuffers(const at::TensorOptions& options);
+  static void GatherGradients(const std::vector<at::Tensor>& gradients, Stack& stack);
+  void Apply(const Stack& stack) const;
+  std::vector<NamedParameter> State() const;
+
+  const MuonSpec spec_;
+  std::vector<Stack> stacks_;
+  at::Tensor momentum_;  // [all matrices' elements], state
+  at::Tensor gradient_;  // scratch of the same size, holds the orthogonalized update at last
+  at::Tensor update_;    // scratch of the same size
+  NesterovAdam adam_;
+  at::Tensor step_;  // int64 scalar: steps taken
+};
+
+}  // namespace tpo
+
+#endif  // TPO_LEARNER_OPTIMIZERS_MUON_H_

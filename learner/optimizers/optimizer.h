@@ -1,0 +1,39 @@
+// One optimizer step over named parameters. Called from the learner's thread only.
+#ifndef TPO_LEARNER_OPTIMIZERS_OPTIMIZER_H_
+#define TPO_LEARNER_OPTIMIZERS_OPTIMIZER_H_
+
+#include <memory>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/run_spec.h"
+#include "core/weight_snapshot.h"
+#include "policy/parameters.h"
+
+namespace tpo {
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // Updates the parameters in place, without autograd. `gradients` are in the order of the parameters that the
+  // optimizer was made with, same shapes, same dtype.
+  virtual void Step(const std::vector<at::Tensor>& gradients) = 0;
+
+  // All state as named tensors (the step counter is an int64 scalar), for a checkpoint: loading it into a fresh
+  // optimizer continues bit by bit.
+  virtual absl::StatusOr<TensorBundle> SaveState() const = 0;
+  // INVALID_ARGUMENT names the tensor that is missing, surplus or of another shape or type; nothing is changed then.
+  virtual absl::Status LoadState(const TensorBundle& state) = 0;
+};
+
+// `parameters` stay owned by the policy, which must outlive the optimizer.
+absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(const OptimizerSpec& spec,
+                                                         const std::vector<NamedParameter>& parameters);
+
+}  // namespace tpo
+
+#endif  // TPO_LEARNER_OPTIMIZERS_OPTIMIZER_H_

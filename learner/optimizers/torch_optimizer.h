@@ -1,0 +1,21 @@
+// LibTorch's own Adam, AdamW and SGD behind our interface.
+#ifndef TPO_LEARNER_OPTIMIZERS_TORCH_OPTIMIZER_H_
+#define TPO_LEARNER_OPTIMIZERS_TORCH_OPTIMIZER_H_
+
+#include <memory>
+#include <vector>
+
+#include "learner/optimizers/optimizer.h"
+
+namespace tpo {
+
+// REQUIRES: valid options, unique names (MakeOptimizer checks). Leaves the parameters' own `.grad`
+// alone.
+std::unique_ptr<Optimizer> MakeTorchAdam(const AdamSpec& spec,
+                                         const std::vector<NamedParameter>& parameters);
+std::unique_ptr<Optimizer> MakeTorchSgd(const SgdSpec& spec,
+                                        const std::vector<NamedParameter>& parameters);
+
+}  // namespace tpo
+
+#endif  // TPO_LEARNER_OPTIMIZERS_TORCH_OPTIMIZER_H_

@@ -1,0 +1,105 @@
+#include "learner/step_statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "learner/objectives/objective_math.h"
+
+namespace tpo {
+namespace {
+
+std::vector<double> ScoresOf(const Group& group) {
+  std::vector<double> scores;
+  for (const Verdict& verdict : group.verdicts) {
+    if (verdict.kind == VerdictKind::kScored) scores.push_back(verdict.score);
+  }
+  return scores;
+}
+
+double RecordedLogProb(const Completion& completion) {
+  return std::accumulate(completion.behavior_log_probs.begin(), completion.behavior_log_probs.end(), 0.0);
+}
+
+std::vector<double> Softmax(std::vector<double> values) {
+  LogSoftmaxInPlace(absl::MakeSpan(values));
+  for (double& value : values) value = std::exp(value);
+  return values;
+}
+
+InspectedGroup InspectGroup(const ReadyGroup& ready, double eta, absl::Span<const double> log_probs) {
+  InspectedGroup inspected;
+  inspected.prompt = ready.prompt;
+  std::vector<size_t> scored;
+  std::vector<double> anchor;
+  std::vector<double> current;
+  for (size_t k = 0; k < ready.group.completions.size(); ++k) {
+    const Completion& completion = ready.group.completions[k];
+    inspected.completions.push_back({completion.tokens, completion.text, ready.group.verdicts[k]});
+    if (ready.group.verdicts[k].kind != VerdictKind::kScored) continue;
+    scored.push_back(k);
+    anchor.push_back(RecordedLogProb(completion));
+    if (!log_probs.empty()) current.push_back(log_probs[k]);
+  }
+  if (scored.size() < 2) return inspected;
+  const std::vector<double> scores = ScoresOf(ready.group);
+  std::vector<double> standardized(scores.size());
+  StandardizeScores(scores, absl::MakeSpan(standardized));
+  std::vector<double> tilted = anchor;
+  LogSoftmaxInPlace(absl::MakeSpan(tilted));
+  for (size_t i = 0; i < tilted.size(); ++i) tilted[i] += standardized[i] / eta;
+  const std::vector<double> target = Softmax(std::move(tilted));
+  const std::vector<double> anchor_probabilities = Softmax(std::move(anchor));
+  const std::vector<double> policy = current.empty() ? current : Softmax(std::move(current));
+  for (size_t i = 0; i < scored.size(); ++i) {
+    InspectedCompletion& completion = inspected.completions[scored[i]];
+    completion.standardized_score = standardized[i];
+    completion.anchor_probability = anchor_probabilities[i];
+    completion.target_probability = target[i];
+    if (!policy.empty()) completion.policy_probability = policy[i];
+  }
+  return inspected;
+}
+
+}  // namespace
+
+void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion version, StepRecord& record) {
+  std::vector<double> all;
+  int64_t all_fail = 0;
+  int64_t staleness_sum = 0;
+  for (const ReadyGroup& ready : groups) {
+    const std::vector<double> scores = ScoresOf(ready.group);
+    all.insert(all.end(), scores.begin(), scores.end());
+    all_fail += std::all_of(scores.begin(), scores.end(), [](double score) { return score == 0.0; });
+    const int64_t staleness = version - OldestWeightVersion(ready.group);
+    staleness_sum += staleness;
+    record.staleness_max = std::max(record.staleness_max, staleness);
+  }
+  if (groups.empty() || all.empty()) return;
+  const Moments moments = PopulationMoments(all);
+  record.reward_mean = moments.mean;
+  record.reward_std = moments.deviation;
+  record.all_fail_fraction = static_cast<double>(all_fail) / static_cast<double>(groups.size());
+  record.staleness_mean = static_cast<double>(staleness_sum) / static_cast<double>(groups.size());
+}
+
+uint64_t CountTokens(const std::vector<ReadyGroup>& groups) {
+  uint64_t tokens = 0;
+  for (const ReadyGroup& ready : groups) {
+    for (const Completion& completion : ready.group.completions) tokens += completion.tokens.size();
+  }
+  return tokens;
+}
+
+std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step, int count,
+                                          double eta, absl::Span<const double> log_probs) {
+  std::vector<InspectedGroup> inspected;
+  const size_t members = groups.empty() || log_probs.empty() ? 0 : log_probs.size() / groups.size();
+  for (size_t g = 0; g < std::min(groups.size(), static_cast<size_t>(count)); ++g) {
+    inspected.push_back(InspectGroup(groups[g], eta, log_probs.subspan(g * members, members)));
+    inspected.back().step = step;
+  }
+  return inspected;
+}
+
+}  // namespace tpo

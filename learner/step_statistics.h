@@ -1,0 +1,28 @@
+// Statistics of a batch for the step's record, and groups laid open for inspection. Pure.
+#ifndef TPO_LEARNER_STEP_STATISTICS_H_
+#define TPO_LEARNER_STEP_STATISTICS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "core/lease_book.h"
+#include "core/step_record.h"
+
+namespace tpo {
+
+// Fills the fields of `record` that follow from the groups alone: rewards, all_fail_fraction, and staleness relative to
+// `version`, the learner's when the batch was taken.
+void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion version, StepRecord& record);
+
+// Sampled completion tokens.
+uint64_t CountTokens(const std::vector<ReadyGroup>& groups);
+
+// Lays the first `count` groups open: u, p_old, q = TPO's target at `eta`, and p from the log-probs [groups * K] of the last epoch (empty: p
+// is left 0). Groups of fewer than two scored completions show their scores only.
+std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step, int count, double eta,
+                                          absl::Span<const double> log_probs);
+
+}  // namespace tpo
+
+#endif  // TPO_LEARNER_STEP_STATISTICS_H_
