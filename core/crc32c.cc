@@ -76,11 +76,13 @@ uint32_t Crc32cByTables(absl::Span<const std::byte> bytes) {
   return ~ExtendByTables(~uint32_t{0}, bytes.data(), bytes.size());
 }
 
-uint32_t Crc32c(absl::Span<const std::byte> bytes) {
+uint32_t ExtendCrc32c(uint32_t crc, absl::Span<const std::byte> bytes) {
 #if defined(__x86_64__)
-  if (HasInstruction()) return ~ExtendByInstruction(~uint32_t{0}, bytes.data(), bytes.size());
+  if (HasInstruction()) return ~ExtendByInstruction(~crc, bytes.data(), bytes.size());
 #endif
-  return Crc32cByTables(bytes);
+  return ~ExtendByTables(~crc, bytes.data(), bytes.size());
 }
+
+uint32_t Crc32c(absl::Span<const std::byte> bytes) { return ExtendCrc32c(0, bytes); }
 
 }  // namespace tpo

@@ -128,10 +128,11 @@ class PosixFileSystem : public FileSystem {
   }
 
   absl::Status CreateDirectory(const std::string& directory) override {
-    if (mkdir(directory.c_str(), 0755) == 0) return absl::OkStatus();
-    if (errno == ENOENT && ParentOf(directory) != directory) {
-      TPO_RETURN_IF_ERROR(CreateDirectory(ParentOf(directory)));
-      if (mkdir(directory.c_str(), 0755) == 0) return absl::OkStatus();
+    const std::string parent = ParentOf(directory);
+    if (mkdir(directory.c_str(), 0755) == 0) return SyncDirectory(parent);
+    if (errno == ENOENT && parent != directory) {
+      TPO_RETURN_IF_ERROR(CreateDirectory(parent));
+      if (mkdir(directory.c_str(), 0755) == 0) return SyncDirectory(parent);
     }
     if (errno != EEXIST) return SystemError("create", directory);
     struct stat facts {};

@@ -38,7 +38,7 @@ class FileSystem {
   virtual absl::Status RemoveFile(const std::string& path) = 0;
   // REQUIRES: it is empty.
   virtual absl::Status RemoveDirectory(const std::string& directory) = 0;
-  // With its parents. OK when it is there already.
+  // With its parents; what it creates is durable. OK when it is there already.
   virtual absl::Status CreateDirectory(const std::string& directory) = 0;
   // Makes creations, renames and removals within a folder durable.
   virtual absl::Status SyncDirectory(const std::string& directory) = 0;

@@ -1,4 +1,4 @@
-// What a run consists of, as plain options: filled from the config file (services/config.h), handed to the
+// What a run consists of, as plain options: filled from the config file (services/config/config.h), handed to the
 // learner, and, as far as they need it, to rollout workers (RunInfo in core/learner_api.h).
 //
 // Every value here has been validated by the config loader; the structs hold no defaults of their own

@@ -17,30 +17,6 @@ constexpr uint64_t kMaxSizeBytes = uint64_t{1} << 62;
 
 uint64_t AlignUp(uint64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
-absl::StatusOr<uint64_t> SizeFromShape(const TensorSpec& tensor) {
-  uint64_t size = ElementSizeBytes(tensor.type);
-  if (size == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tensor '", tensor.name, "' has an unspecified type"));
-  }
-  bool empty = false;
-  for (const int64_t extent : tensor.shape) {
-    if (extent < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor '", tensor.name, "' has the negative extent ", extent));
-    }
-    if (extent == 0) {
-      empty = true;
-    } else if (size > kMaxSizeBytes / static_cast<uint64_t>(extent)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor '", tensor.name, "' is larger than any memory"));
-    } else {
-      size *= static_cast<uint64_t>(extent);
-    }
-  }
-  return empty ? 0 : size;
-}
-
 absl::Status CheckUniqueName(const TensorSpec& tensor, std::set<std::string>* names) {
   if (tensor.name.empty()) return absl::InvalidArgumentError("a tensor has an empty name");
   if (!names->insert(tensor.name).second) {
@@ -78,6 +54,30 @@ size_t ElementSizeBytes(TensorType type) {
   return 0;
 }
 
+absl::StatusOr<uint64_t> TensorSizeBytes(const TensorSpec& tensor) {
+  uint64_t size = ElementSizeBytes(tensor.type);
+  if (size == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor '", tensor.name, "' has an unspecified type"));
+  }
+  bool empty = false;
+  for (const int64_t extent : tensor.shape) {
+    if (extent < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor '", tensor.name, "' has the negative extent ", extent));
+    }
+    if (extent == 0) {
+      empty = true;
+    } else if (size > kMaxSizeBytes / static_cast<uint64_t>(extent)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor '", tensor.name, "' is larger than any memory"));
+    } else {
+      size *= static_cast<uint64_t>(extent);
+    }
+  }
+  return empty ? 0 : size;
+}
+
 absl::Status ValidateManifest(absl::Span<const TensorSpec> tensors, uint64_t size_bytes) {
   if (size_bytes > kMaxSizeBytes) {
     return absl::InvalidArgumentError(
@@ -87,7 +87,7 @@ absl::Status ValidateManifest(absl::Span<const TensorSpec> tensors, uint64_t siz
   uint64_t end = 0;
   for (const TensorSpec& tensor : tensors) {
     TPO_RETURN_IF_ERROR(CheckUniqueName(tensor, &names));
-    TPO_ASSIGN_OR_RETURN(const uint64_t expected, SizeFromShape(tensor));
+    TPO_ASSIGN_OR_RETURN(const uint64_t expected, TensorSizeBytes(tensor));
     if (tensor.size_bytes != expected) {
       return absl::InvalidArgumentError(absl::StrCat("tensor '", tensor.name, "' has ",
                                                      tensor.size_bytes, " bytes, its shape needs ",
@@ -116,7 +116,7 @@ absl::StatusOr<TensorBundle> TensorBundle::Create(std::vector<TensorSpec> tensor
   uint64_t end = 0;
   for (TensorSpec& tensor : tensors) {
     TPO_RETURN_IF_ERROR(CheckUniqueName(tensor, &names));
-    TPO_ASSIGN_OR_RETURN(tensor.size_bytes, SizeFromShape(tensor));
+    TPO_ASSIGN_OR_RETURN(tensor.size_bytes, TensorSizeBytes(tensor));
     tensor.offset_bytes = end;
     tensor.crc32c = 0;
     end = AlignUp(end + tensor.size_bytes);

@@ -46,6 +46,10 @@ struct TensorSpec {
   friend bool operator==(const TensorSpec&, const TensorSpec&) = default;
 };
 
+// Bytes that a tensor's type and shape need. INVALID_ARGUMENT names the tensor: an unspecified
+// type, a negative or overflowing extent.
+absl::StatusOr<uint64_t> TensorSizeBytes(const TensorSpec& tensor);
+
 // Checks a manifest that came from outside: known types, unique names, sizes that equal the shapes
 // (without overflow), laid out in order with no more padding than the alignment of 64 bytes needs,
 // `size_bytes` in all (padded likewise). INVALID_ARGUMENT names the tensor at fault.
@@ -105,6 +109,8 @@ struct WeightSnapshot {
 
 // CRC-32C (RFC 3720).
 uint32_t Crc32c(absl::Span<const std::byte> bytes);
+// The checksum of what `crc` is the checksum of, followed by `bytes`; 0 is that of nothing.
+uint32_t ExtendCrc32c(uint32_t crc, absl::Span<const std::byte> bytes);
 
 }  // namespace tpo
 

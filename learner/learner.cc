@@ -112,7 +112,6 @@ absl::StatusOr<std::vector<ReadyGroup>> Learner::NextBatch() {
 }
 
 absl::StatusOr<Learner::Outcome> Learner::Run() {
-  UseOneThreadPerOperator();
   absl::Status failure;
   for (int64_t step = first_step_; step < options_.spec.learner.steps && failure.ok(); ++step) {
     const absl::Time start = absl::Now();

@@ -140,6 +140,7 @@ double Trainer::GradientNorm() const {
 
 absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
   TrainResult result;
+  UseOneThreadPerOperator();
   try {
     const c10::InferenceMode inference;
     const std::vector<Part> parts = MakeParts(batch);
@@ -172,6 +173,7 @@ absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
 }
 
 absl::StatusOr<std::vector<at::Tensor>> Trainer::Gradient(const Batch& batch) {
+  UseOneThreadPerOperator();
   try {
     const c10::InferenceMode inference;
     std::vector<double> log_probs(batch.entry_count());

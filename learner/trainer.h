@@ -38,7 +38,8 @@ struct TrainResult {
   std::vector<double> last_log_probs;
 };
 
-// Single-threaded to its caller (the learner's thread); owns the threads that compute.
+// Single-threaded to its caller (the learner's thread), whose LibTorch operators it makes run on one thread each; owns the
+// other threads that compute.
 class Trainer {
  public:
   struct Options {

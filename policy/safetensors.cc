@@ -13,8 +13,7 @@
 namespace tpo {
 namespace {
 
-// Keeps the header's order.
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 constexpr size_t kLengthBytes = 8;
 constexpr char kMetadataKey[] = "__metadata__";
@@ -176,6 +175,14 @@ absl::StatusOr<std::vector<Entry>> ParseEntries(const Json& header, uint64_t dat
   return entries;
 }
 
+absl::Status CheckSize(const Entry& entry) {
+  const absl::StatusOr<uint64_t> needed = TensorSizeBytes(entry.spec);
+  if (!needed.ok()) return Refuse(std::string(needed.status().message()));
+  if (*needed == entry.end - entry.begin) return absl::OkStatus();
+  return RefuseTensor(entry.spec.name, absl::StrCat("has ", entry.end - entry.begin,
+                                                    " bytes, its shape needs ", *needed));
+}
+
 std::string_view BytesOf(const TensorBundle& bundle, const TensorSpec& tensor) {
   const absl::Span<const std::byte> bytes = bundle.bytes(tensor);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -196,27 +203,14 @@ absl::StatusOr<TensorBundle> ParseSafetensors(std::string_view file) {
   const std::string_view data = file.substr(kLengthBytes + text.size());
   TPO_ASSIGN_OR_RETURN(const std::vector<Entry> entries, ParseEntries(header, data.size()));
 
-  // Before the memory is taken: a shape may ask for more than its bytes.
-  for (const Entry& entry : entries) {
-    uint64_t size = ElementSizeBytes(entry.spec.type);
-    bool fits = true;
-    for (const int64_t extent : entry.spec.shape) {
-      if (extent == 0) size = 0;
-      fits = fits &&
-             size <= (uint64_t{1} << 62) / std::max<uint64_t>(1, static_cast<uint64_t>(extent));
-      size *= fits ? static_cast<uint64_t>(extent) : 0;
-    }
-    if (!fits || size != entry.end - entry.begin) {
-      return RefuseTensor(entry.spec.name, absl::StrCat("has ", entry.end - entry.begin,
-                                                        " bytes, which its shape doesn't need"));
-    }
-  }
   std::vector<TensorSpec> specs;
-  for (const Entry& entry : entries) specs.push_back(entry.spec);
-  absl::StatusOr<TensorBundle> bundle = TensorBundle::Create(std::move(specs));
-  if (!bundle.ok()) return Refuse(std::string(bundle.status().message()));
+  for (const Entry& entry : entries) {
+    TPO_RETURN_IF_ERROR(CheckSize(entry));
+    specs.push_back(entry.spec);
+  }
+  TPO_ASSIGN_OR_RETURN(TensorBundle bundle, TensorBundle::Create(std::move(specs)));
   for (size_t i = 0; i < entries.size(); ++i) {
-    const absl::Span<std::byte> target = bundle->bytes(bundle->tensors()[i]);
+    const absl::Span<std::byte> target = bundle.bytes(bundle.tensors()[i]);
     if (!target.empty()) std::memcpy(target.data(), data.data() + entries[i].begin, target.size());
   }
   return bundle;

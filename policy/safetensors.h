@@ -11,6 +11,7 @@
 #ifndef TPO_POLICY_SAFETENSORS_H_
 #define TPO_POLICY_SAFETENSORS_H_
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,8 +27,8 @@ namespace tpo {
 // Largest header that is read.
 inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 
-// The tensors of a whole file's bytes, in the file's order. Metadata is checked and left out. The
-// dtypes are F32, F64, BF16, F16 and I64; others are refused.
+// The tensors of a whole file's bytes, in the order of their bytes. Metadata is checked and left
+// out. The dtypes are F32, F64, BF16, F16 and I64; others are refused.
 absl::StatusOr<TensorBundle> ParseSafetensors(std::string_view file);
 
 // A file in pieces, so that writing needs no second copy of the tensors. The pieces point into

@@ -33,6 +33,10 @@ absl::Status CheckPrompt(const Prompt& prompt, const SamplingSpec& spec, const P
   return absl::OkStatus();
 }
 
+TokenId MostLikelyToken(absl::Span<const float> log_probs) {
+  return static_cast<TokenId>(std::max_element(log_probs.begin(), log_probs.end()) - log_probs.begin());
+}
+
 // A completion that is being sampled.
 struct OpenCompletion {
   Completion* completion = nullptr;
@@ -49,6 +53,8 @@ class TreeSampling {
       : spec_(spec),
         seed_(seed),
         stream_(stream),
+        greedy_(spec.temperature == 0.0F),
+        temperature_(greedy_ ? 1.0F : spec.temperature),
         vocabulary_(policy.vocabulary_size()),
         path_stride_(policy.max_positions()),
         decoder_(decoder) {}
@@ -71,7 +77,7 @@ class TreeSampling {
     const int completions = static_cast<int>(prompts.size()) * spec_.completions_per_prompt;
     decoder_.Reset(tree.nodes.size() + completions * std::max(spec_.max_tokens - 1, 0));
     first_row_ = 0;
-    log_probs_ = decoder_.Extend(tree.nodes, spec_.temperature);
+    log_probs_ = decoder_.Extend(tree.nodes, temperature_);
     for (size_t g = 0; g < prompts.size(); ++g) {
       const int32_t row = tree.scored[tree.sequence_scored[g].front()].node;
       for (int k = 0; k < spec_.completions_per_prompt; ++k) {
@@ -89,6 +95,7 @@ class TreeSampling {
   void DrawToken(OpenCompletion& open, int position) const {
     const absl::Span<const float> log_probs = LogProbsAt(open.row);
     const auto draw = [&](uint32_t index) {
+      if (greedy_) return MostLikelyToken(log_probs);
       return SampleToken(log_probs, UniformAt(seed_, stream_, open.prompt_id, index,
                                               static_cast<uint32_t>(position)));
     };
@@ -118,7 +125,7 @@ class TreeSampling {
       open.row = entry->second;
     }
     first_row_ = next_row;
-    log_probs_ = decoder_.Extend(nodes, spec_.temperature);
+    log_probs_ = decoder_.Extend(nodes, temperature_);
     positions_.insert(positions_.end(), nodes.positions.begin(), nodes.positions.end());
     paths_.insert(paths_.end(), nodes.paths.begin(), nodes.paths.end());
   }
@@ -126,6 +133,8 @@ class TreeSampling {
   const SamplingSpec& spec_;
   const uint64_t seed_;
   const RandomStream stream_;
+  const bool greedy_;
+  const float temperature_;
   const int vocabulary_;
   const int path_stride_;
   TreeDecoder& decoder_;

@@ -25,7 +25,7 @@ TokenId SampleToken(absl::Span<const float> log_probs, double uniform);
 
 // Samples spec.completions_per_prompt completions of spec.max_tokens tokens for each prompt, with `decoder` of a policy at
 // `version`. Returns [prompts][K] in order. With spec.candidates_per_token = C > 0 each position also draws C candidates, of
-// which candidate 0 continues. INVALID_ARGUMENT: a prompt that is empty, doesn't fit the position table with its
+// which candidate 0 continues. A temperature of 0 takes the most likely token each time. INVALID_ARGUMENT: a prompt that is empty, doesn't fit the position table with its
 // completion, or has a token outside of the vocabulary.
 //
 // Not thread-safe in `decoder`. LibTorch's exceptions pass through.

@@ -94,16 +94,20 @@ class RolloutWorker::LeaseLoop {
     return false;
   }
 
-  // Takes the newest weights at hand, and waits for them when those held are too old for the lease.
+  // Takes the newest weights at hand, and waits for newer ones while those held are too old for the lease.
   absl::Status RefreshWeights(const Lease& lease) {
-    const absl::Duration patience =
-        version_ < lease.min_weight_version ? lease.time_to_live : absl::ZeroDuration();
-    const auto snapshot = worker_.learner_->WaitForWeights(run_.worker_id, version_, patience);
-    if (snapshot.ok()) return Load(**snapshot);
-    if (absl::IsDeadlineExceeded(snapshot.status()) && version_ >= lease.min_weight_version) {
-      return absl::OkStatus();
-    }
-    return snapshot.status();
+    const absl::Time deadline = absl::Now() + lease.time_to_live;
+    do {
+      const absl::Duration patience =
+          version_ < lease.min_weight_version ? deadline - absl::Now() : absl::ZeroDuration();
+      const auto snapshot = worker_.learner_->WaitForWeights(run_.worker_id, version_, patience);
+      if (snapshot.ok()) {
+        TPO_RETURN_IF_ERROR(Load(**snapshot));
+      } else if (!absl::IsDeadlineExceeded(snapshot.status()) || version_ < lease.min_weight_version) {
+        return snapshot.status();
+      }
+    } while (version_ < lease.min_weight_version);
+    return absl::OkStatus();
   }
 
   absl::Status Load(const WeightSnapshot& snapshot) {
@@ -189,14 +193,15 @@ class RolloutWorker::LeaseLoop {
   WeightVersion version_ = -1;  // of the policy; -1: none yet
 };
 
-RolloutWorker::RolloutWorker(Options options, LearnerApi* learner, VerifierApi* verifier)
-    : options_(std::move(options)), learner_(learner), verifier_(verifier) {}
+RolloutWorker::RolloutWorker(Options options, LearnerApi* learner, VerifierFactory verifier_factory)
+    : options_(std::move(options)), learner_(learner), verifier_factory_(std::move(verifier_factory)) {}
 
 RolloutWorker::~RolloutWorker() { Stop(); }
 
 absl::Status RolloutWorker::Run() {
   TPO_ASSIGN_OR_RETURN(const RunInfo run, RegisterFirst());
   if (stopped_.HasBeenNotified()) return absl::OkStatus();
+  TPO_ASSIGN_OR_RETURN(verifier_, verifier_factory_(run));
   const int loops = options_.parallel_leases > 0
                         ? options_.parallel_leases
                         : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

@@ -3,12 +3,13 @@
 // same sampling keys.
 //
 // Owns its threads: one per lease that it answers at the same time, each with a policy of its own. The learner's
-// and the verifier's interfaces are borrowed and thread-safe.
+// interface is borrowed and thread-safe.
 #ifndef TPO_ROLLOUT_WORKER_H_
 #define TPO_ROLLOUT_WORKER_H_
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,8 +43,11 @@ class RolloutWorker {
     uint64_t rejected = 0;  // groups whose submission wasn't accepted
   };
 
-  // `learner` and `verifier` must outlive the worker.
-  RolloutWorker(Options options, LearnerApi* learner, VerifierApi* verifier);
+  // Makes the verifier that a run's config asks for, once the worker knows it.
+  using VerifierFactory = std::function<absl::StatusOr<std::unique_ptr<VerifierApi>>(const RunInfo&)>;
+
+  // `learner` must outlive the worker.
+  RolloutWorker(Options options, LearnerApi* learner, VerifierFactory verifier_factory);
   ~RolloutWorker();
 
   // Works until the run is over (OK), Stop (OK), or it can't go on: the learner stays unreachable (UNAVAILABLE), or sends what this
@@ -67,7 +71,8 @@ class RolloutWorker {
 
   const Options options_;
   LearnerApi* const learner_;
-  VerifierApi* const verifier_;
+  const VerifierFactory verifier_factory_;
+  std::unique_ptr<VerifierApi> verifier_;  // made by Run before its threads start
   absl::Notification stopped_;
   absl::Mutex stop_mutex_;
   mutable absl::Mutex mutex_;

@@ -25,6 +25,14 @@ TEST(Crc32cTest, GivesThePublishedAnswers) {
   EXPECT_EQ(Crc32c(Bytes("")), 0);
 }
 
+TEST(Crc32cTest, PiecesGiveTheChecksumOfTheWhole) {
+  const std::string text = "a text in two pieces";
+  for (size_t size = 0; size <= text.size(); ++size) {
+    const uint32_t first = ExtendCrc32c(0, Bytes(text).subspan(0, size));
+    EXPECT_EQ(ExtendCrc32c(first, Bytes(text).subspan(size)), Crc32c(Bytes(text))) << size;
+  }
+}
+
 TEST(Crc32cTest, TablesAgreeWithTheInstructionAtEveryLengthAndAlignment) {
   std::string text;
   for (int i = 0; i < 100; ++i) text.push_back(static_cast<char>(i * 37 + 11));

@@ -1,4 +1,5 @@
-// A fresh folder that is removed with its content at the end of the scope.
+// A fresh folder that is removed with its content at the end of the scope. In memory where the
+// system has such a place, for syncing to a device makes tests slow.
 #ifndef TPO_TESTS_CORE_SCRATCH_DIRECTORY_H_
 #define TPO_TESTS_CORE_SCRATCH_DIRECTORY_H_
 
@@ -11,9 +12,7 @@ namespace tpo {
 class ScratchDirectory {
  public:
   ScratchDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tpo_test_XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
-    path_ = pattern;
+    if (!Make("/dev/shm") && !Make(std::filesystem::temp_directory_path())) std::abort();
   }
   ScratchDirectory(const ScratchDirectory&) = delete;
   ScratchDirectory& operator=(const ScratchDirectory&) = delete;
@@ -26,6 +25,13 @@ class ScratchDirectory {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  bool Make(const std::filesystem::path& parent) {
+    std::string pattern = parent / "tpo_test_XXXXXX";
+    if (mkdtemp(pattern.data()) == nullptr) return false;
+    path_ = pattern;
+    return true;
+  }
+
   std::string path_;
 };
 

@@ -1,6 +1,6 @@
 // What every optimizer promises, and the parts of Muon that the reference's traces don't show.
 #include <cmath>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -151,7 +151,6 @@ TEST_P(AnyOptimizer, StateOfOtherParametersIsRefusedAndChangesNothing) {
 
   std::vector<NamedParameter> others = Parameters();
   others.back().name = "other";
-  others.pop_back();
   const auto foreign = Make(SgdOf(0.5), others)->SaveState().value();
   const absl::Status status = optimizer->LoadState(foreign);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

@@ -1,0 +1,91 @@
+#include "learner/learner_endpoint.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
+#include "learner/admission.h"
+
+namespace tpo {
+namespace {
+
+std::string RandomToken() {
+  std::random_device random;
+  return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+}
+
+}  // namespace
+
+LearnerEndpoint::LearnerEndpoint(RunInfo run, LeaseBook* lease_book, WeightStore* weights,
+                                 const Clock* clock)
+    : run_(std::move(run)),
+      lease_book_(lease_book),
+      weights_(weights),
+      clock_(clock),
+      incarnation_(RandomToken()) {}
+
+absl::StatusOr<RunInfo> LearnerEndpoint::Register(const std::string& /*worker_name*/) {
+  RunInfo run = run_;
+  absl::MutexLock lock(&mutex_);
+  if (last_calls_.size() >= kMaxWorkers) {
+    last_calls_.erase(
+        std::min_element(last_calls_.begin(), last_calls_.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; }));
+  }
+  run.worker_id = absl::StrCat("worker-", incarnation_, "-", next_worker_++);
+  last_calls_[run.worker_id] = clock_->Now();
+  return run;
+}
+
+absl::Status LearnerEndpoint::Touch(const std::string& worker_id) {
+  absl::MutexLock lock(&mutex_);
+  const auto worker = last_calls_.find(worker_id);
+  if (worker == last_calls_.end()) {
+    return absl::NotFoundError(absl::StrCat(
+        "worker_id: '", worker_id, "' isn't registered with this learner; register again"));
+  }
+  worker->second = clock_->Now();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LeaseResult> LearnerEndpoint::LeasePrompts(const std::string& worker_id) {
+  TPO_RETURN_IF_ERROR(Touch(worker_id));
+  return lease_book_->LeasePrompts();
+}
+
+absl::StatusOr<std::vector<SubmitResult>> LearnerEndpoint::SubmitGroups(
+    const std::string& worker_id, const std::vector<Group>& groups) {
+  TPO_RETURN_IF_ERROR(Touch(worker_id));
+  std::vector<SubmitResult> results;
+  results.reserve(groups.size());
+  for (const Group& group : groups) results.push_back(SubmitGroup(group));
+  return results;
+}
+
+SubmitResult LearnerEndpoint::SubmitGroup(const Group& group) {
+  const absl::Status valid =
+      ValidateGroup(group, run_.sampling, run_.transformer.vocab_size, run_.want_token_rewards);
+  if (valid.ok()) return lease_book_->Submit(group);
+  return lease_book_->Reject(group.lease_id, group.prompt_id, std::string(valid.message()));
+}
+
+absl::StatusOr<std::shared_ptr<const WeightSnapshot>> LearnerEndpoint::WaitForWeights(
+    const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) {
+  TPO_RETURN_IF_ERROR(Touch(worker_id));
+  auto snapshot = weights_->WaitForNewer(newer_than, timeout);
+  // A worker that waited was present all the time.
+  Touch(worker_id).IgnoreError();
+  return snapshot;
+}
+
+uint32_t LearnerEndpoint::worker_count() const {
+  const absl::Duration now = clock_->Now();
+  absl::MutexLock lock(&mutex_);
+  return static_cast<uint32_t>(
+      std::count_if(last_calls_.begin(), last_calls_.end(),
+                    [now](const auto& worker) { return now - worker.second < kPresence; }));
+}
+
+}  // namespace tpo

@@ -1,0 +1,274 @@
+#include "services/cli/command_line.h"
+
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "services/cli/exit_status.h"
+#include "services/cli/flags.h"
+#include "services/config/did_you_mean.h"
+
+namespace tpo {
+namespace {
+
+constexpr char kFooter[] =
+    "Each command has its own --help.\n"
+    "\n"
+    "Examples:\n"
+    "  tpo validate examples/reverse_copy.yaml\n"
+    "  tpo train examples/reverse_copy.yaml --run_dir runs/first\n"
+    "  tpo inspect runs/first\n"
+    "\n"
+    "Exit status: 0 done, 2 the input was refused, 1 any other failure.\n";
+
+// More of anything than a command could serve.
+constexpr int kMost = 1 << 30;
+
+void AddOverrides(CLI::App* app, std::vector<std::string>* overrides) {
+  app->add_option("--set", *overrides, "Override a field of CONFIG; may be given several times")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
+}
+
+void AddMetricsListen(CLI::App* app, std::string* address) {
+  AddAddress(app, "--metrics_listen", PortZero::kAllowed, address,
+             "Serve Prometheus metrics at http://HOST:PORT/metrics");
+}
+
+void AddQuiet(CLI::App* app, bool* quiet) {
+  app->add_flag("--quiet", *quiet, "Show no progress, only problems");
+}
+
+void AddInsecure(CLI::App* app, bool* insecure) {
+  app->add_flag("--insecure", *insecure, "Allow unencrypted connections off loopback");
+}
+
+void AddRunFlags(CLI::App* app, RunFlags* flags) {
+  app->add_option("CONFIG", flags->config, "YAML file that describes the run (see docs/config.md)")
+      ->required()
+      ->type_name("");
+  AddOverrides(app, &flags->overrides);
+  auto* run_dir = app->add_option("--run_dir", flags->run_dir,
+                                  "Directory for the results [runs/<name of CONFIG>-<UTC time>]")
+                      ->type_name("DIR");
+  app->add_flag("--resume", flags->resume,
+                "Go on with the run in --run_dir after its last checkpoint")
+      ->needs(run_dir);
+  AddMetricsListen(app, &flags->metrics_listen);
+  AddQuiet(app, &flags->quiet);
+  AddInsecure(app, &flags->insecure);
+}
+
+void AddLearnerAddress(CLI::App* app, std::string* address) {
+  AddAddress(app, "--learner", PortZero::kRefused, address, "Where the learner listens")
+      ->required();
+}
+
+void AddStep(CLI::App* app, std::optional<int64_t>* step, const std::string& help) {
+  const auto check = [](const std::string& text) {
+    return text.starts_with("-") ? "\"" + text + "\" is no step: steps count from 0"
+                                 : std::string();
+  };
+  app->add_option("--step", *step, help)->type_name("N")->check(CLI::Validator(check, ""));
+}
+
+void AddRun(CLI::App* app, std::string* run, const std::string& name, const std::string& help) {
+  app->add_option(name, *run, help)->required()->type_name("");
+}
+
+void DefineTrain(CLI::App* app, TrainCommand* command) {
+  AddRunFlags(app, &command->run);
+  app->footer(
+      "Examples:\n"
+      "  tpo train examples/reverse_copy.yaml\n"
+      "  tpo train examples/reverse_copy.yaml --run_dir runs/short --set learner.steps=200\n"
+      "  tpo train examples/reverse_copy.yaml --run_dir runs/short --resume --set "
+      "learner.steps=400\n");
+}
+
+void DefineLearner(CLI::App* app, LearnerCommand* command) {
+  AddRunFlags(app, &command->run);
+  AddAddress(app, "--listen", PortZero::kAllowed, &command->listen,
+             "Where workers connect; port 0 picks one and prints it")
+      ->required();
+  app->parse_complete_callback(
+      [command] { RequireLoopback("--listen", command->listen, command->run.insecure); });
+  app->footer(
+      "Examples:\n"
+      "  tpo learner examples/reverse_copy.yaml --listen 127.0.0.1:50051\n"
+      "  tpo learner examples/reverse_copy.yaml --listen 0.0.0.0:50051 --insecure --metrics_listen "
+      "0.0.0.0:9090\n");
+}
+
+void DefineRollout(CLI::App* app, RolloutCommand* command) {
+  AddLearnerAddress(app, &command->learner);
+  app->add_option("--name", command->name,
+                  "Name of this worker in logs and metrics [the host's name]");
+  AddWholeNumber(app, "--parallel_leases", 0, 1024, &command->parallel_leases,
+                 "Leases to answer at the same time; 0: one per core");
+  AddMetricsListen(app, &command->metrics_listen);
+  AddQuiet(app, &command->quiet);
+  AddInsecure(app, &command->insecure);
+  app->parse_complete_callback(
+      [command] { RequireLoopback("--learner", command->learner, command->insecure); });
+  app->footer("Example:\n  tpo rollout --learner 127.0.0.1:50051\n");
+}
+
+void AddSampling(CLI::App* app, int* prompts, int* samples, bool* greedy,
+                 std::optional<int64_t>* step) {
+  AddWholeNumber(app, "--prompts", 1, kMost, prompts, "Prompts to answer");
+  auto* samples_option =
+      AddWholeNumber(app, "--samples", 1, kMost, samples, "Completions per prompt");
+  app->add_flag("--greedy", *greedy, "Take the likeliest token instead of sampling")
+      ->excludes(samples_option);
+  AddStep(app, step, "Use the checkpoint of this step [the newest]");
+}
+
+void DefineEval(CLI::App* app, EvalCommand* command) {
+  AddRun(app, &command->run, "RUN", "Run directory, or one checkpoint in it");
+  AddSampling(app, &command->prompts, &command->samples, &command->greedy, &command->step);
+  app->footer("Example:\n  tpo eval runs/first --greedy --prompts 10000\n");
+}
+
+void DefineGenerate(CLI::App* app, GenerateCommand* command) {
+  AddRun(app, &command->run, "RUN", "Run directory, or one checkpoint in it");
+  AddSampling(app, &command->prompts, &command->samples, &command->greedy, &command->step);
+  app->footer("Example:\n  tpo generate runs/first --prompts 3 --samples 2\n");
+}
+
+void DefineInspect(CLI::App* app, InspectCommand* command) {
+  AddRun(app, &command->run_dir, "RUN", "Run directory");
+  AddStep(app, &command->step, "Show groups of this step [the newest that has any]");
+  AddWholeNumber(app, "--groups", 1, kMost, &command->groups, "Most groups to show");
+  app->add_flag("--json", command->json, "One JSON object per group and line");
+  app->footer("Example:\n  tpo inspect runs/first --groups 2\n");
+}
+
+void DefineExport(CLI::App* app, ExportCommand* command) {
+  AddRun(app, &command->run, "RUN", "Run directory, or one checkpoint in it");
+  AddRun(app, &command->directory, "DIR", "Directory to write; must not exist or be empty");
+  AddStep(app, &command->step, "Use the checkpoint of this step [the newest]");
+  app->footer("Example:\n  tpo export runs/first exported/first\n");
+}
+
+void DefineReport(CLI::App* app, ReportCommand* command) {
+  AddRun(app, &command->run_dir, "RUN", "Run directory; report.html is written there");
+  app->footer("Example:\n  tpo report runs/first\n");
+}
+
+void DefineStatus(CLI::App* app, StatusCommand* command) {
+  AddLearnerAddress(app, &command->learner);
+  app->add_flag("--json", command->json, "One JSON object");
+  AddInsecure(app, &command->insecure);
+  app->parse_complete_callback(
+      [command] { RequireLoopback("--learner", command->learner, command->insecure); });
+  app->footer("Example:\n  tpo status --learner 127.0.0.1:50051\n");
+}
+
+void DefineValidate(CLI::App* app, ValidateCommand* command) {
+  auto* config =
+      app->add_option("CONFIG", command->config, "YAML file that describes a run")->type_name("");
+  AddOverrides(app, &command->overrides);
+  app->add_flag("--resolved", command->resolved, "Print the config with all defaults filled in");
+  app->add_flag("--reference", command->reference,
+                "Print the reference of all fields in Markdown; takes no CONFIG")
+      ->excludes(config);
+  app->parse_complete_callback([command] {
+    if (command->config.empty() && !command->reference) throw CLI::RequiredError("CONFIG");
+  });
+  app->footer(
+      "Examples:\n"
+      "  tpo validate examples/reverse_copy.yaml\n"
+      "  tpo validate examples/reverse_copy.yaml --set learner.objective=grpo --resolved\n");
+}
+
+// Storage for the flags of every command, and what each becomes.
+class Parser {
+ public:
+  Parser()
+      : app_("Distributed reinforcement-learning post-training with Target Policy Optimization.",
+             "tpo") {
+    app_.footer(kFooter);
+    app_.set_version_flag("--version", VersionText("tpo"), "Print version, commit and build type");
+    app_.require_subcommand(1);
+    app_.get_formatter()->column_width(34);
+    Add("train", "Run learner, rollout workers and verifier in one process", DefineTrain, &train_);
+    Add("learner", "Serve prompts and weights to rollout workers, and train", DefineLearner,
+        &learner_);
+    Add("rollout", "Sample completions for a learner", DefineRollout, &rollout_);
+    Add("eval", "Measure a checkpoint on fresh prompts", DefineEval, &eval_);
+    Add("generate", "Show completions of a checkpoint", DefineGenerate, &generate_);
+    Add("inspect", "Show what training did with single groups", DefineInspect, &inspect_);
+    Add("export", "Write a checkpoint as a Hugging Face model directory", DefineExport, &export_);
+    Add("report", "Write report.html for a run", DefineReport, &report_);
+    Add("status", "Ask a learner how far it is", DefineStatus, &status_);
+    Add("validate", "Check a config without running it", DefineValidate, &validate_);
+  }
+
+  std::variant<Command, CommandLineExit> Parse(int argc, const char* const* argv) {
+    if (argc < 2) return CommandLineExit{kExitRefused, app_.help()};
+    if (const std::string first = argv[1]; !first.starts_with("-") && !commands_.contains(first)) {
+      return CommandLineExit{kExitRefused, UnknownCommand(first)};
+    }
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      CommandLineExit exit;
+      exit.status = ExplainParseError(app_, error, &exit.text);
+      return exit;
+    }
+    return commands_.at(app_.get_subcommands().front()->get_name())();
+  }
+
+ private:
+  template <typename T>
+  void Add(const std::string& name, const std::string& help, void (*define)(CLI::App*, T*),
+           T* command) {
+    CLI::App* app = app_.add_subcommand(name, help);
+    app->get_formatter()->column_width(34);
+    define(app, command);
+    commands_[name] = [command] { return Command(*command); };
+  }
+
+  std::string UnknownCommand(const std::string& name) const {
+    std::vector<std::string> names;
+    for (const auto& [known, make] : commands_) names.push_back(known);
+    return "tpo: there is no command " + name + DidYouMean(name, names) + "\nTry tpo --help.\n";
+  }
+
+  CLI::App app_;
+  std::map<std::string, std::function<Command()>> commands_;
+  TrainCommand train_;
+  LearnerCommand learner_;
+  RolloutCommand rollout_;
+  EvalCommand eval_;
+  GenerateCommand generate_;
+  InspectCommand inspect_;
+  ExportCommand export_;
+  ReportCommand report_;
+  StatusCommand status_;
+  ValidateCommand validate_;
+};
+
+}  // namespace
+
+std::variant<Command, CommandLineExit> ParseCommandLine(int argc, const char* const* argv) {
+  return Parser().Parse(argc, argv);
+}
+
+int PrintExit(const CommandLineExit& exit) {
+  std::ostream& out = exit.status == kExitDone ? std::cout : std::cerr;
+  out << exit.text << std::flush;
+  return out ? exit.status : kExitFailed;
+}
+
+std::string DefaultRunDirectory(const std::string& config_file, absl::Time now) {
+  const std::string name = std::filesystem::path(config_file).stem().string();
+  return "runs/" + (name.empty() ? "run" : name) + "-" +
+         absl::FormatTime("%Y%m%d-%H%M%S", now, absl::UTCTimeZone());
+}
+
+}  // namespace tpo

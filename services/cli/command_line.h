@@ -1,0 +1,119 @@
+// The flags of `tpo` and all its commands, defined once: the front-end (services/cli/front_end.h)
+// parses them to answer what it can answer itself, and the engine that it starts for the rest
+// parses the same arguments again.
+//
+// Pure functions; thread-safe.
+#ifndef TPO_SERVICES_CLI_COMMAND_LINE_H_
+#define TPO_SERVICES_CLI_COMMAND_LINE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace tpo {
+
+// What train and learner have in common. Addresses are HOST:PORT here and below, checked; where the
+// program listens, port 0 lets the system pick one.
+struct RunFlags {
+  std::string config;
+  std::vector<std::string> overrides;  // --set, in order
+  std::string run_dir;                 // empty: DefaultRunDirectory
+  bool resume = false;                 // only with run_dir
+  std::string metrics_listen;          // empty: none
+  bool quiet = false;
+  // Plaintext off loopback was asked for. Parsing refuses addresses that would need it.
+  bool insecure = false;
+};
+
+// Learner, workers and verifier in one process.
+struct TrainCommand {
+  RunFlags run;
+};
+
+struct LearnerCommand {
+  RunFlags run;
+  std::string listen;
+};
+
+struct RolloutCommand {
+  std::string learner;
+  std::string name;         // empty: the host's name
+  int parallel_leases = 0;  // 0: one per core
+  std::string metrics_listen;
+  bool quiet = false;
+  bool insecure = false;
+};
+
+struct EvalCommand {
+  std::string run;  // run directory, or one checkpoint in it
+  int prompts = 1000;
+  int samples = 1;  // completions per prompt
+  bool greedy = false;
+  std::optional<int64_t> step;  // unset: the newest checkpoint
+};
+
+struct GenerateCommand {
+  std::string run;
+  int prompts = 4;
+  int samples = 1;
+  bool greedy = false;
+  std::optional<int64_t> step;
+};
+
+struct InspectCommand {
+  std::string run_dir;
+  std::optional<int64_t> step;
+  int groups = 4;
+  bool json = false;
+};
+
+struct ExportCommand {
+  std::string run;
+  std::string directory;
+  std::optional<int64_t> step;
+};
+
+struct ReportCommand {
+  std::string run_dir;
+};
+
+struct StatusCommand {
+  std::string learner;
+  bool json = false;
+  bool insecure = false;
+};
+
+struct ValidateCommand {
+  std::string config;  // empty only with `reference`
+  std::vector<std::string> overrides;
+  bool resolved = false;   // print the resolved config
+  bool reference = false;  // print docs/config.md
+};
+
+using Command =
+    std::variant<TrainCommand, LearnerCommand, RolloutCommand, EvalCommand, GenerateCommand,
+                 InspectCommand, ExportCommand, ReportCommand, StatusCommand, ValidateCommand>;
+
+// The program is to end at once: --help and --version (status 0), or arguments that were refused
+// (status 2).
+struct CommandLineExit {
+  int status = 0;
+  std::string
+      text;  // for standard output with status 0, else for standard error; ends in a newline
+};
+
+std::variant<Command, CommandLineExit> ParseCommandLine(int argc, const char* const* argv);
+
+// Writes the text where it belongs and returns the status.
+int PrintExit(const CommandLineExit& exit);
+
+// runs/<name of the config file>-<UTC time>.
+std::string DefaultRunDirectory(const std::string& config_file, absl::Time now);
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_CLI_COMMAND_LINE_H_

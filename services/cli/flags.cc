@@ -1,0 +1,57 @@
+#include "services/cli/flags.h"
+
+#include "absl/status/status.h"
+#include "core/version.h"
+#include "services/cli/exit_status.h"
+
+namespace tpo {
+
+CLI::Option* AddAddress(CLI::App* app, const std::string& flag, PortZero port_zero,
+                        std::string* address, const std::string& help) {
+  const auto check = [port_zero](const std::string& text) {
+    return std::string(CheckAddress(text, port_zero).message());
+  };
+  return app->add_option(flag, *address, help)
+      ->type_name("HOST:PORT")
+      ->check(CLI::Validator(check, ""));
+}
+
+CLI::Option* AddWholeNumber(CLI::App* app, const std::string& flag, int least, int most, int* value,
+                            const std::string& help) {
+  // An empty description: the range would clutter the help, and stands in the error.
+  return app->add_option(flag, *value, help)
+      ->type_name("N")
+      ->check(CLI::Range(least, most).description(""))
+      ->capture_default_str();
+}
+
+void RequireLoopback(const std::string& flag, const std::string& address, bool insecure) {
+  if (insecure || address.empty() || IsLoopback(address)) return;
+  throw CLI::ValidationError(
+      flag, address +
+                " is not on loopback, and the connection is not encrypted; if the network is "
+                "trusted, say so with --insecure");
+}
+
+std::string VersionText(const std::string& program) {
+  return program + " " + std::string(Version()) + " (commit " + std::string(Commit()) + ", " +
+         std::string(BuildType()) + ", " + std::string(Compiler()) + ")";
+}
+
+int ExplainParseError(const CLI::App& app, const CLI::ParseError& error, std::string* text) {
+  if (dynamic_cast<const CLI::CallForHelp*>(&error) != nullptr) {
+    *text = app.help();
+    return kExitDone;
+  }
+  if (dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr) {
+    *text = std::string(error.what()) + "\n";
+    return kExitDone;
+  }
+  const auto chosen = app.get_subcommands();
+  const std::string program =
+      app.get_name() + (chosen.empty() ? "" : " " + chosen.front()->get_name());
+  *text = program + ": " + error.what() + "\nTry " + program + " --help.\n";
+  return kExitRefused;
+}
+
+}  // namespace tpo

@@ -1,0 +1,84 @@
+#include "services/cli/front_end.h"
+
+#include <iostream>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/cli/command_line.h"
+#include "services/cli/engine_process.h"
+#include "services/cli/exit_status.h"
+#include "services/config/config.h"
+#include "services/run_directory/inspect.h"
+#include "services/run_directory/report.h"
+
+namespace tpo {
+namespace {
+
+absl::Status Run(const ValidateCommand& command) {
+  if (command.reference) {
+    std::cout << ConfigReference();
+    return absl::OkStatus();
+  }
+  absl::StatusOr<v1::Config> config = LoadConfig(command.config, command.overrides);
+  if (!config.ok()) return config.status();
+  if (command.resolved) {
+    std::cout << ToYaml(*config);
+  } else {
+    std::cout << command.config << ": valid (fingerprint " << ConfigFingerprint(*config) << ")\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run(const InspectCommand& command) {
+  const InspectOptions options = {
+      .step = command.step, .max_groups = command.groups, .json = command.json};
+  return InspectRun(command.run_dir, options, std::cout);
+}
+
+absl::Status Run(const ReportCommand& command) {
+  if (absl::Status status = WriteReport(command.run_dir); !status.ok()) return status;
+  std::cout << "wrote " << command.run_dir << "/report.html\n";
+  return absl::OkStatus();
+}
+
+// Runs the command if it is one of the front-end's own; the status of what it ended with, or
+// nothing.
+struct OwnCommands {
+  std::pair<bool, absl::Status> operator()(const ValidateCommand& command) const {
+    return {true, Run(command)};
+  }
+  std::pair<bool, absl::Status> operator()(const InspectCommand& command) const {
+    return {true, Run(command)};
+  }
+  std::pair<bool, absl::Status> operator()(const ReportCommand& command) const {
+    return {true, Run(command)};
+  }
+  template <typename Other>
+  std::pair<bool, absl::Status> operator()(const Other&) const {
+    return {false, absl::OkStatus()};
+  }
+};
+
+int Finish(absl::Status status) {
+  std::cout.flush();
+  if (status.ok() && !std::cout)
+    status = absl::DataLossError("standard output could not be written");
+  // Without a prefix: errors in a config begin with file and line, which editors understand.
+  if (!status.ok()) std::cerr << std::string(status.message()) << "\n";
+  return ExitStatusOf(status);
+}
+
+}  // namespace
+
+int RunFrontEnd(int argc, char** argv) {
+  const auto parsed = ParseCommandLine(argc, argv);
+  if (const auto* exit = std::get_if<CommandLineExit>(&parsed)) return PrintExit(*exit);
+  auto [done, status] = std::visit(OwnCommands(), std::get<Command>(parsed));
+  if (!done) status = ExecEngine(argv);
+  return Finish(std::move(status));
+}
+
+}  // namespace tpo

@@ -1,0 +1,79 @@
+#include "services/config/config.h"
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
+#include "services/config/config_checks.h"
+#include "services/config/config_defaults.h"
+#include "services/config/config_errors.h"
+#include "services/config/message_reader.h"
+#include "services/config/yaml_override.h"
+#include "services/config/yaml_tree.h"
+
+namespace tpo {
+namespace {
+
+absl::StatusOr<v1::Config> Resolve(v1::Config config, const ConfigPlaces& places) {
+  ConfigErrors errors;
+  FillDefaults(places, &config, &errors);
+  if (errors.empty()) CheckConfig(config, places, &errors);
+  TPO_RETURN_IF_ERROR(errors.ToStatus());
+  return config;
+}
+
+// One byte more than ParseYaml accepts is enough for it to refuse; a device without an end can't
+// fill the memory.
+constexpr size_t kMaxRead = (1 << 20) + 1;
+
+absl::StatusOr<std::string> ReadText(const std::string& file) {
+  std::error_code error;
+  if (std::filesystem::is_directory(file, error)) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": is a directory, not a config file"));
+  }
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ": cannot be read: ", std::generic_category().message(errno)));
+  }
+  std::string text(kMaxRead, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (stream.bad()) return absl::InvalidArgumentError(absl::StrCat(file, ": cannot be read"));
+  text.resize(static_cast<size_t>(stream.gcount()));
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Config> ParseConfig(const std::string& text, const std::string& file,
+                                       const std::vector<std::string>& overrides) {
+  TPO_ASSIGN_OR_RETURN(
+      YamlNode root, ParseYaml(text, [&file](int line) { return absl::StrCat(file, ":", line); }));
+  for (const std::string& setting : overrides) {
+    TPO_RETURN_IF_ERROR(ApplyOverride(setting, *v1::Config::descriptor(), &root));
+  }
+  v1::Config config;
+  ConfigPlaces places;
+  ConfigErrors errors;
+  ReadMessage(root, "", &config, &places, &errors);
+  TPO_RETURN_IF_ERROR(errors.ToStatus());
+  return Resolve(std::move(config), places);
+}
+
+absl::StatusOr<v1::Config> LoadConfig(const std::string& file,
+                                      const std::vector<std::string>& overrides) {
+  TPO_ASSIGN_OR_RETURN(const std::string text, ReadText(file));
+  return ParseConfig(text, file, overrides);
+}
+
+absl::StatusOr<v1::Config> ResolveConfig(v1::Config config) {
+  ConfigPlaces nowhere;
+  nowhere.Add("", "");
+  return Resolve(std::move(config), nowhere);
+}
+
+}  // namespace tpo

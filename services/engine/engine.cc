@@ -1,0 +1,42 @@
+#include "services/engine/engine.h"
+
+#include <cstdio>
+#include <string>
+
+#include "services/cli/exit_status.h"
+
+namespace tpo {
+namespace {
+
+// Commands that the front-end answers itself never come here.
+absl::Status NotOurs() { return absl::InternalError("this command belongs to the front-end: run `tpo`, not the engine"); }
+
+absl::Status RunCommand(const Command& command) {
+  struct Runner {
+    absl::Status operator()(const TrainCommand& train) const { return RunTrain(train); }
+    absl::Status operator()(const LearnerCommand& learner) const { return RunLearner(learner); }
+    absl::Status operator()(const RolloutCommand& rollout) const { return RunRollout(rollout); }
+    absl::Status operator()(const EvalCommand& eval) const { return RunEval(eval); }
+    absl::Status operator()(const GenerateCommand& generate) const { return RunGenerate(generate); }
+    absl::Status operator()(const ExportCommand& to_export) const { return RunExport(to_export); }
+    absl::Status operator()(const StatusCommand& status) const { return RunStatusCommand(status); }
+    absl::Status operator()(const InspectCommand&) const { return NotOurs(); }
+    absl::Status operator()(const ReportCommand&) const { return NotOurs(); }
+    absl::Status operator()(const ValidateCommand&) const { return NotOurs(); }
+  };
+  return std::visit(Runner(), command);
+}
+
+}  // namespace
+
+int RunEngine(int argc, char** argv) {
+  const std::variant<Command, CommandLineExit> parsed = ParseCommandLine(argc, argv);
+  if (const CommandLineExit* exit = std::get_if<CommandLineExit>(&parsed)) return PrintExit(*exit);
+  const absl::Status status = RunCommand(std::get<Command>(parsed));
+  if (!status.ok()) {
+    std::fprintf(stderr, "tpo: %s\n", std::string(status.message()).c_str());
+  }
+  return ExitStatusOf(status);
+}
+
+}  // namespace tpo

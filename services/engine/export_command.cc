@@ -1,0 +1,43 @@
+// `tpo export`: a checkpoint's policy as a directory of safetensors and config.json.
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "core/file_system.h"
+#include "core/status_macros.h"
+#include "policy/safetensors.h"
+#include "services/engine/engine.h"
+#include "services/engine/trained_policy.h"
+
+namespace tpo {
+
+absl::Status RunExport(const ExportCommand& command) {
+  TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
+  const std::filesystem::path directory(command.directory);
+  std::error_code error;
+  if (std::filesystem::exists(directory / "model.safetensors", error)) {
+    return absl::FailedPreconditionError(absl::StrCat(command.directory, " already holds a model.safetensors"));
+  }
+  std::filesystem::create_directories(directory, error);
+  if (error) return absl::UnavailableError(absl::StrCat("can't create ", command.directory, ": ", error.message()));
+  const TransformerSpec& model = trained.spec.model;
+  const nlohmann::ordered_json config = {{"model_type", "tpo_transformer"},
+                                         {"vocab_size", model.vocab_size},
+                                         {"max_positions", model.max_positions},
+                                         {"d_model", model.d_model},
+                                         {"layers", model.layers},
+                                         {"heads", model.heads},
+                                         {"feed_forward", model.feed_forward},
+                                         {"step", trained.step}};
+  FileSystem* const files = FileSystem::Posix();
+  TPO_RETURN_IF_ERROR(WriteSafetensors(files, (directory / "model.safetensors").string(), trained.weights));
+  TPO_RETURN_IF_ERROR(WriteFileAtomically(files, (directory / "config.json").string(), config.dump(2) + "\n"));
+  std::printf("exported step %lld to %s\n", static_cast<long long>(trained.step), command.directory.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace tpo

@@ -1,0 +1,122 @@
+#include "services/engine/run_session.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/file_system.h"
+#include "core/status_macros.h"
+#include "core/version.h"
+#include "services/config/config.h"
+#include "services/grpc/learner_service.h"
+#include "services/run_directory/report.h"
+#include "spdlog/spdlog.h"
+
+namespace tpo {
+namespace {
+
+// Names a run among others; not secret.
+std::string NewRunId() {
+  std::random_device random;
+  return absl::StrFormat("%08x%08x", random(), random());
+}
+
+RunEnd EndOf(const absl::StatusOr<Learner::Outcome>& outcome) {
+  if (!outcome.ok()) return RunEnd::kFailed;
+  return *outcome == Learner::Outcome::kFinished ? RunEnd::kFinished : RunEnd::kDrained;
+}
+
+}  // namespace
+
+RunSession::RunSession(const RunFlags& flags)
+    : flags_(flags), metrics_("tpo-learner"), step_metrics_(&metrics_), rpc_metrics_(&metrics_) {}
+
+absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& flags) {
+  std::unique_ptr<RunSession> session(new RunSession(flags));
+  TPO_ASSIGN_OR_RETURN(session->config_, LoadConfig(flags.config, flags.overrides));
+  session->spec_ = ToRunSpec(session->config_);
+  if (!flags.metrics_listen.empty()) {
+    TPO_ASSIGN_OR_RETURN(session->metrics_server_, MetricsServer::Start(flags.metrics_listen, session->metrics_));
+  }
+  TPO_RETURN_IF_ERROR(session->OpenDirectory());
+  TPO_RETURN_IF_ERROR(session->MakeLearner());
+  TPO_RETURN_IF_ERROR(session->AttachObservers());
+  return session;
+}
+
+absl::Status RunSession::OpenDirectory() {
+  const std::string path =
+      flags_.run_dir.empty() ? DefaultRunDirectory(flags_.config, absl::Now()) : flags_.run_dir;
+  TPO_ASSIGN_OR_RETURN(directory_, RunDirectory::Open(path, flags_.resume ? RunDirectoryMode::kResume
+                                                                          : RunDirectoryMode::kNew));
+  if (directory_->holds_run()) {
+    TPO_ASSIGN_OR_RETURN(const v1::Config saved, LoadConfig(directory_->paths().config, {}));
+    TPO_RETURN_IF_ERROR(CheckMayResume(saved, config_));
+  }
+  TPO_ASSIGN_OR_RETURN(checkpoints_, CheckpointStore::Open(directory_->paths().checkpoints, FileSystem::Posix(),
+                                                           spec_.learner.checkpoint.keep));
+  return absl::OkStatus();
+}
+
+absl::Status RunSession::MakeLearner() {
+  source_ = std::make_unique<SequencePromptSource>(spec_.task, spec_.seed);
+  Learner::Options options;
+  options.spec = spec_;
+  options.run_id = NewRunId();
+  options.config_fingerprint = ConfigFingerprint(config_);
+  options.version = std::string(Version());
+  options.inspect_every_steps = config_.output().inspect_every_steps();
+  options.resume = flags_.resume;
+  TPO_ASSIGN_OR_RETURN(learner_, Learner::Create(std::move(options), source_.get(), &Clock::Monotonic(),
+                                                 &*checkpoints_, &observers_));
+  if (!learner_->resume_warning().empty()) spdlog::warn("{}", learner_->resume_warning());
+  LearnerServiceOptions service;
+  service.observer = &rpc_metrics_;
+  learner_service_ = MakeLearnerService(&learner_->api(), &learner_->weights(), learner_.get(), service);
+  admin_service_ = MakeAdminService(learner_.get(), &rpc_metrics_);
+  return absl::OkStatus();
+}
+
+absl::Status RunSession::AttachObservers() {
+  TPO_RETURN_IF_ERROR(directory_->CutFrom(learner_->first_step()));
+  TPO_RETURN_IF_ERROR(directory_->WriteConfig(ToYaml(config_)));
+  RunObserversOptions options;
+  options.seed = spec_.seed;
+  options.tensorboard = config_.output().tensorboard();
+  options.progress.total_steps = spec_.learner.steps;
+  options.progress.quiet = flags_.quiet;
+  DetectTerminal(STDOUT_FILENO, &options.progress);
+  TPO_ASSIGN_OR_RETURN(writers_, MakeRunObservers(*directory_, options, std::cout));
+  observers_.AddBorrowed(writers_.get());
+  observers_.AddBorrowed(&step_metrics_);
+  if (!flags_.quiet) {
+    std::printf("run directory %s\n%s, %s optimizer steps from step %lld\n", directory().c_str(),
+                learner_->policy_description().c_str(), std::to_string(spec_.learner.steps).c_str(),
+                static_cast<long long>(learner_->first_step()));
+    std::fflush(stdout);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunSession::Run() {
+  const absl::StatusOr<Learner::Outcome> trained = learner_->Run();
+  RunOutcome outcome;
+  outcome.end = EndOf(trained);
+  if (!trained.ok()) outcome.message = std::string(trained.status().message());
+  if (outcome.end == RunEnd::kDrained) outcome.message = "stopped before its last step; --resume goes on";
+  outcome.ledger = learner_->GetStatus().ledger;
+  const absl::Status written = writers_->Finish(outcome);
+  if (const absl::Status report = WriteReport(directory()); !report.ok()) {
+    spdlog::warn("no report.html: {}", std::string(report.message()));
+  }
+  TPO_RETURN_IF_ERROR(trained.status());
+  // Training went on without them, but a run whose files are incomplete hasn't done what was asked.
+  return written;
+}
+
+}  // namespace tpo

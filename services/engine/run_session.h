@@ -1,0 +1,74 @@
+// All that a process with a learner in it needs around the learner: config, run directory, checkpoints, observers, metrics.
+// `tpo train` and `tpo learner` differ in what they put next to it.
+#ifndef TPO_SERVICES_ENGINE_RUN_SESSION_H_
+#define TPO_SERVICES_ENGINE_RUN_SESSION_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/clock.h"
+#include "core/run_spec.h"
+#include "core/sequence_task.h"
+#include "learner/checkpoint.h"
+#include "learner/learner.h"
+#include "services/cli/command_line.h"
+#include "services/grpc/rpc_service.h"
+#include "services/metrics/metrics_registry.h"
+#include "services/metrics/metrics_server.h"
+#include "services/metrics/service_metrics.h"
+#include "services/metrics/step_metrics.h"
+#include "services/run_directory/run_directory.h"
+#include "services/run_directory/run_observers.h"
+#include "tpo/v1/config.pb.h"
+
+namespace tpo {
+
+class RunSession {
+ public:
+  // Reads the config, takes the run directory, makes or resumes the learner. Nothing is written into the directory
+  // before the input was found good. Errors carry the exit status (services/cli/exit_status.h).
+  static absl::StatusOr<std::unique_ptr<RunSession>> Open(const RunFlags& flags);
+
+  Learner& learner() { return *learner_; }
+  const RunSpec& spec() const { return spec_; }
+  const std::string& directory() const { return directory_->paths().directory; }
+  MetricsRegistry& metrics() { return metrics_; }
+
+  // The learner's services, for a server that this session outlives.
+  std::vector<RpcService*> services() { return {learner_service_.get(), admin_service_.get()}; }
+
+  // Trains to the end, writes what a finished run has (summary, report), and says how it went.
+  absl::Status Run();
+
+ private:
+  explicit RunSession(const RunFlags& flags);
+
+  absl::Status OpenDirectory();
+  absl::Status MakeLearner();
+  absl::Status AttachObservers();
+  RunOutcome Train(absl::Status* failure);
+
+  const RunFlags flags_;
+  v1::Config config_;
+  RunSpec spec_;
+  std::unique_ptr<RunDirectory> directory_;
+  std::optional<CheckpointStore> checkpoints_;
+  std::unique_ptr<SequencePromptSource> source_;
+  MetricsRegistry metrics_;
+  PrometheusStepObserver step_metrics_;
+  PrometheusRpcObserver rpc_metrics_;
+  std::unique_ptr<MetricsServer> metrics_server_;
+  std::unique_ptr<CompositeStepObserver> writers_;
+  CompositeStepObserver observers_;  // the writers and the metrics; the learner's
+  std::unique_ptr<Learner> learner_;
+  std::unique_ptr<RpcService> learner_service_;
+  std::unique_ptr<RpcService> admin_service_;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_ENGINE_RUN_SESSION_H_

@@ -1,0 +1,108 @@
+// `tpo train`: learner, rollout workers and verifier in one process, over in-process channels of the very services that
+// separate processes use.
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "core/status_macros.h"
+#include "rollout/worker.h"
+#include "services/engine/drain_on_signal.h"
+#include "services/engine/engine.h"
+#include "services/engine/run_session.h"
+#include "services/engine/verifiers.h"
+#include "services/grpc/grpc_learner_client.h"
+#include "services/grpc/grpc_verifier_client.h"
+#include "services/grpc/server.h"
+#include "services/grpc/verifier_service.h"
+#include "spdlog/spdlog.h"
+
+namespace tpo {
+namespace {
+
+// How long calls in progress may take to end once the run is over.
+constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
+
+// The rollout workers of this process, each on a thread of its own.
+class LocalWorkers {
+ public:
+  // `on_failure` is called, on a worker's thread, when a worker can't go on.
+  LocalWorkers(const RunSpec& spec, GrpcServer* server, bool insecure, std::function<void()> on_failure)
+      : on_failure_(std::move(on_failure)) {
+    for (int i = 0; i < spec.rollout.workers; ++i) {
+      clients_.push_back(std::make_unique<GrpcLearnerClient>(server->InProcessChannel()));
+      RolloutWorker::Options options;
+      options.name = absl::StrCat("local-", i);
+      options.parallel_leases = spec.rollout.parallel_leases;
+      options.on_warning = [](const std::string& warning) { spdlog::warn("rollout: {}", warning); };
+      workers_.push_back(std::make_unique<RolloutWorker>(
+          options, clients_.back().get(),
+          [server, insecure](const RunInfo& run) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
+            if (!run.verifiers.empty()) return MakeVerifier(run, insecure);
+            return std::make_unique<GrpcVerifierClient>(server->InProcessChannel());
+          }));
+    }
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      threads_.emplace_back([this, i] { Work(*workers_[i]); });
+    }
+  }
+
+  // Ends and joins all workers; the first failure of any.
+  absl::Status Join() {
+    for (auto& worker : workers_) worker->Stop();
+    for (auto& client : clients_) client->Close();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    const absl::MutexLock lock(&mutex_);
+    return failure_;
+  }
+
+ private:
+  void Work(RolloutWorker& worker) {
+    const absl::Status status = worker.Run();
+    if (status.ok() || absl::IsCancelled(status)) return;
+    {
+      const absl::MutexLock lock(&mutex_);
+      failure_.Update(status);
+    }
+    on_failure_();
+  }
+
+  const std::function<void()> on_failure_;
+  std::vector<std::unique_ptr<GrpcLearnerClient>> clients_;
+  std::vector<std::unique_ptr<RolloutWorker>> workers_;
+  std::vector<std::thread> threads_;
+  absl::Mutex mutex_;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+absl::Status RunTrain(const TrainCommand& command) {
+  DrainOnSignal drain_on_signal;
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<RunSession> session, RunSession::Open(command.run));
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<VerifierApi> verifier, MakeVerifier(RunInfo(), false));
+  const std::unique_ptr<RpcService> verifier_service = MakeVerifierService(verifier.get(), {});
+  GrpcServer::Options server_options;
+  server_options.services = session->services();
+  server_options.services.push_back(verifier_service.get());
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server, GrpcServer::Start(server_options));
+
+  Learner& learner = session->learner();
+  LocalWorkers workers(session->spec(), server.get(), command.run.insecure, [&learner] { learner.Drain(); });
+  drain_on_signal.SetDrain([&learner] { learner.Drain(); });
+  const absl::Status trained = session->Run();
+  const absl::Status rolled_out = workers.Join();
+  drain_on_signal.SetDrain({});
+  server->Shutdown(kShutdownGrace);
+  if (!rolled_out.ok()) {
+    // Whatever its code, it isn't the user's input that was refused.
+    return absl::InternalError(absl::StrCat("a rollout worker failed: ", std::string(rolled_out.message())));
+  }
+  return trained;
+}
+
+}  // namespace tpo

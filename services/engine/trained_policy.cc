@@ -1,0 +1,108 @@
+#include "services/engine/trained_policy.h"
+
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "core/file_system.h"
+#include "core/sequence_task.h"
+#include "core/status_macros.h"
+#include "learner/checkpoint.h"
+#include "policy/threads.h"
+#include "policy/transformer.h"
+#include "rollout/sampler.h"
+#include "services/config/config.h"
+#include "services/engine/verifiers.h"
+#include "services/run_directory/run_directory.h"
+#include "spdlog/spdlog.h"
+
+namespace tpo {
+namespace {
+
+// Far beyond the prompts of any run.
+constexpr uint64_t kFirstHeldOutPrompt = uint64_t{1} << 48;
+constexpr int kPromptsAtATime = 100;
+
+// Splits runs/x/checkpoints/step_00000100 into the run and the step.
+void ResolveCheckpointPath(std::string& run, std::optional<int64_t>& step) {
+  std::filesystem::path path(run);
+  if (path.filename().empty()) path = path.parent_path();
+  const std::string name = path.filename().string();
+  absl::string_view digits = name;
+  int64_t number = 0;
+  if (absl::ConsumePrefix(&digits, "step_") && absl::SimpleAtoi(digits, &number) &&
+      path.parent_path().filename() == "checkpoints") {
+    step = number;
+    run = path.parent_path().parent_path().string();
+  }
+}
+
+absl::StatusOr<CheckpointData> LoadData(const CheckpointStore& store, std::optional<int64_t> step, const std::string& run) {
+  if (step.has_value()) {
+    TPO_ASSIGN_OR_RETURN(LoadedCheckpoint loaded, store.Load(*step));
+    return std::move(loaded.data);
+  }
+  TPO_ASSIGN_OR_RETURN(std::optional<LoadedCheckpoint> newest, store.LoadNewest());
+  if (!newest.has_value()) return absl::NotFoundError(absl::StrCat(run, " holds no checkpoint"));
+  if (!newest->warning.empty()) spdlog::warn("{}", newest->warning);
+  return std::move(newest->data);
+}
+
+}  // namespace
+
+absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run, std::optional<int64_t> step) {
+  TrainedPolicy trained;
+  trained.run_dir = run;
+  ResolveCheckpointPath(trained.run_dir, step);
+  const RunPaths paths(trained.run_dir);
+  TPO_ASSIGN_OR_RETURN(const v1::Config config, LoadConfig(paths.config, {}));
+  trained.spec = ToRunSpec(config);
+  const CheckpointStore store = CheckpointStore::ForReading(paths.checkpoints, FileSystem::Posix());
+  TPO_ASSIGN_OR_RETURN(CheckpointData data, LoadData(store, step, trained.run_dir));
+  trained.step = data.step;
+  TPO_ASSIGN_OR_RETURN(trained.policy, MakeTransformer(trained.spec.model, {.device = DefaultDevice()}));
+  TPO_RETURN_IF_ERROR(LoadTensors(data.model, trained.policy->parameters()));
+  trained.weights = std::move(data.model);
+  return trained;
+}
+
+absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained, int prompts, int samples,
+                                                                 bool greedy) {
+  SequencePromptSource source(trained.spec.task, trained.spec.seed);
+  TPO_ASSIGN_OR_RETURN(const auto verifier, MakeVerifier(RunInfo(), false));
+  SamplingSpec sampling = trained.spec.rollout.sampling;
+  sampling.completions_per_prompt = samples;
+  sampling.candidates_per_token = 0;
+  if (greedy) sampling.temperature = 0.0F;
+  const auto decoder = trained.policy->NewDecoder();
+  std::vector<AnsweredPrompt> answered;
+  for (int first = 0; first < prompts; first += kPromptsAtATime) {
+    std::vector<Prompt> batch;
+    for (int i = first; i < std::min(prompts, first + kPromptsAtATime); ++i) {
+      TPO_ASSIGN_OR_RETURN(Prompt prompt, source.At(kFirstHeldOutPrompt + i));
+      batch.push_back(std::move(prompt));
+    }
+    std::vector<std::vector<Completion>> completions;
+    try {
+      TPO_ASSIGN_OR_RETURN(completions, SampleCompletions(sampling, trained.spec.seed, RandomStream::kEvaluation,
+                                                          *trained.policy, trained.step, batch, *decoder));
+    } catch (const std::exception& error) {
+      return absl::InternalError(absl::StrCat("sampling failed: ", error.what()));
+    }
+    for (size_t i = 0; i < batch.size(); ++i) {
+      VerifyRequest request;
+      request.prompt = batch[i];
+      request.completions = std::move(completions[i]);
+      TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, verifier->Verify(request));
+      verdicts = SanitizeVerdicts(request, std::move(verdicts));
+      answered.push_back({std::move(request.prompt), std::move(request.completions), std::move(verdicts)});
+    }
+  }
+  return answered;
+}
+
+}  // namespace tpo

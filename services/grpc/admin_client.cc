@@ -1,0 +1,40 @@
+#include "services/grpc/admin_client.h"
+
+#include "absl/time/clock.h"
+#include "core/status_macros.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "services/grpc/convert.h"
+#include "services/grpc/status.h"
+#include "tpo/v1/learner.grpc.pb.h"
+
+namespace tpo {
+
+absl::StatusOr<RunStatus> GetRunStatus(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  v1::GetStatusResponse response;
+  const grpc::Status status = v1::LearnerService::NewStub(channel)->GetStatus(&context, v1::GetStatusRequest(), &response);
+  TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "GetStatus"));
+  return FromProto(response);
+}
+
+absl::StatusOr<CheckpointInfo> RequestCheckpoint(const std::shared_ptr<grpc::Channel>& channel,
+                                                 absl::Duration deadline) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  v1::CheckpointResponse response;
+  const grpc::Status status =
+      v1::AdminService::NewStub(channel)->Checkpoint(&context, v1::CheckpointRequest(), &response);
+  TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "Checkpoint"));
+  return CheckpointInfo{.path = response.path(), .step = response.step()};
+}
+
+absl::Status RequestDrain(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  v1::DrainResponse response;
+  return FromGrpcStatus(v1::AdminService::NewStub(channel)->Drain(&context, v1::DrainRequest(), &response), "Drain");
+}
+
+}  // namespace tpo

@@ -1,0 +1,70 @@
+#include <memory>
+#include <string>
+
+#include "core/admin_api.h"
+#include "services/grpc/bounded_executor.h"
+#include "services/grpc/handler.h"
+#include "services/grpc/learner_service.h"
+#include "tpo/v1/learner.grpc.pb.h"
+
+namespace tpo {
+namespace {
+
+using Methods =
+    v1::AdminService::WithCallbackMethod_Checkpoint<v1::AdminService::WithCallbackMethod_Drain<v1::AdminService::Service>>;
+
+// Operators who wait for a checkpoint at the same time.
+constexpr size_t kMaxWaiting = 8;
+
+class AdminHandler : public Methods {
+ public:
+  AdminHandler(AdminApi* admin, RpcObserver* observer) : admin_(admin), observer_(observer) {}
+
+  grpc::ServerUnaryReactor* Checkpoint(grpc::CallbackServerContext* context, const v1::CheckpointRequest*,
+                                       v1::CheckpointResponse* response) override {
+    CallRecord record(observer_, "Checkpoint");
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    const bool accepted = executor_.TryRun([this, record, reactor, response]() mutable {
+      const absl::StatusOr<CheckpointInfo> info = admin_->Checkpoint();
+      if (info.ok()) {
+        response->set_path(info->path);
+        response->set_step(info->step);
+      }
+      reactor->Finish(record.End(info.status()));
+    });
+    if (!accepted) reactor->Finish(record.End(absl::ResourceExhaustedError("too many checkpoints are being waited for")));
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const v1::DrainRequest*,
+                                  v1::DrainResponse*) override {
+    return Answer(context, observer_, "Drain", [this]() -> absl::Status {
+      admin_->Drain();
+      return absl::OkStatus();
+    });
+  }
+
+ private:
+  AdminApi* const admin_;
+  RpcObserver* const observer_;
+  BoundedExecutor executor_{1, kMaxWaiting};
+};
+
+class AdminRpcService : public RpcService {
+ public:
+  AdminRpcService(AdminApi* admin, RpcObserver* observer) : handler_(admin, observer) {}
+
+  std::string name() const override { return v1::AdminService::service_full_name(); }
+  grpc::Service* handler() override { return &handler_; }
+
+ private:
+  AdminHandler handler_;
+};
+
+}  // namespace
+
+std::unique_ptr<RpcService> MakeAdminService(AdminApi* admin, RpcObserver* observer) {
+  return std::make_unique<AdminRpcService>(admin, observer);
+}
+
+}  // namespace tpo

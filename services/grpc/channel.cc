@@ -1,0 +1,84 @@
+#include "services/grpc/channel.h"
+
+#include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+#include "services/config/address.h"
+
+namespace tpo {
+namespace {
+
+// Retried: what the protocol calls idempotent. LeasePrompts isn't: an answer that got lost is a lease lost.
+constexpr char kLearnerServiceConfig[] = R"({
+  "methodConfig": [{
+    "name": [
+      {"service": "tpo.v1.LearnerService", "method": "Register"},
+      {"service": "tpo.v1.LearnerService", "method": "GetStatus"}
+    ],
+    "retryPolicy": {
+      "maxAttempts": 4,
+      "initialBackoff": "0.1s",
+      "maxBackoff": "2s",
+      "backoffMultiplier": 2,
+      "retryableStatusCodes": ["UNAVAILABLE"]
+    }
+  }]
+})";
+
+// Health checks need a balancing policy that asks for them, which pick_first doesn't. The empty service name is the whole
+// server's health, which every implementation of the health service reports.
+constexpr char kVerifierServiceConfig[] = R"({
+  "loadBalancingConfig": [{"round_robin": {}}],
+  "healthCheckConfig": {"serviceName": ""},
+  "methodConfig": [{
+    "name": [{"service": "tpo.v1.VerifierService"}],
+    "retryPolicy": {
+      "maxAttempts": 4,
+      "initialBackoff": "0.1s",
+      "maxBackoff": "2s",
+      "backoffMultiplier": 2,
+      "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
+    }
+  }]
+})";
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions& options, const char* service_config) {
+  TPO_RETURN_IF_ERROR(CheckAddress(options.address, PortZero::kRefused));
+  if (!IsLoopback(options.address) && !options.allow_remote_plaintext) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", options.address,
+                                                   "\" isn't a loopback address, and the connection would be plaintext; "
+                                                   "pass --insecure where the network is trusted"));
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetServiceConfigJSON(service_config);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  // A request is retried only while it is in this buffer; the default of 256 KiB silently excludes large groups.
+  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kMaxMessageBytes);
+  // Within what the server permits (server.cc), else it would end the connection.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  // Otherwise channels to one address share one connection, and with it one fate, within a process.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // An HTTP proxy from the environment is for the outside world, not for these services.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeLearnerChannel(const ChannelOptions& options) {
+  return MakeChannel(options, kLearnerServiceConfig);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeVerifierChannel(const ChannelOptions& options) {
+  return MakeChannel(options, kVerifierServiceConfig);
+}
+
+}  // namespace tpo

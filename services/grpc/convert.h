@@ -1,0 +1,96 @@
+// Core types to wire messages and back. The only code that knows both.
+//
+// ToProto writes a message that is empty so far; text that isn't valid UTF-8 is repaired. FromProto takes what somebody else has sent and checks every
+// value by itself: enums are known and specified, numbers finite, ids and sizes not negative, lists that describe the same
+// tokens equally long. INVALID_ARGUMENT names the field, e.g. "completions[3].behavior_log_probs[17]: not a
+// finite number". Whether a group fits its run (versions, counts, vocabulary) is the learner's to check
+// (learner/admission.h), and verdicts are made safe by SanitizeVerdicts.
+//
+// Thread-safe: pure functions.
+#ifndef TPO_SERVICES_GRPC_CONVERT_H_
+#define TPO_SERVICES_GRPC_CONVERT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/admin_api.h"
+#include "core/learner_api.h"
+#include "core/types.h"
+#include "core/verifier_api.h"
+#include "core/weight_snapshot.h"
+
+namespace google::protobuf {
+class Duration;
+}  // namespace google::protobuf
+
+namespace tpo::v1 {
+class Completion;
+class DescribeResponse;
+class GetStatusResponse;
+class Group;
+class Lease;
+class LeasePromptsResponse;
+class Prompt;
+class RegisterResponse;
+class SamplingSpec;
+class SubmitGroupsResponse;
+class TensorSpec;
+class TransformerSpec;
+class Verdict;
+class VerifierSpec;
+class VerifyRequest;
+class WeightManifest;
+}  // namespace tpo::v1
+
+namespace tpo {
+
+void ToProto(absl::Duration duration, google::protobuf::Duration* proto);
+void ToProto(const Prompt& prompt, v1::Prompt* proto);
+void ToProto(const Completion& completion, v1::Completion* proto);
+void ToProto(const Verdict& verdict, v1::Verdict* proto);
+void ToProto(const Group& group, v1::Group* proto);
+void ToProto(const RunInfo& info, v1::RegisterResponse* proto);
+void ToProto(const LeaseResult& result, v1::LeasePromptsResponse* proto);
+void ToProto(const SubmitResult& result, v1::SubmitGroupsResponse* proto);
+void ToProto(const RunStatus& status, v1::GetStatusResponse* proto);
+void ToProto(const VerifyRequest& request, v1::VerifyRequest* proto);
+void ToProto(const VerifierDescription& description, v1::DescribeResponse* proto);
+void ToProto(const WeightSnapshot& snapshot, v1::WeightManifest* proto);
+
+// What a WeightManifest says. Its tensors have passed ValidateManifest.
+struct WeightManifest {
+  WeightVersion version = 0;
+  std::vector<TensorSpec> tensors;
+  uint64_t size_bytes = 0;
+  uint32_t crc32c = 0;
+
+  friend bool operator==(const WeightManifest&, const WeightManifest&) = default;
+};
+
+absl::StatusOr<absl::Duration> FromProto(const google::protobuf::Duration& proto);
+absl::StatusOr<Prompt> FromProto(const v1::Prompt& proto);
+absl::StatusOr<Completion> FromProto(const v1::Completion& proto);
+absl::StatusOr<Verdict> FromProto(const v1::Verdict& proto);
+absl::StatusOr<Group> FromProto(const v1::Group& proto);
+absl::StatusOr<TransformerSpec> FromProto(const v1::TransformerSpec& proto);
+absl::StatusOr<SamplingSpec> FromProto(const v1::SamplingSpec& proto);
+absl::StatusOr<VerifierSpec> FromProto(const v1::VerifierSpec& proto);
+absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto);
+absl::StatusOr<Lease> FromProto(const v1::Lease& proto);
+absl::StatusOr<LeaseResult> FromProto(const v1::LeasePromptsResponse& proto);
+absl::StatusOr<SubmitResult> FromProto(const v1::SubmitGroupsResponse& proto);
+absl::StatusOr<RunStatus> FromProto(const v1::GetStatusResponse& proto);
+absl::StatusOr<VerifyRequest> FromProto(const v1::VerifyRequest& proto);
+absl::StatusOr<TensorSpec> FromProto(const v1::TensorSpec& proto);
+absl::StatusOr<WeightManifest> FromProto(const v1::WeightManifest& proto);
+
+VerifierDescription FromProto(const v1::DescribeResponse& proto);
+
+// The verdict as it was sent, lies included; an unknown kind becomes kUnspecified. Only for SanitizeVerdicts.
+Verdict UncheckedFromProto(const v1::Verdict& proto);
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_CONVERT_H_

@@ -1,0 +1,55 @@
+// What the sources of convert.h share. Include in those only.
+#ifndef TPO_SERVICES_GRPC_CONVERT_CHECKS_H_
+#define TPO_SERVICES_GRPC_CONVERT_CHECKS_H_
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "services/grpc/convert.h"
+
+namespace tpo {
+
+// Puts the name of the enclosing field before the message.
+inline absl::Status InField(const std::string& field, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(field, ".", status.message()));
+}
+
+inline absl::Status CheckFinite(double value, const std::string& field) {
+  if (std::isfinite(value)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, ": not a finite number"));
+}
+
+inline absl::Status CheckNotNegative(int64_t value, const char* field) {
+  if (value >= 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", value, " is negative"));
+}
+
+// `last` is the enum's highest number; all below are in use.
+inline absl::Status CheckEnum(int value, int last, const char* field) {
+  if (value > 0 && value <= last) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, value == 0 ? std::string(": unspecified") : absl::StrCat(": unknown value ", value)));
+}
+
+// Converts a repeated field of messages; an error says which element.
+template <typename T, typename Repeated>
+absl::StatusOr<std::vector<T>> AllFromProto(const Repeated& protos, const char* field) {
+  std::vector<T> values;
+  values.reserve(static_cast<size_t>(protos.size()));
+  for (int i = 0; i < protos.size(); ++i) {
+    absl::StatusOr<T> value = FromProto(protos.Get(i));
+    if (!value.ok()) return InField(absl::StrCat(field, "[", i, "]"), value.status());
+    values.push_back(*std::move(value));
+  }
+  return values;
+}
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_CONVERT_CHECKS_H_

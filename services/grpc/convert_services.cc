@@ -1,0 +1,283 @@
+// What the learner and the verifier exchange (proto/tpo/v1/learner.proto, verifier.proto).
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
+#include "services/grpc/convert.h"
+#include "services/grpc/convert_checks.h"
+#include "tpo/v1/learner.pb.h"
+#include "tpo/v1/verifier.pb.h"
+
+namespace tpo {
+namespace {
+
+static_assert(static_cast<int>(SubmitOutcome::kAccepted) == v1::SUBMIT_OUTCOME_ACCEPTED);
+static_assert(static_cast<int>(SubmitOutcome::kDuplicate) == v1::SUBMIT_OUTCOME_DUPLICATE);
+static_assert(static_cast<int>(SubmitOutcome::kLeaseExpired) == v1::SUBMIT_OUTCOME_LEASE_EXPIRED);
+static_assert(static_cast<int>(SubmitOutcome::kStale) == v1::SUBMIT_OUTCOME_STALE);
+static_assert(static_cast<int>(SubmitOutcome::kUnverified) == v1::SUBMIT_OUTCOME_UNVERIFIED);
+static_assert(static_cast<int>(SubmitOutcome::kInvalid) == v1::SUBMIT_OUTCOME_INVALID);
+static_assert(static_cast<int>(TensorType::kFloat32) == v1::TENSOR_TYPE_FLOAT32);
+static_assert(static_cast<int>(TensorType::kFloat64) == v1::TENSOR_TYPE_FLOAT64);
+static_assert(static_cast<int>(TensorType::kBfloat16) == v1::TENSOR_TYPE_BFLOAT16);
+static_assert(static_cast<int>(TensorType::kFloat16) == v1::TENSOR_TYPE_FLOAT16);
+static_assert(static_cast<int>(TensorType::kInt64) == v1::TENSOR_TYPE_INT64);
+
+absl::StatusOr<absl::Duration> PositiveFromProto(const google::protobuf::Duration& proto, const char* field) {
+  absl::StatusOr<absl::Duration> duration = FromProto(proto);
+  if (!duration.ok() || *duration <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": not a positive duration"));
+  }
+  return duration;
+}
+
+}  // namespace
+
+absl::StatusOr<TransformerSpec> FromProto(const v1::TransformerSpec& proto) {
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.vocab_size(), "vocab_size"));
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.max_positions(), "max_positions"));
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.d_model(), "d_model"));
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.layers(), "layers"));
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.heads(), "heads"));
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.feed_forward(), "feed_forward"));
+  return TransformerSpec{.vocab_size = proto.vocab_size(),
+                         .max_positions = proto.max_positions(),
+                         .d_model = proto.d_model(),
+                         .layers = proto.layers(),
+                         .heads = proto.heads(),
+                         .feed_forward = proto.feed_forward()};
+}
+
+absl::StatusOr<SamplingSpec> FromProto(const v1::SamplingSpec& proto) {
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.completions_per_prompt(), "completions_per_prompt"));
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.candidates_per_token(), "candidates_per_token"));
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.max_tokens(), "max_tokens"));
+  TPO_RETURN_IF_ERROR(CheckFinite(proto.temperature(), "temperature"));
+  if (proto.temperature() < 0) return absl::InvalidArgumentError("temperature: negative");
+  return SamplingSpec{.completions_per_prompt = proto.completions_per_prompt(),
+                      .candidates_per_token = proto.candidates_per_token(),
+                      .temperature = proto.temperature(),
+                      .max_tokens = proto.max_tokens()};
+}
+
+absl::StatusOr<VerifierSpec> FromProto(const v1::VerifierSpec& proto) {
+  if (proto.address().empty()) return absl::InvalidArgumentError("address: empty");
+  TPO_ASSIGN_OR_RETURN(const absl::Duration deadline, PositiveFromProto(proto.deadline(), "deadline"));
+  return VerifierSpec{.address = proto.address(), .deadline = deadline};
+}
+
+absl::StatusOr<Lease> FromProto(const v1::Lease& proto) {
+  Lease lease;
+  lease.id = proto.id();
+  if (proto.prompts().empty()) return absl::InvalidArgumentError("prompts: empty");
+  TPO_ASSIGN_OR_RETURN(lease.prompts, AllFromProto<Prompt>(proto.prompts(), "prompts"));
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.min_weight_version(), "min_weight_version"));
+  lease.min_weight_version = proto.min_weight_version();
+  TPO_ASSIGN_OR_RETURN(lease.time_to_live, PositiveFromProto(proto.time_to_live(), "time_to_live"));
+  return lease;
+}
+
+absl::StatusOr<TensorSpec> FromProto(const v1::TensorSpec& proto) {
+  TPO_RETURN_IF_ERROR(CheckEnum(proto.type(), v1::TensorType_MAX, "type"));
+  return TensorSpec{.name = proto.name(),
+                    .type = static_cast<TensorType>(proto.type()),
+                    .shape = {proto.shape().begin(), proto.shape().end()},
+                    .offset_bytes = proto.offset_bytes(),
+                    .size_bytes = proto.size_bytes(),
+                    .crc32c = proto.crc32c()};
+}
+
+void ToProto(const RunInfo& info, v1::RegisterResponse* proto) {
+  proto->set_worker_id(info.worker_id);
+  proto->set_run_id(info.run_id);
+  proto->set_seed(info.seed);
+  v1::TransformerSpec* transformer = proto->mutable_transformer();
+  transformer->set_vocab_size(info.transformer.vocab_size);
+  transformer->set_max_positions(info.transformer.max_positions);
+  transformer->set_d_model(info.transformer.d_model);
+  transformer->set_layers(info.transformer.layers);
+  transformer->set_heads(info.transformer.heads);
+  transformer->set_feed_forward(info.transformer.feed_forward);
+  v1::SamplingSpec* sampling = proto->mutable_sampling();
+  sampling->set_completions_per_prompt(info.sampling.completions_per_prompt);
+  sampling->set_candidates_per_token(info.sampling.candidates_per_token);
+  sampling->set_temperature(info.sampling.temperature);
+  sampling->set_max_tokens(info.sampling.max_tokens);
+  proto->set_want_token_rewards(info.want_token_rewards);
+  for (const VerifierSpec& verifier : info.verifiers) {
+    v1::VerifierSpec* proto_verifier = proto->add_verifiers();
+    proto_verifier->set_address(verifier.address);
+    ToProto(verifier.deadline, proto_verifier->mutable_deadline());
+  }
+}
+
+absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto) {
+  RunInfo info;
+  if (proto.worker_id().empty()) return absl::InvalidArgumentError("worker_id: empty");
+  info.worker_id = proto.worker_id();
+  info.run_id = proto.run_id();
+  info.seed = proto.seed();
+  absl::StatusOr<TransformerSpec> transformer = FromProto(proto.transformer());
+  if (!transformer.ok()) return InField("transformer", transformer.status());
+  info.transformer = *transformer;
+  absl::StatusOr<SamplingSpec> sampling = FromProto(proto.sampling());
+  if (!sampling.ok()) return InField("sampling", sampling.status());
+  info.sampling = *sampling;
+  info.want_token_rewards = proto.want_token_rewards();
+  TPO_ASSIGN_OR_RETURN(info.verifiers, AllFromProto<VerifierSpec>(proto.verifiers(), "verifiers"));
+  return info;
+}
+
+void ToProto(const LeaseResult& result, v1::LeasePromptsResponse* proto) {
+  if (const NoLease* none = std::get_if<NoLease>(&result)) {
+    proto->set_no_lease(none->finished ? v1::NO_LEASE_REASON_FINISHED : v1::NO_LEASE_REASON_ALL_LEASED);
+    ToProto(none->retry_after, proto->mutable_retry_after());
+    return;
+  }
+  const Lease& lease = std::get<Lease>(result);
+  v1::Lease* proto_lease = proto->mutable_lease();
+  proto_lease->set_id(lease.id);
+  proto_lease->mutable_prompts()->Reserve(static_cast<int>(lease.prompts.size()));
+  for (const Prompt& prompt : lease.prompts) ToProto(prompt, proto_lease->add_prompts());
+  proto_lease->set_min_weight_version(lease.min_weight_version);
+  ToProto(lease.time_to_live, proto_lease->mutable_time_to_live());
+}
+
+absl::StatusOr<LeaseResult> FromProto(const v1::LeasePromptsResponse& proto) {
+  if (proto.has_lease()) {
+    absl::StatusOr<Lease> lease = FromProto(proto.lease());
+    if (!lease.ok()) return InField("lease", lease.status());
+    return LeaseResult(*std::move(lease));
+  }
+  TPO_RETURN_IF_ERROR(CheckEnum(proto.no_lease(), v1::NoLeaseReason_MAX, "no_lease"));
+  NoLease none;
+  none.finished = proto.no_lease() == v1::NO_LEASE_REASON_FINISHED;
+  absl::StatusOr<absl::Duration> retry_after = FromProto(proto.retry_after());
+  if (!retry_after.ok() || *retry_after < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("retry_after: not a valid duration");
+  }
+  none.retry_after = *retry_after;
+  return LeaseResult(none);
+}
+
+void ToProto(const SubmitResult& result, v1::SubmitGroupsResponse* proto) {
+  proto->set_lease_id(result.lease_id);
+  proto->set_prompt_id(result.prompt_id);
+  proto->set_outcome(static_cast<v1::SubmitOutcome>(result.outcome));
+  proto->set_error(result.error);
+}
+
+absl::StatusOr<SubmitResult> FromProto(const v1::SubmitGroupsResponse& proto) {
+  TPO_RETURN_IF_ERROR(CheckEnum(proto.outcome(), v1::SubmitOutcome_MAX, "outcome"));
+  return SubmitResult{.lease_id = proto.lease_id(),
+                      .prompt_id = proto.prompt_id(),
+                      .outcome = static_cast<SubmitOutcome>(proto.outcome()),
+                      .error = proto.error()};
+}
+
+void ToProto(const RunStatus& status, v1::GetStatusResponse* proto) {
+  proto->set_run_id(status.run_id);
+  proto->set_step(status.step);
+  proto->set_total_steps(status.total_steps);
+  proto->set_weight_version(status.weight_version);
+  proto->set_reward_mean(status.reward_mean);
+  proto->set_error(status.error);
+  v1::Ledger* ledger = proto->mutable_ledger();
+  ledger->set_leased(status.ledger.leased);
+  ledger->set_trained(status.ledger.trained);
+  ledger->set_dropped_stale(status.ledger.dropped_stale);
+  ledger->set_dropped_unverified(status.ledger.dropped_unverified);
+  ledger->set_expired(status.ledger.expired);
+  ledger->set_in_flight(status.ledger.in_flight);
+  proto->set_workers(status.workers);
+  proto->set_draining(status.draining);
+  proto->set_version(status.version);
+}
+
+absl::StatusOr<RunStatus> FromProto(const v1::GetStatusResponse& proto) {
+  RunStatus status;
+  status.run_id = proto.run_id();
+  status.step = proto.step();
+  status.total_steps = proto.total_steps();
+  status.weight_version = proto.weight_version();
+  status.reward_mean = proto.reward_mean();
+  status.error = proto.error();
+  status.ledger = {.leased = proto.ledger().leased(),
+                   .trained = proto.ledger().trained(),
+                   .dropped_stale = proto.ledger().dropped_stale(),
+                   .dropped_unverified = proto.ledger().dropped_unverified(),
+                   .expired = proto.ledger().expired(),
+                   .in_flight = proto.ledger().in_flight()};
+  status.workers = proto.workers();
+  status.draining = proto.draining();
+  status.version = proto.version();
+  return status;
+}
+
+void ToProto(const VerifyRequest& request, v1::VerifyRequest* proto) {
+  ToProto(request.prompt, proto->mutable_prompt());
+  proto->mutable_completions()->Reserve(static_cast<int>(request.completions.size()));
+  for (const Completion& completion : request.completions) ToProto(completion, proto->add_completions());
+  proto->set_want_token_rewards(request.want_token_rewards);
+  proto->set_weight_version(request.weight_version);
+  proto->set_idempotency_key(request.idempotency_key);
+}
+
+absl::StatusOr<VerifyRequest> FromProto(const v1::VerifyRequest& proto) {
+  VerifyRequest request;
+  if (!proto.has_prompt()) return absl::InvalidArgumentError("prompt: missing");
+  absl::StatusOr<Prompt> prompt = FromProto(proto.prompt());
+  if (!prompt.ok()) return InField("prompt", prompt.status());
+  request.prompt = *std::move(prompt);
+  if (proto.completions().empty()) return absl::InvalidArgumentError("completions: empty; send at least one");
+  TPO_ASSIGN_OR_RETURN(request.completions, AllFromProto<Completion>(proto.completions(), "completions"));
+  request.want_token_rewards = proto.want_token_rewards();
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.weight_version(), "weight_version"));
+  request.weight_version = proto.weight_version();
+  request.idempotency_key = proto.idempotency_key();
+  return request;
+}
+
+void ToProto(const VerifierDescription& description, v1::DescribeResponse* proto) {
+  proto->set_verifier(description.verifier);
+  proto->set_verifier_version(description.version);
+  for (const std::string& task : description.tasks) proto->add_tasks(task);
+  proto->set_token_rewards(description.token_rewards);
+}
+
+VerifierDescription FromProto(const v1::DescribeResponse& proto) {
+  return VerifierDescription{.verifier = proto.verifier(),
+                             .version = proto.verifier_version(),
+                             .tasks = {proto.tasks().begin(), proto.tasks().end()},
+                             .token_rewards = proto.token_rewards()};
+}
+
+void ToProto(const WeightSnapshot& snapshot, v1::WeightManifest* proto) {
+  proto->set_weight_version(snapshot.version);
+  for (const TensorSpec& tensor : snapshot.weights.tensors()) {
+    v1::TensorSpec* spec = proto->add_tensors();
+    spec->set_name(tensor.name);
+    spec->set_type(static_cast<v1::TensorType>(tensor.type));
+    spec->mutable_shape()->Add(tensor.shape.begin(), tensor.shape.end());
+    spec->set_offset_bytes(tensor.offset_bytes);
+    spec->set_size_bytes(tensor.size_bytes);
+    spec->set_crc32c(tensor.crc32c);
+  }
+  proto->set_size_bytes(snapshot.weights.bytes().size());
+  proto->set_crc32c(snapshot.crc32c);
+}
+
+absl::StatusOr<WeightManifest> FromProto(const v1::WeightManifest& proto) {
+  WeightManifest manifest;
+  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.weight_version(), "weight_version"));
+  manifest.version = proto.weight_version();
+  manifest.size_bytes = proto.size_bytes();
+  manifest.crc32c = proto.crc32c();
+  TPO_ASSIGN_OR_RETURN(manifest.tensors, AllFromProto<TensorSpec>(proto.tensors(), "tensors"));
+  TPO_RETURN_IF_ERROR(ValidateManifest(manifest.tensors, manifest.size_bytes));
+  return manifest;
+}
+
+}  // namespace tpo

@@ -1,0 +1,158 @@
+#include "services/grpc/grpc_learner_client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "core/status_macros.h"
+#include "grpcpp/channel.h"
+#include "services/grpc/calls.h"
+#include "services/grpc/convert.h"
+#include "services/grpc/learner_service.h"
+#include "services/grpc/status.h"
+#include "services/grpc/weight_watcher.h"
+#include "tpo/v1/learner.grpc.pb.h"
+
+namespace tpo {
+namespace {
+
+// One SubmitGroups call. Writes don't wait for the acks of what was written before, so that the network's latency is
+// paid once and not per group; the learner's pace reaches here as writes that take longer.
+class SubmitCall : public grpc::ClientBidiReactor<v1::SubmitGroupsRequest, v1::SubmitGroupsResponse> {
+ public:
+  // The arguments outlive the call.
+  SubmitCall(const std::string& worker_id, const std::vector<Group>& groups, grpc::ClientContext* context)
+      : worker_id_(worker_id), groups_(groups), context_(context) {
+    results_.reserve(groups.size());
+  }
+
+  // REQUIRES: called once.
+  absl::StatusOr<std::vector<SubmitResult>> Run(v1::LearnerService::Stub* stub) {
+    stub->async()->SubmitGroups(context_, this);
+    StartRead(&response_);
+    WriteNext();
+    StartCall();
+    done_.WaitForNotification();
+    TPO_RETURN_IF_ERROR(fault_);
+    TPO_RETURN_IF_ERROR(FromGrpcStatus(status_, "SubmitGroups"));
+    if (results_.size() != groups_.size()) {
+      return absl::UnavailableError(absl::StrCat("SubmitGroups: the learner ended the stream after ", results_.size(),
+                                                 " of ", groups_.size(), " groups; submit them again"));
+    }
+    return std::move(results_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (ok) WriteNext();
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    fault_ = TakeAck();
+    if (!fault_.ok()) return context_->TryCancel();
+    StartRead(&response_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    status_ = status;
+    done_.Notify();
+  }
+
+ private:
+  void WriteNext() {
+    if (written_ == groups_.size()) return StartWritesDone();
+    request_.Clear();
+    request_.set_worker_id(worker_id_);
+    ToProto(groups_[written_++], request_.mutable_group());
+    StartWrite(&request_);
+  }
+
+  absl::Status TakeAck() {
+    TPO_ASSIGN_OR_RETURN(SubmitResult result, FromProto(response_));
+    if (results_.size() == groups_.size()) return absl::InternalError("SubmitGroups: more answers than groups");
+    const Group& group = groups_[results_.size()];
+    if (result.lease_id != group.lease_id || result.prompt_id != group.prompt_id) {
+      return absl::InternalError(absl::StrCat("SubmitGroups: the answer to lease ", group.lease_id, ", prompt ",
+                                              group.prompt_id, " is for lease ", result.lease_id, ", prompt ",
+                                              result.prompt_id));
+    }
+    results_.push_back(std::move(result));
+    return absl::OkStatus();
+  }
+
+  const std::string& worker_id_;
+  const std::vector<Group>& groups_;
+  grpc::ClientContext* const context_;
+
+  // Of the writes, of which one is in progress at a time.
+  size_t written_ = 0;
+  v1::SubmitGroupsRequest request_;
+  // Of the reads, likewise.
+  v1::SubmitGroupsResponse response_;
+  std::vector<SubmitResult> results_;
+  absl::Status fault_;
+  // Of OnDone, after all else.
+  grpc::Status status_;
+  absl::Notification done_;
+};
+
+}  // namespace
+
+struct GrpcLearnerClient::Impl {
+  Impl(std::shared_ptr<grpc::Channel> channel, const GrpcLearnerClientOptions& client_options)
+      : options(client_options), stub(v1::LearnerService::NewStub(channel)), watcher(std::move(channel)) {}
+
+  const GrpcLearnerClientOptions options;
+  Calls calls;
+  const std::unique_ptr<v1::LearnerService::Stub> stub;
+  WeightWatcher watcher;
+};
+
+GrpcLearnerClient::GrpcLearnerClient(std::shared_ptr<grpc::Channel> channel, const Options& options)
+    : impl_(std::make_unique<Impl>(std::move(channel), options)) {}
+
+GrpcLearnerClient::~GrpcLearnerClient() { Close(); }
+
+void GrpcLearnerClient::Close() {
+  impl_->calls.Close();
+  impl_->watcher.Close();
+}
+
+absl::StatusOr<RunInfo> GrpcLearnerClient::Register(const std::string& worker_name) {
+  Call call(&impl_->calls, impl_->options.call_deadline);
+  call.context()->set_wait_for_ready(true);
+  v1::RegisterRequest request;
+  request.set_worker_name(worker_name);
+  request.set_protocol_version(kProtocolVersion);
+  v1::RegisterResponse response;
+  const grpc::Status status = impl_->stub->Register(call.context(), request, &response);
+  TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "Register"));
+  TPO_ASSIGN_OR_RETURN(RunInfo info, FromProto(response));
+  impl_->watcher.Restart(info.worker_id);
+  return info;
+}
+
+absl::StatusOr<LeaseResult> GrpcLearnerClient::LeasePrompts(const std::string& worker_id) {
+  Call call(&impl_->calls, impl_->options.call_deadline);
+  call.context()->set_wait_for_ready(true);
+  v1::LeasePromptsRequest request;
+  request.set_worker_id(worker_id);
+  v1::LeasePromptsResponse response;
+  const grpc::Status status = impl_->stub->LeasePrompts(call.context(), request, &response);
+  TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "LeasePrompts"));
+  return FromProto(response);
+}
+
+absl::StatusOr<std::vector<SubmitResult>> GrpcLearnerClient::SubmitGroups(const std::string& worker_id,
+                                                                          const std::vector<Group>& groups) {
+  if (groups.empty()) return std::vector<SubmitResult>();
+  Call call(&impl_->calls, impl_->options.submit_deadline);
+  call.context()->set_wait_for_ready(true);
+  return SubmitCall(worker_id, groups, call.context()).Run(impl_->stub.get());
+}
+
+absl::StatusOr<std::shared_ptr<const WeightSnapshot>> GrpcLearnerClient::WaitForWeights(const std::string& worker_id,
+                                                                                        WeightVersion newer_than,
+                                                                                        absl::Duration timeout) {
+  return impl_->watcher.WaitForNewer(worker_id, newer_than, timeout);
+}
+
+}  // namespace tpo

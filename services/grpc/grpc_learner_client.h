@@ -1,0 +1,60 @@
+// The learner over a channel: what rollout workers use, over the network or within one process.
+//
+// Every call has a deadline and waits that long for a learner that can't be reached, so that a learner that restarts is
+// no error of its workers. Errors carry the learner's code, or UNAVAILABLE or DEADLINE_EXCEEDED when it couldn't be
+// reached, or CANCELLED after Close.
+//
+// Weights come on one stream that a thread of this object reads (services/grpc/weight_watcher.h), started by the first
+// WaitForWeights. All workers that share the client share the stream. Register forgets the weights held, because a learner
+// that restarted may have gone back to its checkpoint: after a second Register, wait with newer_than -1.
+#ifndef TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
+#define TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/learner_api.h"
+
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
+namespace tpo {
+
+struct GrpcLearnerClientOptions {
+  // Of Register and LeasePrompts.
+  absl::Duration call_deadline = absl::Seconds(30);
+  // Of SubmitGroups, whatever the number of groups.
+  absl::Duration submit_deadline = absl::Seconds(120);
+};
+
+class GrpcLearnerClient : public LearnerApi {
+ public:
+  using Options = GrpcLearnerClientOptions;
+
+  explicit GrpcLearnerClient(std::shared_ptr<grpc::Channel> channel, const Options& options = Options());
+  // Close, and joins. REQUIRES: no other call is in progress.
+  ~GrpcLearnerClient() override;
+
+  absl::StatusOr<RunInfo> Register(const std::string& worker_name) override;
+  absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) override;
+  absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(const std::string& worker_id,
+                                                         const std::vector<Group>& groups) override;
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string& worker_id,
+                                                                       WeightVersion newer_than,
+                                                                       absl::Duration timeout) override;
+
+  // Ends all calls in progress, and those to come, with CANCELLED. Idempotent.
+  void Close();
+
+ private:
+  struct Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_

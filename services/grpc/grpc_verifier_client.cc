@@ -1,0 +1,123 @@
+#include "services/grpc/grpc_verifier_client.h"
+
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "core/status_macros.h"
+#include "grpcpp/channel.h"
+#include "services/grpc/calls.h"
+#include "services/grpc/convert.h"
+#include "services/grpc/status.h"
+#include "tpo/v1/verifier.grpc.pb.h"
+
+namespace tpo {
+namespace {
+
+using VerifyResult = absl::StatusOr<std::vector<Verdict>>;
+
+// What the worker gets for what the verifier said.
+VerifyResult ToVerdicts(const VerifyRequest& request, const absl::Status& status, const v1::VerifyResponse& response) {
+  if (absl::IsInvalidArgument(status) || absl::IsCancelled(status)) return status;
+  if (!status.ok()) {
+    const VerdictKind kind = absl::IsDeadlineExceeded(status) ? VerdictKind::kTimedOut : VerdictKind::kFailed;
+    return std::vector<Verdict>(request.completions.size(), Verdict::Unscored(kind, status.ToString()));
+  }
+  std::vector<Verdict> verdicts;
+  verdicts.reserve(static_cast<size_t>(response.verdicts_size()));
+  for (const v1::Verdict& verdict : response.verdicts()) verdicts.push_back(UncheckedFromProto(verdict));
+  return SanitizeVerdicts(request, std::move(verdicts));
+}
+
+// One call with everything that has to live as long as it does.
+struct PendingVerify {
+  PendingVerify(Calls* calls, absl::Duration deadline, const VerifyRequest& request) : call(calls, deadline) {
+    call.context()->set_wait_for_ready(true);
+    ToProto(request, &proto);
+  }
+
+  Call call;
+  v1::VerifyRequest proto;
+  v1::VerifyResponse response;
+};
+
+// How many calls are in flight.
+class InFlight {
+ public:
+  explicit InFlight(int limit) : limit_(limit) {}
+  void Enter() {
+    absl::MutexLock lock(&mutex_);
+    const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return count_ < limit_; };
+    mutex_.Await(absl::Condition(&has_room));
+    ++count_;
+  }
+  void Leave() {
+    absl::MutexLock lock(&mutex_);
+    --count_;
+  }
+  void WaitUntilNone() {
+    absl::MutexLock lock(&mutex_);
+    const auto is_none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return count_ == 0; };
+    mutex_.Await(absl::Condition(&is_none));
+  }
+
+ private:
+  const int limit_;
+  absl::Mutex mutex_;
+  int count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace
+
+struct GrpcVerifierClient::Impl {
+  const Options options;
+  const std::string verify_name;
+  const std::unique_ptr<v1::VerifierService::Stub> stub;
+  Calls calls;
+};
+
+GrpcVerifierClient::GrpcVerifierClient(std::shared_ptr<grpc::Channel> channel, const Options& options)
+    : impl_(new Impl{.options = options,
+                     .verify_name = absl::StrCat("Verify at ", options.name),
+                     .stub = v1::VerifierService::NewStub(channel),
+                     .calls = {}}) {}
+
+GrpcVerifierClient::~GrpcVerifierClient() { Close(); }
+
+void GrpcVerifierClient::Close() { impl_->calls.Close(); }
+
+absl::StatusOr<std::vector<Verdict>> GrpcVerifierClient::Verify(const VerifyRequest& request) {
+  PendingVerify pending(&impl_->calls, impl_->options.deadline, request);
+  const grpc::Status status = impl_->stub->Verify(pending.call.context(), pending.proto, &pending.response);
+  return ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), pending.response);
+}
+
+std::vector<VerifyResult> GrpcVerifierClient::VerifyAll(const std::vector<VerifyRequest>& requests) {
+  std::vector<VerifyResult> results(requests.size());
+  InFlight in_flight(impl_->options.max_in_flight);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    in_flight.Enter();
+    auto* pending = new PendingVerify(&impl_->calls, impl_->options.deadline, requests[i]);
+    impl_->stub->async()->Verify(
+        pending->call.context(), &pending->proto, &pending->response,
+        [this, pending, &in_flight, &request = requests[i], &result = results[i]](const grpc::Status& status) {
+          result = ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), pending->response);
+          delete pending;
+          in_flight.Leave();
+        });
+  }
+  in_flight.WaitUntilNone();
+  return results;
+}
+
+absl::StatusOr<VerifierDescription> GrpcVerifierClient::Describe() {
+  Call call(&impl_->calls, impl_->options.deadline);
+  call.context()->set_wait_for_ready(true);
+  v1::DescribeResponse response;
+  const grpc::Status status = impl_->stub->Describe(call.context(), v1::DescribeRequest(), &response);
+  TPO_RETURN_IF_ERROR(FromGrpcStatus(status, absl::StrCat("Describe at ", impl_->options.name)));
+  return FromProto(response);
+}
+
+}  // namespace tpo

@@ -1,0 +1,58 @@
+// A verifier over a channel. Whatever becomes of the verifier, a group gets its verdicts in bounded time: an answer
+// that lies (SanitizeVerdicts) or that doesn't come turns into verdicts that aren't scores, with the reason.
+#ifndef TPO_SERVICES_GRPC_GRPC_VERIFIER_CLIENT_H_
+#define TPO_SERVICES_GRPC_GRPC_VERIFIER_CLIENT_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/verifier_api.h"
+
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
+namespace tpo {
+
+struct GrpcVerifierClientOptions {
+  // Of one group, all attempts and waiting for a connection included.
+  absl::Duration deadline = absl::Seconds(30);
+  // Of VerifyAll: groups that are asked for at the same time.
+  int max_in_flight = 64;
+  // For reasons and errors, e.g. the address.
+  std::string name = "verifier";
+};
+
+// Thread-safe.
+class GrpcVerifierClient : public VerifierApi {
+ public:
+  using Options = GrpcVerifierClientOptions;
+
+  explicit GrpcVerifierClient(std::shared_ptr<grpc::Channel> channel, const Options& options = Options());
+  // REQUIRES: no call is in progress.
+  ~GrpcVerifierClient() override;
+
+  // INVALID_ARGUMENT: the verifier refused the request. CANCELLED: closed. All else becomes verdicts: kTimedOut when the
+  // deadline passed, kFailed otherwise.
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override;
+
+  // The same for several groups, many of them at the same time; each has a deadline of its own, from the moment on when
+  // it is sent.
+  std::vector<absl::StatusOr<std::vector<Verdict>>> VerifyAll(const std::vector<VerifyRequest>& requests) override;
+
+  absl::StatusOr<VerifierDescription> Describe() override;
+
+  // Ends all calls in progress, and those to come, with CANCELLED. Idempotent.
+  void Close();
+
+ private:
+  struct Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_GRPC_VERIFIER_CLIENT_H_

@@ -1,0 +1,35 @@
+// How the services report what they do to whoever counts it (services/metrics). Without gRPC, so that metrics
+// don't depend on it.
+//
+// Thread-safe, quick, never blocks: called on the threads that serve the calls.
+#ifndef TPO_SERVICES_GRPC_OBSERVER_H_
+#define TPO_SERVICES_GRPC_OBSERVER_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/types.h"
+
+namespace tpo {
+
+class RpcObserver {
+ public:
+  virtual ~RpcObserver() = default;
+  // A call ended. `method` is its name without the service, e.g. "LeasePrompts"; the set of names is fixed. For a
+  // stream, the duration is that of the stream.
+  virtual void OnRpc(const char* method, absl::StatusCode code, absl::Duration duration) = 0;
+};
+
+class VerifierObserver {
+ public:
+  virtual ~VerifierObserver() = default;
+  // A group was scored, taking `duration` without the time it waited for its turn.
+  virtual void OnVerdicts(const std::vector<Verdict>& verdicts, absl::Duration duration) = 0;
+  // A group got no verdicts.
+  virtual void OnVerifyFailed(absl::StatusCode code) = 0;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_OBSERVER_H_

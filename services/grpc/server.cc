@@ -1,0 +1,118 @@
+#include "services/grpc/server.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
+#include "services/config/address.h"
+#include "services/grpc/channel.h"
+#include "services/grpc/listen_check.h"
+
+namespace tpo {
+namespace {
+
+// Plugins are global and last for the process; linking them by registration at start-up would cost every `--help`.
+void RegisterPlugins() {
+  static const bool registered = [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  (void)registered;
+}
+
+absl::Status CheckListenAddress(const GrpcServer::Options& options) {
+  TPO_RETURN_IF_ERROR(CheckAddress(options.listen, PortZero::kAllowed));
+  if (!IsLoopback(options.listen) && !options.allow_remote_plaintext) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", options.listen,
+                                                   "\" isn't a loopback address, and the service would be plaintext; "
+                                                   "pass --insecure where the network is trusted"));
+  }
+  return CheckCanListen(options.listen);
+}
+
+void SetLimits(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder->SetMaxSendMessageSize(kMaxMessageBytes);
+  // Without this a second server on the same port would silently get every other connection.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Clients ping every 20 s (channel.cc).
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1'000);
+  // Only reflection is served by threads of this kind.
+  builder->SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder->SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder->SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+}
+
+std::string WithPort(const std::string& address, int port) {
+  return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
+}
+
+}  // namespace
+
+struct GrpcServer::Impl {
+  std::vector<RpcService*> services;
+  std::string address;
+  std::unique_ptr<grpc::Server> server;
+};
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options) {
+  if (!options.listen.empty()) TPO_RETURN_IF_ERROR(CheckListenAddress(options));
+  RegisterPlugins();
+  grpc::ServerBuilder builder;
+  SetLimits(&builder);
+  int port = 0;
+  if (!options.listen.empty()) builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  for (RpcService* service : options.services) builder.RegisterService(service->handler());
+
+  auto impl = std::make_unique<Impl>();
+  impl->services = options.services;
+  impl->server = builder.BuildAndStart();
+  if (impl->server == nullptr || (!options.listen.empty() && port == 0)) {
+    return ListenError(options.listen, "the server didn't start");
+  }
+  if (grpc::HealthCheckServiceInterface* health = impl->server->GetHealthCheckService()) {
+    for (RpcService* service : options.services) health->SetServingStatus(service->name(), true);
+  }
+  if (!options.listen.empty()) impl->address = WithPort(options.listen, port);
+  if (options.announce && !impl->address.empty()) {
+    std::printf("listening on %s\n", impl->address.c_str());
+    std::fflush(stdout);
+  }
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
+}
+
+GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+GrpcServer::~GrpcServer() { Shutdown(absl::ZeroDuration()); }
+
+const std::string& GrpcServer::address() const { return impl_->address; }
+
+std::shared_ptr<grpc::Channel> GrpcServer::InProcessChannel() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  return impl_->server->InProcessChannel(arguments);
+}
+
+void GrpcServer::ReportNotServing() {
+  if (grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService()) health->Shutdown();
+}
+
+void GrpcServer::Shutdown(absl::Duration grace) {
+  ReportNotServing();
+  for (RpcService* service : impl_->services) service->Close();
+  impl_->server->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+}
+
+}  // namespace tpo

@@ -1,0 +1,66 @@
+// A gRPC server for the services of one process: standard health and reflection included. Handles no signals
+// (services/grpc/signals.h does).
+#ifndef TPO_SERVICES_GRPC_SERVER_H_
+#define TPO_SERVICES_GRPC_SERVER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/grpc/rpc_service.h"
+
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
+namespace tpo {
+
+// Thread-safe.
+class GrpcServer {
+ public:
+  struct Options {
+    // HOST:PORT; port 0 picks a free one. Empty: no port, only InProcessChannel.
+    std::string listen;
+    // Whether to serve plaintext on an address that isn't loopback.
+    bool allow_remote_plaintext = false;
+    // Whether to print the line "listening on HOST:PORT" to stdout once calls are served.
+    bool announce = true;
+    // Not owned; each outlives the server.
+    std::vector<RpcService*> services;
+  };
+
+  // INVALID_ARGUMENT: the address is malformed, or remote without being allowed. UNAVAILABLE: the address can't be
+  // listened on; the message names it and says why.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options);
+
+  // Shutdown without grace.
+  ~GrpcServer();
+
+  GrpcServer(const GrpcServer&) = delete;
+  GrpcServer& operator=(const GrpcServer&) = delete;
+
+  // HOST:PORT with the real port; empty without one.
+  const std::string& address() const;
+
+  // A channel that stays within the process and passes by the network, its limits and its retries. It must not be used
+  // after the server is gone.
+  std::shared_ptr<grpc::Channel> InProcessChannel();
+
+  // Reports all services as NOT_SERVING from now on, so that nobody sends more; calls are still served.
+  void ReportNotServing();
+
+  // ReportNotServing, closes the services, and lets calls in progress end, cancelling them after `grace`. Returns when all
+  // have ended: a handler that never returns holds it up. Idempotent.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  struct Impl;
+  explicit GrpcServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_SERVER_H_

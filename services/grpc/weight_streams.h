@@ -1,0 +1,56 @@
+// All open WatchWeights calls of a learner. For learner_service.cc; needs gRPC.
+//
+// Each stream sends a version whole, then whatever is the newest by then: a slow subscriber skips versions and costs
+// nothing but its own place. Streams end with OK when the store closes.
+#ifndef TPO_SERVICES_GRPC_WEIGHT_STREAMS_H_
+#define TPO_SERVICES_GRPC_WEIGHT_STREAMS_H_
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "core/weight_store.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/server_callback.h"
+#include "services/grpc/observer.h"
+#include "tpo/v1/learner.pb.h"
+
+namespace tpo {
+
+class WeightStream;
+
+// Thread-safe. Outlives its streams: destroyed after the server.
+class WeightStreams {
+ public:
+  // `check_worker` says whether there is a worker of this id; a stream for another ends with its error.
+  WeightStreams(WeightStore* weights, uint64_t frame_bytes, RpcObserver* observer,
+                std::function<absl::Status(const std::string&)> check_worker);
+
+  // The reactor of a new call, which owns itself. `request` is a WatchWeightsRequest.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Open(const grpc::ByteBuffer& request);
+
+  // Ends all streams, and those opened from now on, with UNAVAILABLE.
+  void Close();
+
+ private:
+  friend class WeightStream;
+  absl::StatusOr<v1::WatchWeightsRequest> CheckRequest(const grpc::ByteBuffer& bytes) const;
+  void Remove(WeightStream* stream);
+
+  WeightStore* const weights_;
+  const uint64_t frame_bytes_;
+  RpcObserver* const observer_;
+  const std::function<absl::Status(const std::string&)> check_worker_;
+  absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<WeightStream*> streams_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_WEIGHT_STREAMS_H_

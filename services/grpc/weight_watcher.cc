@@ -1,0 +1,173 @@
+#include "services/grpc/weight_watcher.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/status_macros.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "services/grpc/convert.h"
+#include "services/grpc/status.h"
+#include "spdlog/spdlog.h"
+#include "tpo/v1/learner.grpc.pb.h"
+
+namespace tpo {
+namespace {
+
+constexpr absl::Duration kInitialPause = absl::Milliseconds(50);
+constexpr absl::Duration kMaximumPause = absl::Seconds(5);
+// Every call has a deadline. A stream that reaches it is opened again at once.
+constexpr absl::Duration kStreamDeadline = absl::Minutes(30);
+
+absl::Span<const std::byte> AsBytes(const std::string& data) {
+  return {reinterpret_cast<const std::byte*>(data.data()), data.size()};
+}
+
+absl::Status AddMessage(const v1::WatchWeightsResponse& message, WeightVersion newest, WeightAssembler* assembler) {
+  if (message.has_manifest()) {
+    TPO_ASSIGN_OR_RETURN(WeightManifest manifest, FromProto(message.manifest()));
+    return assembler->Begin(std::move(manifest), newest);
+  }
+  if (message.has_frame()) {
+    const v1::WeightFrame& frame = message.frame();
+    return assembler->Add(frame.weight_version(), frame.offset_bytes(), AsBytes(frame.data()));
+  }
+  return absl::InvalidArgumentError("message: neither a manifest nor a frame");
+}
+
+}  // namespace
+
+WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel)
+    : channel_(std::move(channel)), backoff_(kInitialPause, kMaximumPause) {}
+
+WeightWatcher::~WeightWatcher() {
+  Close();
+  std::thread thread;
+  {
+    absl::MutexLock lock(&mutex_);
+    thread.swap(thread_);
+  }
+  if (thread.joinable()) thread.join();
+}
+
+absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WeightWatcher::WaitForNewer(const std::string& worker_id,
+                                                                                  WeightVersion newer_than,
+                                                                                  absl::Duration timeout) {
+  absl::MutexLock lock(&mutex_);
+  if (worker_id_.empty()) worker_id_ = worker_id;
+  if (!closed_ && !thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  const auto is_done = [this, newer_than]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || ended_.has_value() || (newest_ != nullptr && newest_->version > newer_than);
+  };
+  const bool done = mutex_.AwaitWithTimeout(absl::Condition(&is_done), timeout);
+  if (closed_) return absl::CancelledError("the client is closed");
+  if (ended_.has_value()) return *ended_;
+  if (done) return newest_;
+  return absl::DeadlineExceededError(
+      absl::StrCat("no weight version above ", newer_than, " came in time",
+                   last_error_.ok() ? "" : absl::StrCat("; the stream broke: ", last_error_.ToString())));
+}
+
+void WeightWatcher::Restart(const std::string& worker_id) {
+  absl::MutexLock lock(&mutex_);
+  worker_id_ = worker_id;
+  ++generation_;
+  ended_.reset();
+  newest_ = nullptr;
+  if (stream_ != nullptr) stream_->TryCancel();
+}
+
+void WeightWatcher::Close() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  if (stream_ != nullptr) stream_->TryCancel();
+}
+
+void WeightWatcher::Run() {
+  while (true) {
+    uint64_t generation = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto is_wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || !ended_.has_value(); };
+      mutex_.Await(absl::Condition(&is_wanted));
+      if (closed_) return;
+      generation = generation_;
+    }
+    const absl::Status status = ReadStream();
+    {
+      absl::MutexLock lock(&mutex_);
+      if (closed_) return;
+      if (generation != generation_) continue;
+      last_error_ = status;
+      if (status.ok()) ended_ = absl::CancelledError("the learner's run is over");
+      if (absl::IsNotFound(status)) ended_ = status;
+      if (ended_.has_value()) continue;
+    }
+    const absl::Duration pause = absl::IsDeadlineExceeded(status) ? absl::ZeroDuration() : backoff_.Next();
+    spdlog::warn("weight stream broke after {} bytes of version {}: {}; trying again in {}", assembler_.held_bytes(),
+                 assembler_.held_version(), status.ToString(), absl::FormatDuration(pause));
+    Pause(generation, pause);
+  }
+}
+
+absl::Status WeightWatcher::ReadStream() {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kStreamDeadline));
+  v1::WatchWeightsRequest request;
+  uint64_t generation = 0;
+  WeightVersion newest = -1;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closed_) return absl::CancelledError("closed");
+    stream_ = &context;
+    generation = generation_;
+    if (newest_ != nullptr) newest = newest_->version;
+    request.set_worker_id(worker_id_);
+  }
+  if (assembled_generation_ != generation) assembler_.Forget();
+  assembled_generation_ = generation;
+  request.set_have_version(newest);
+  request.set_resume_version(assembler_.held_version());
+  request.set_resume_bytes(assembler_.held_bytes());
+
+  const auto stub = v1::LearnerService::NewStub(channel_);
+  const auto reader = stub->WatchWeights(&context, request);
+  absl::Status fault;
+  v1::WatchWeightsResponse message;
+  while (fault.ok() && reader->Read(&message)) {
+    fault = AddMessage(message, newest, &assembler_);
+    if (!fault.ok() || !assembler_.complete()) continue;
+    absl::StatusOr<std::shared_ptr<const WeightSnapshot>> snapshot = assembler_.Take();
+    fault = snapshot.status();
+    if (!fault.ok()) continue;
+    newest = (*snapshot)->version;
+    backoff_.Reset();
+    if (!Publish(generation, *std::move(snapshot))) fault = absl::CancelledError("restarted");
+  }
+  if (!fault.ok()) context.TryCancel();
+  while (!fault.ok() && reader->Read(&message)) {
+  }
+  const grpc::Status status = reader->Finish();
+  absl::MutexLock lock(&mutex_);
+  stream_ = nullptr;
+  return fault.ok() ? FromGrpcStatus(status, "WatchWeights") : fault;
+}
+
+bool WeightWatcher::Publish(uint64_t generation, std::shared_ptr<const WeightSnapshot> snapshot) {
+  absl::MutexLock lock(&mutex_);
+  if (generation != generation_) return false;
+  newest_ = std::move(snapshot);
+  last_error_ = absl::OkStatus();
+  return true;
+}
+
+void WeightWatcher::Pause(uint64_t generation, absl::Duration pause) {
+  absl::MutexLock lock(&mutex_);
+  const auto is_over = [this, generation]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || generation != generation_;
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&is_over), pause);
+}
+
+}  // namespace tpo

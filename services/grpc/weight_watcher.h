@@ -1,0 +1,83 @@
+// The newest weights of a learner, kept current by one thread that reads a WatchWeights stream. A stream that breaks is
+// opened again, with growing pauses, and goes on where it was.
+#ifndef TPO_SERVICES_GRPC_WEIGHT_WATCHER_H_
+#define TPO_SERVICES_GRPC_WEIGHT_WATCHER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "core/weight_snapshot.h"
+#include "services/grpc/backoff.h"
+#include "services/grpc/weight_assembler.h"
+
+namespace grpc {
+class Channel;
+class ClientContext;
+}  // namespace grpc
+
+namespace tpo {
+
+// Thread-safe.
+class WeightWatcher {
+ public:
+  explicit WeightWatcher(std::shared_ptr<grpc::Channel> channel);
+  // Close, and joins.
+  ~WeightWatcher();
+
+  WeightWatcher(const WeightWatcher&) = delete;
+  WeightWatcher& operator=(const WeightWatcher&) = delete;
+
+  // As LearnerApi::WaitForWeights. The first call starts the thread. CANCELLED: closed, or the learner has ended the stream
+  // because its run is over. NOT_FOUND: the learner doesn't know the worker of the last Restart.
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForNewer(const std::string& worker_id,
+                                                                     WeightVersion newer_than, absl::Duration timeout);
+
+  // Forgets the weights held and begins anew, on behalf of `worker_id`: the learner may have restarted from a
+  // checkpoint, so that what it published before counts no longer.
+  void Restart(const std::string& worker_id);
+
+  // Ends all waits and the stream. Idempotent.
+  void Close();
+
+ private:
+  void Run();
+  // Reads one stream to its end. OK: the run is over. NOT_FOUND: the learner doesn't know the worker.
+  absl::Status ReadStream();
+  // Takes a snapshot that is complete; false: Restart was called meanwhile.
+  bool Publish(uint64_t generation, std::shared_ptr<const WeightSnapshot> snapshot);
+  // Waits before the next stream, unless Restart or Close is called.
+  void Pause(uint64_t generation, absl::Duration pause);
+
+  const std::shared_ptr<grpc::Channel> channel_;
+
+  // Of the thread only.
+  WeightAssembler assembler_;
+  uint64_t assembled_generation_ = 0;
+  Backoff backoff_;
+
+  absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  // How the learner ended the stream for good: there is no other until Restart.
+  std::optional<absl::Status> ended_ ABSL_GUARDED_BY(mutex_);
+  // Counts calls of Restart.
+  uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string worker_id_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const WeightSnapshot> newest_ ABSL_GUARDED_BY(mutex_);
+  // Why the last stream broke.
+  absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
+  // The open stream's; nullptr between streams.
+  grpc::ClientContext* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_WEIGHT_WATCHER_H_

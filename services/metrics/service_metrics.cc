@@ -1,0 +1,92 @@
+#include "services/metrics/service_metrics.h"
+
+#include "prometheus/counter.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+
+namespace tpo {
+namespace {
+
+const prometheus::Histogram::BucketBoundaries& CallBuckets() {
+  static const auto* const kBuckets = new prometheus::Histogram::BucketBoundaries{
+      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100};
+  return *kBuckets;
+}
+
+std::string Code(absl::StatusCode code) { return absl::StatusCodeToString(code); }
+
+}  // namespace
+
+PrometheusRpcObserver::PrometheusRpcObserver(MetricsRegistry* registry)
+    : calls_(prometheus::BuildCounter()
+                 .Name("tpo_rpcs_total")
+                 .Help("Calls that ended, by method and status code.")
+                 .Register(registry->registry())),
+      seconds_(prometheus::BuildHistogram()
+                   .Name("tpo_rpc_seconds")
+                   .Help("Time from a call's arrival to its answer.")
+                   .Register(registry->registry())) {}
+
+void PrometheusRpcObserver::OnRpc(const char* method, absl::StatusCode code, absl::Duration duration) {
+  prometheus::Counter* counter = nullptr;
+  prometheus::Histogram* histogram = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    prometheus::Counter*& known_counter = counters_[{method, code}];
+    if (known_counter == nullptr) known_counter = &calls_.Add({{"method", method}, {"code", Code(code)}});
+    prometheus::Histogram*& known_histogram = histograms_[method];
+    if (known_histogram == nullptr) known_histogram = &seconds_.Add({{"method", method}}, CallBuckets());
+    counter = known_counter;
+    histogram = known_histogram;
+  }
+  counter->Increment();
+  histogram->Observe(absl::ToDoubleSeconds(duration));
+}
+
+PrometheusVerifierObserver::PrometheusVerifierObserver(MetricsRegistry* registry)
+    : requests_(prometheus::BuildCounter()
+                    .Name("tpo_verifier_requests_total")
+                    .Help("Groups that were to be judged, by status code.")
+                    .Register(registry->registry())),
+      scored_requests_(requests_.Add({{"code", "OK"}})),
+      verdicts_(prometheus::BuildCounter()
+                    .Name("tpo_verifier_verdicts_total")
+                    .Help("Completions judged, by the verdict's kind.")
+                    .Register(registry->registry())),
+      scored_(verdicts_.Add({{"kind", "scored"}})),
+      abstained_(verdicts_.Add({{"kind", "abstained"}})),
+      timed_out_(verdicts_.Add({{"kind", "timed_out"}})),
+      failed_(verdicts_.Add({{"kind", "failed"}})),
+      seconds_(prometheus::BuildHistogram()
+                   .Name("tpo_verifier_seconds")
+                   .Help("Time to judge a group, without waiting for its turn.")
+                   .Register(registry->registry())
+                   .Add({}, CallBuckets())) {}
+
+void PrometheusVerifierObserver::OnVerdicts(const std::vector<Verdict>& verdicts, absl::Duration duration) {
+  scored_requests_.Increment();
+  seconds_.Observe(absl::ToDoubleSeconds(duration));
+  for (const Verdict& verdict : verdicts) {
+    switch (verdict.kind) {
+      case VerdictKind::kScored:
+        scored_.Increment();
+        break;
+      case VerdictKind::kAbstained:
+        abstained_.Increment();
+        break;
+      case VerdictKind::kTimedOut:
+        timed_out_.Increment();
+        break;
+      case VerdictKind::kFailed:
+      case VerdictKind::kUnspecified:
+        failed_.Increment();
+        break;
+    }
+  }
+}
+
+void PrometheusVerifierObserver::OnVerifyFailed(absl::StatusCode code) {
+  requests_.Add({{"code", Code(code)}}).Increment();
+}
+
+}  // namespace tpo

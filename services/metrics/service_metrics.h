@@ -1,0 +1,63 @@
+// What the services report about their calls, as metrics.
+//
+// tpo_rpcs_total{method,code}, tpo_rpc_seconds{method}: every call that ended; a stream counts when it ends.
+// tpo_verifier_requests_total{code}: groups asked for, tpo_verifier_verdicts_total{kind}: completions judged,
+// tpo_verifier_seconds: time to judge a group.
+#ifndef TPO_SERVICES_METRICS_SERVICE_METRICS_H_
+#define TPO_SERVICES_METRICS_SERVICE_METRICS_H_
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "services/grpc/observer.h"
+#include "services/metrics/metrics_registry.h"
+
+namespace prometheus {
+class Counter;
+class Histogram;
+template <typename T>
+class Family;
+}  // namespace prometheus
+
+namespace tpo {
+
+// Thread-safe. One per registry, which outlives it.
+class PrometheusRpcObserver : public RpcObserver {
+ public:
+  explicit PrometheusRpcObserver(MetricsRegistry* registry);
+  void OnRpc(const char* method, absl::StatusCode code, absl::Duration duration) override;
+
+ private:
+  prometheus::Family<prometheus::Counter>& calls_;
+  prometheus::Family<prometheus::Histogram>& seconds_;
+  // Found so far: looking up a family builds its labels each time.
+  absl::Mutex mutex_;
+  std::map<std::pair<std::string, absl::StatusCode>, prometheus::Counter*> counters_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, prometheus::Histogram*> histograms_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Thread-safe. One per registry, which outlives it.
+class PrometheusVerifierObserver : public VerifierObserver {
+ public:
+  explicit PrometheusVerifierObserver(MetricsRegistry* registry);
+  void OnVerdicts(const std::vector<Verdict>& verdicts, absl::Duration duration) override;
+  void OnVerifyFailed(absl::StatusCode code) override;
+
+ private:
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Counter& scored_requests_;
+  prometheus::Family<prometheus::Counter>& verdicts_;
+  prometheus::Counter& scored_;
+  prometheus::Counter& abstained_;
+  prometheus::Counter& timed_out_;
+  prometheus::Counter& failed_;
+  prometheus::Histogram& seconds_;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_METRICS_SERVICE_METRICS_H_

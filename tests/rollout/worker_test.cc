@@ -1,0 +1,187 @@
+#include "rollout/worker.h"
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "policy/transformer.h"
+
+namespace tpo {
+namespace {
+
+constexpr TransformerSpec kSpec = {.vocab_size = 2, .max_positions = 4, .d_model = 8, .layers = 1, .heads = 2, .feed_forward = 16};
+
+std::shared_ptr<const WeightSnapshot> Snapshot(WeightVersion version, uint64_t seed) {
+  auto policy = MakeTransformer(kSpec, {}).value();
+  InitializeTransformer(seed, *policy);
+  return WeightSnapshot::Create(version, BundleTensors(policy->parameters()).value());
+}
+
+// A learner with a script: hands out leases and fails calls as told.
+class ScriptedLearner : public LearnerApi {
+ public:
+  absl::StatusOr<RunInfo> Register(const std::string&) override {
+    const absl::MutexLock lock(&mutex_);
+    ++registrations;
+    RunInfo run;
+    run.worker_id = "worker-" + std::to_string(registrations);
+    run.run_id = "run";
+    run.transformer = kSpec;
+    run.sampling = {.completions_per_prompt = 2, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = 2};
+    return run;
+  }
+
+  absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) override {
+    const absl::MutexLock lock(&mutex_);
+    if (worker_id != "worker-" + std::to_string(registrations)) return absl::NotFoundError("unknown worker");
+    if (!lease_errors.empty()) {
+      const absl::Status error = lease_errors.front();
+      lease_errors.pop_front();
+      // A learner that restarted knows no worker.
+      if (absl::IsNotFound(error)) ++forgotten;
+      return error;
+    }
+    if (leases.empty()) return LeaseResult(NoLease{.finished = true, .retry_after = absl::ZeroDuration()});
+    Lease lease = leases.front();
+    leases.pop_front();
+    return LeaseResult(lease);
+  }
+
+  absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(const std::string&, const std::vector<Group>& groups) override {
+    const absl::MutexLock lock(&mutex_);
+    std::vector<SubmitResult> results;
+    for (const Group& group : groups) {
+      submitted.push_back(group);
+      results.push_back({group.lease_id, group.prompt_id, SubmitOutcome::kAccepted, ""});
+    }
+    return results;
+  }
+
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string&, WeightVersion newer_than,
+                                                                       absl::Duration) override {
+    const absl::MutexLock lock(&mutex_);
+    if (snapshots.empty() || snapshots.back()->version <= newer_than) return absl::DeadlineExceededError("none");
+    return snapshots.back();
+  }
+
+  absl::Mutex mutex_;
+  int registrations = 0;
+  int forgotten = 0;
+  std::deque<Lease> leases;
+  std::deque<absl::Status> lease_errors;
+  std::vector<Group> submitted;
+  std::vector<std::shared_ptr<const WeightSnapshot>> snapshots;
+};
+
+class FakeVerifier : public VerifierApi {
+ public:
+  explicit FakeVerifier(std::function<absl::StatusOr<std::vector<Verdict>>(const VerifyRequest&)> answer)
+      : answer_(std::move(answer)) {}
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override { return answer_(request); }
+  absl::StatusOr<VerifierDescription> Describe() override { return VerifierDescription(); }
+
+ private:
+  const std::function<absl::StatusOr<std::vector<Verdict>>(const VerifyRequest&)> answer_;
+};
+
+Lease MakeLease(uint64_t id, WeightVersion version) {
+  Lease lease;
+  lease.id = id;
+  lease.min_weight_version = version;
+  lease.time_to_live = absl::Seconds(1);
+  for (uint64_t p = 0; p < 3; ++p) {
+    Prompt prompt;
+    prompt.id = 10 * id + p;
+    prompt.tokens = {0, 1};
+    lease.prompts.push_back(prompt);
+  }
+  return lease;
+}
+
+class WorkerTest : public ::testing::Test {
+ protected:
+  using Answer = std::function<absl::StatusOr<std::vector<Verdict>>(const VerifyRequest&)>;
+
+  absl::Status RunWorker(Answer answer = [](const VerifyRequest& request) {
+    return std::vector<Verdict>(request.completions.size(), Verdict::Scored(1.0));
+  }) {
+    RolloutWorker::Options options;
+    options.parallel_leases = 1;
+    options.give_up_after = absl::Seconds(30);
+    RolloutWorker worker(options, &learner_,
+                         [&](const RunInfo&) { return std::make_unique<FakeVerifier>(answer); });
+    return worker.Run();
+  }
+
+  ScriptedLearner learner_;
+};
+
+TEST_F(WorkerTest, AnswersEveryPromptOfEveryLeaseWithTheNewestWeights) {
+  learner_.snapshots = {Snapshot(4, 1)};
+  learner_.leases = {MakeLease(1, 4), MakeLease(2, 3)};
+  ASSERT_TRUE(RunWorker().ok());
+  ASSERT_EQ(learner_.submitted.size(), 6);
+  for (const Group& group : learner_.submitted) {
+    EXPECT_EQ(group.completions.size(), 2);
+    EXPECT_EQ(group.verdicts.size(), 2);
+    EXPECT_EQ(OldestWeightVersion(group), 4);
+  }
+  EXPECT_EQ(learner_.submitted[0].prompt_id, 10);
+  EXPECT_EQ(learner_.submitted[5].prompt_id, 22);
+}
+
+TEST_F(WorkerTest, NeverSamplesWithWeightsThatAreTooOldForTheLease) {
+  learner_.snapshots = {Snapshot(4, 1)};
+  learner_.leases = {MakeLease(1, 5)};
+  // The lease can't be answered: version 5 never comes. It is dropped, to expire at the learner.
+  ASSERT_TRUE(RunWorker().ok());
+  EXPECT_TRUE(learner_.submitted.empty());
+}
+
+TEST_F(WorkerTest, AVerifierThatFailsBecomesVerdictsAndNeverAScore) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  ASSERT_TRUE(RunWorker([](const VerifyRequest&) { return absl::DeadlineExceededError("slow"); }).ok());
+  ASSERT_EQ(learner_.submitted.size(), 3);
+  for (const Verdict& verdict : learner_.submitted[0].verdicts) EXPECT_EQ(verdict.kind, VerdictKind::kTimedOut);
+}
+
+TEST_F(WorkerTest, AVerifierThatLiesBecomesFailedVerdicts) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  ASSERT_TRUE(RunWorker([](const VerifyRequest&) { return std::vector<Verdict>{Verdict::Scored(1.0)}; }).ok());
+  ASSERT_EQ(learner_.submitted.size(), 3);
+  ASSERT_EQ(learner_.submitted[0].verdicts.size(), 2);
+  EXPECT_EQ(learner_.submitted[0].verdicts[0].kind, VerdictKind::kFailed);
+}
+
+TEST_F(WorkerTest, RegistersAgainWithALearnerThatRestarted) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  learner_.lease_errors = {absl::NotFoundError("unknown worker")};
+  ASSERT_TRUE(RunWorker().ok());
+  EXPECT_EQ(learner_.registrations, 2);
+  EXPECT_EQ(learner_.submitted.size(), 3);
+}
+
+TEST_F(WorkerTest, TriesAgainWhenTheLearnerIsUnavailable) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  learner_.lease_errors = {absl::UnavailableError("connection reset"), absl::UnavailableError("connection reset")};
+  ASSERT_TRUE(RunWorker().ok());
+  EXPECT_EQ(learner_.submitted.size(), 3);
+}
+
+TEST_F(WorkerTest, EndsWhenToldThatItCanNotWorkForThisRun) {
+  learner_.lease_errors = {absl::FailedPreconditionError("protocol version 2 is needed")};
+  const absl::Status status = RunWorker();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace tpo

@@ -1,0 +1,198 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "services/cli/command_line.h"
+
+namespace tpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::variant<Command, CommandLineExit> Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "tpo");
+  return ParseCommandLine(static_cast<int>(arguments.size()), arguments.data());
+}
+
+// The command, which must have been accepted.
+template <typename T>
+T Accepted(const std::vector<const char*>& arguments) {
+  const auto parsed = Parse(arguments);
+  if (const auto* exit = std::get_if<CommandLineExit>(&parsed)) {
+    ADD_FAILURE() << exit->text;
+    return T();
+  }
+  const auto* command = std::get_if<T>(&std::get<Command>(parsed));
+  EXPECT_NE(command, nullptr) << "another command than " << arguments[0];
+  return command == nullptr ? T() : *command;
+}
+
+// Status and text of what must have ended the program.
+CommandLineExit Ended(const std::vector<const char*>& arguments) {
+  const auto parsed = Parse(arguments);
+  const auto* exit = std::get_if<CommandLineExit>(&parsed);
+  if (exit == nullptr) {
+    ADD_FAILURE() << "accepted";
+    return {-1, ""};
+  }
+  return *exit;
+}
+
+std::string RefusedText(const std::vector<const char*>& arguments) {
+  const CommandLineExit exit = Ended(arguments);
+  EXPECT_EQ(exit.status, 2);
+  return exit.text;
+}
+
+TEST(CommandLineTest, TrainTakesAllItsFlags) {
+  const auto train = Accepted<TrainCommand>({"train", "--set", "a.b=1", "run.yaml", "--set",
+                                             "c=[1, 2]", "--run_dir", "runs/x", "--resume",
+                                             "--metrics_listen", "127.0.0.1:0", "--quiet"});
+  EXPECT_EQ(train.run.config, "run.yaml");
+  EXPECT_THAT(train.run.overrides, ElementsAre("a.b=1", "c=[1, 2]"));
+  EXPECT_EQ(train.run.run_dir, "runs/x");
+  EXPECT_TRUE(train.run.resume);
+  EXPECT_EQ(train.run.metrics_listen, "127.0.0.1:0");
+  EXPECT_TRUE(train.run.quiet);
+  EXPECT_FALSE(train.run.insecure);
+}
+
+TEST(CommandLineTest, AConfigIsEnough) {
+  const auto train = Accepted<TrainCommand>({"train", "run.yaml"});
+  EXPECT_EQ(train.run.run_dir, "");
+  EXPECT_EQ(train.run.metrics_listen, "");
+  EXPECT_FALSE(train.run.resume);
+  EXPECT_FALSE(train.run.quiet);
+}
+
+TEST(CommandLineTest, OverridesMayHoldEqualSignsCommasAndBrackets) {
+  const auto train = Accepted<TrainCommand>(
+      {"train", "run.yaml", "--set=learner.optimizer={adam: {learning_rate: 1e-3}}", "--set",
+       "a=-1"});
+  EXPECT_THAT(train.run.overrides,
+              ElementsAre("learner.optimizer={adam: {learning_rate: 1e-3}}", "a=-1"));
+}
+
+TEST(CommandLineTest, LearnerNeedsAnAddress) {
+  EXPECT_THAT(RefusedText({"learner", "run.yaml"}), HasSubstr("--listen is required"));
+  const auto learner = Accepted<LearnerCommand>({"learner", "run.yaml", "--listen", "localhost:0"});
+  EXPECT_EQ(learner.listen, "localhost:0");
+  EXPECT_EQ(learner.run.config, "run.yaml");
+}
+
+TEST(CommandLineTest, PlaintextOffLoopbackNeedsTheFlag) {
+  EXPECT_THAT(RefusedText({"learner", "run.yaml", "--listen", "0.0.0.0:50051"}),
+              HasSubstr("--listen: 0.0.0.0:50051 is not on loopback"));
+  EXPECT_TRUE(
+      Accepted<LearnerCommand>({"learner", "run.yaml", "--listen", "0.0.0.0:50051", "--insecure"})
+          .run.insecure);
+  EXPECT_THAT(RefusedText({"rollout", "--learner", "tpo-learner:50051"}),
+              HasSubstr("say so with --insecure"));
+  EXPECT_TRUE(Accepted<RolloutCommand>({"rollout", "--insecure", "--learner", "tpo-learner:50051"})
+                  .insecure);
+  EXPECT_THAT(RefusedText({"status", "--learner", "10.0.0.1:1"}), HasSubstr("not on loopback"));
+}
+
+TEST(CommandLineTest, RolloutTakesAllItsFlags) {
+  const auto rollout =
+      Accepted<RolloutCommand>({"rollout", "--learner", "[::1]:50051", "--name", "w0",
+                                "--parallel_leases", "3", "--metrics_listen", "0.0.0.0:9090"});
+  EXPECT_EQ(rollout.learner, "[::1]:50051");
+  EXPECT_EQ(rollout.name, "w0");
+  EXPECT_EQ(rollout.parallel_leases, 3);
+  EXPECT_EQ(rollout.metrics_listen, "0.0.0.0:9090");
+  EXPECT_THAT(RefusedText({"rollout"}), HasSubstr("--learner is required"));
+  EXPECT_THAT(RefusedText({"rollout", "--learner", "localhost:0"}),
+              HasSubstr("the port must be 1 to 65535"));
+}
+
+TEST(CommandLineTest, EvalAndGenerate) {
+  const auto eval =
+      Accepted<EvalCommand>({"eval", "runs/x", "--prompts", "10", "--samples", "4", "--step", "0"});
+  EXPECT_EQ(eval.run, "runs/x");
+  EXPECT_EQ(eval.prompts, 10);
+  EXPECT_EQ(eval.samples, 4);
+  EXPECT_FALSE(eval.greedy);
+  EXPECT_EQ(eval.step, 0);
+  EXPECT_TRUE(Accepted<EvalCommand>({"eval", "runs/x", "--greedy"}).greedy);
+  EXPECT_EQ(Accepted<EvalCommand>({"eval", "runs/x"}).step, std::nullopt);
+  EXPECT_EQ(Accepted<GenerateCommand>({"generate", "runs/x", "--prompts", "2"}).prompts, 2);
+  EXPECT_THAT(RefusedText({"eval", "runs/x", "--greedy", "--samples", "2"}), HasSubstr("excludes"));
+  EXPECT_THAT(RefusedText({"eval", "runs/x", "--prompts", "0"}), HasSubstr("--prompts"));
+  EXPECT_THAT(RefusedText({"eval", "runs/x", "--step", "-1"}), HasSubstr("steps count from 0"));
+  EXPECT_THAT(RefusedText({"eval", "runs/x", "--step", "ten"}), HasSubstr("--step"));
+  EXPECT_THAT(RefusedText({"eval"}), HasSubstr("RUN is required"));
+}
+
+TEST(CommandLineTest, TheOtherCommands) {
+  const auto inspect =
+      Accepted<InspectCommand>({"inspect", "runs/x", "--step", "7", "--groups", "2", "--json"});
+  EXPECT_EQ(inspect.run_dir, "runs/x");
+  EXPECT_EQ(inspect.step, 7);
+  EXPECT_EQ(inspect.groups, 2);
+  EXPECT_TRUE(inspect.json);
+  const auto exported = Accepted<ExportCommand>({"export", "runs/x", "out", "--step", "9"});
+  EXPECT_EQ(exported.run, "runs/x");
+  EXPECT_EQ(exported.directory, "out");
+  EXPECT_EQ(exported.step, 9);
+  EXPECT_EQ(Accepted<ReportCommand>({"report", "runs/x"}).run_dir, "runs/x");
+  EXPECT_TRUE(Accepted<StatusCommand>({"status", "--learner", "localhost:1", "--json"}).json);
+}
+
+TEST(CommandLineTest, ValidateTakesAConfigOrPrintsTheReference) {
+  EXPECT_EQ(Accepted<ValidateCommand>({"validate", "run.yaml", "--set", "a=1"}).config, "run.yaml");
+  EXPECT_TRUE(Accepted<ValidateCommand>({"validate", "run.yaml", "--resolved"}).resolved);
+  EXPECT_TRUE(Accepted<ValidateCommand>({"validate", "--reference"}).reference);
+  EXPECT_THAT(RefusedText({"validate"}), HasSubstr("CONFIG is required"));
+  EXPECT_THAT(RefusedText({"validate", "run.yaml", "--reference"}), HasSubstr("excludes"));
+}
+
+TEST(CommandLineTest, RefusalsSayWhichCommandHasHelp) {
+  EXPECT_THAT(RefusedText({"train", "run.yaml", "--epochs", "3"}),
+              ::testing::AllOf(StartsWith("tpo train: "), HasSubstr("--epochs"),
+                               HasSubstr("Try tpo train --help.\n")));
+  EXPECT_THAT(RefusedText({"train", "a.yaml", "b.yaml"}), HasSubstr("b.yaml"));
+  EXPECT_THAT(RefusedText({"train", "a.yaml", "--resume"}),
+              HasSubstr("--resume requires --run_dir"));
+  EXPECT_EQ(RefusedText({"trian"}),
+            "tpo: there is no command trian; did you mean train?\nTry tpo --help.\n");
+  EXPECT_THAT(RefusedText({"--verbose"}), HasSubstr("Try tpo --help."));
+}
+
+TEST(CommandLineTest, NoArgumentsShowTheHelpAsARefusal) {
+  EXPECT_THAT(RefusedText({}), HasSubstr("Usage: tpo"));
+}
+
+TEST(CommandLineTest, EveryCommandHasHelpWithAnExample) {
+  for (const char* command : {"train", "learner", "rollout", "eval", "generate", "inspect",
+                              "export", "report", "status", "validate"}) {
+    const CommandLineExit exit = Ended({command, "--help"});
+    EXPECT_EQ(exit.status, 0) << command;
+    EXPECT_THAT(exit.text, HasSubstr(std::string("Usage: tpo ") + command)) << command;
+    EXPECT_THAT(exit.text, HasSubstr(std::string("\n  tpo ") + command + " ")) << command;
+    EXPECT_THAT(Ended({"--help"}).text, HasSubstr(std::string("\n  ") + command)) << command;
+  }
+}
+
+TEST(CommandLineTest, VersionNamesCommitAndBuild) {
+  const CommandLineExit exit = Ended({"--version"});
+  EXPECT_EQ(exit.status, 0);
+  EXPECT_THAT(exit.text,
+              ::testing::MatchesRegex("tpo [0-9.]+ \\(commit [^,]+, [A-Za-z]+, .+\\)\n"));
+}
+
+TEST(CommandLineTest, DefaultRunDirectoryIsNamedAfterConfigAndTime) {
+  const absl::Time time =
+      absl::FromCivil(absl::CivilSecond(2026, 4, 7, 5, 6, 7), absl::UTCTimeZone());
+  EXPECT_EQ(DefaultRunDirectory("examples/reverse_copy.yaml", time),
+            "runs/reverse_copy-20260407-050607");
+  EXPECT_EQ(DefaultRunDirectory("", time), "runs/run-20260407-050607");
+}
+
+}  // namespace
+}  // namespace tpo

@@ -1,0 +1,72 @@
+// Which configs may continue one another's runs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "services/config/config.h"
+#include "tests/services/config/config_text.h"
+
+namespace tpo {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+v1::Config With(const std::vector<std::string>& overrides) {
+  auto config = ParseLeastAnd("", overrides);
+  EXPECT_TRUE(config.ok()) << config.status();
+  return config.value_or(v1::Config());
+}
+
+TEST(ConfigResumeTest, FingerprintIsSixteenHexDigits) {
+  EXPECT_THAT(ConfigFingerprint(With({})), MatchesRegex("[0-9a-f]{16}"));
+}
+
+TEST(ConfigResumeTest, WhatDoesNotChangeResultsMayChange) {
+  const v1::Config saved = With({});
+  for (const char* change :
+       {"learner.steps=5", "learner.checkpoint={every_steps: 1, keep: 9}", "learner.threads=3",
+        "rollout.workers=2", "rollout.parallel_leases=2", "learner.lease_seconds=5",
+        "learner.micro_batch_tokens=64", "verifiers=[{address: 'a:1'}]", "output.tensorboard=false",
+        "output.inspect_every_steps=1"}) {
+    const v1::Config now = With({change});
+    EXPECT_EQ(ConfigFingerprint(now), ConfigFingerprint(saved)) << change;
+    EXPECT_TRUE(CheckMayResume(saved, now).ok()) << change;
+  }
+}
+
+TEST(ConfigResumeTest, WhatChangesResultsMustStay) {
+  const v1::Config saved = With({});
+  for (const char* change :
+       {"seed=1", "task.sequence.target=copy", "task.sequence.length=8",
+        "model.transformer.d_model=32", "rollout.group_size=4", "rollout.temperature=0.5",
+        "learner.objective=grpo", "learner.eta=0.999", "learner.prompts_per_step=99",
+        "learner.epochs=2", "learner.max_staleness=1", "learner.optimizer.muon.learning_rate=0.002",
+        "learner.optimizer.adam.beta1=0.9"}) {
+    const v1::Config now = With({change});
+    EXPECT_NE(ConfigFingerprint(now), ConfigFingerprint(saved)) << change;
+    EXPECT_EQ(CheckMayResume(saved, now).code(), absl::StatusCode::kFailedPrecondition) << change;
+  }
+}
+
+TEST(ConfigResumeTest, TheRefusalNamesEachFieldAndBothValues) {
+  const auto status =
+      CheckMayResume(With({}), With({"learner.eta=2", "learner.optimizer.sgd.learning_rate=0.1"}));
+  const std::string message(status.message());
+  EXPECT_THAT(message, HasSubstr("learner.eta: was 1 and cannot become 2 on --resume"));
+  EXPECT_THAT(
+      message,
+      HasSubstr("learner.optimizer.muon.learning_rate: was 0.001 and cannot become absent"));
+  EXPECT_THAT(message,
+              HasSubstr("learner.optimizer.sgd.learning_rate: was absent and cannot become 0.1"));
+}
+
+TEST(ConfigResumeTest, SpellingOutADefaultChangesNothing) {
+  EXPECT_EQ(ConfigFingerprint(With({"learner.eta=1.0", "model.transformer.feed_forward=256"})),
+            ConfigFingerprint(With({})));
+}
+
+}  // namespace
+}  // namespace tpo

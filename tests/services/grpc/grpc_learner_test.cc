@@ -1,0 +1,211 @@
+// LearnerService and AdminService with their clients, in process and over loopback.
+#include <limits>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "services/grpc/admin_client.h"
+#include "services/grpc/grpc_learner_client.h"
+#include "tests/services/grpc/grpc_test_support.h"
+#include "tpo/v1/learner.grpc.pb.h"
+
+namespace tpo {
+namespace {
+
+class GrpcLearnerTest : public testing::TestWithParam<Transport> {
+ protected:
+  LearnerUnderTest learner_{GetParam()};
+  GrpcLearnerClient client_{learner_.NewChannel()};
+};
+
+TEST_P(GrpcLearnerTest, Registers) {
+  RunInfo info;
+  info.worker_id = "w-1";
+  info.seed = 17;
+  info.sampling.completions_per_prompt = 8;
+  learner_.learner.on_register = [&](const std::string& name) {
+    EXPECT_EQ(name, "host-a");
+    return info;
+  };
+  EXPECT_EQ(client_.Register("host-a").value(), info);
+}
+
+TEST_P(GrpcLearnerTest, RefusesAnotherProtocol) {
+  grpc::ClientContext context;
+  v1::RegisterRequest request;
+  request.set_worker_name("host-a");
+  request.set_protocol_version(kProtocolVersion + 1);
+  v1::RegisterResponse response;
+  const grpc::Status status =
+      v1::LearnerService::NewStub(learner_.NewChannel())->Register(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_NE(status.error_message().find("protocol_version"), std::string::npos);
+}
+
+TEST_P(GrpcLearnerTest, RefusesNamesThatAreEmptyOrEndless) {
+  EXPECT_THAT(client_.Register(""), HoldsStatus(absl::StatusCode::kInvalidArgument, "worker_name"));
+  EXPECT_THAT(client_.LeasePrompts(std::string(257, 'w')),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "worker_id"));
+}
+
+TEST_P(GrpcLearnerTest, Leases) {
+  Prompt prompt;
+  prompt.tokens = {3};
+  const Lease lease{.id = 4, .prompts = {prompt}, .min_weight_version = 2, .time_to_live = absl::Seconds(9)};
+  learner_.learner.on_lease = [&](const std::string& worker_id) {
+    EXPECT_EQ(worker_id, "w-1");
+    return LeaseResult(lease);
+  };
+  const LeaseResult result = client_.LeasePrompts("w-1").value();
+  EXPECT_EQ(std::get<Lease>(result).id, 4);
+  EXPECT_EQ(std::get<Lease>(result).prompts, lease.prompts);
+}
+
+TEST_P(GrpcLearnerTest, PassesTheLearnersErrorsOn) {
+  learner_.learner.on_lease = [](const std::string&) { return absl::NotFoundError("worker_id: who are you?"); };
+  EXPECT_THAT(client_.LeasePrompts("w-1"), HoldsStatus(absl::StatusCode::kNotFound, "who are you?"));
+  learner_.learner.on_submit = [](const Group&) { return absl::NotFoundError("worker_id: who are you?"); };
+  EXPECT_THAT(client_.SubmitGroups("w-1", {MakeGroup(1, 2, 0)}),
+              HoldsStatus(absl::StatusCode::kNotFound, "who are you?"));
+}
+
+TEST_P(GrpcLearnerTest, SubmitsMoreGroupsThanFitOnTheWayInOrder) {
+  std::vector<Group> groups;
+  for (uint64_t prompt = 0; prompt < 100; ++prompt) groups.push_back(MakeGroup(7, prompt, 0));
+  std::vector<uint64_t> received;
+  learner_.learner.on_submit = [&](const Group& group) {
+    EXPECT_EQ(group, groups[group.prompt_id]);
+    received.push_back(group.prompt_id);
+    const SubmitOutcome outcome = group.prompt_id % 2 == 0 ? SubmitOutcome::kAccepted : SubmitOutcome::kStale;
+    return SubmitResult{.lease_id = 7, .prompt_id = group.prompt_id, .outcome = outcome, .error = ""};
+  };
+  const std::vector<SubmitResult> results = client_.SubmitGroups("w-1", groups).value();
+  ASSERT_EQ(results.size(), 100);
+  for (uint64_t prompt = 0; prompt < 100; ++prompt) {
+    EXPECT_EQ(received[prompt], prompt);
+    EXPECT_EQ(results[prompt].prompt_id, prompt);
+    EXPECT_EQ(results[prompt].outcome, prompt % 2 == 0 ? SubmitOutcome::kAccepted : SubmitOutcome::kStale);
+  }
+}
+
+TEST_P(GrpcLearnerTest, SubmitsNothing) { EXPECT_TRUE(client_.SubmitGroups("w-1", {})->empty()); }
+
+TEST_P(GrpcLearnerTest, AnswersAMalformedGroupAndGoesOn) {
+  std::vector<Group> groups = {MakeGroup(7, 1, 0), MakeGroup(7, 2, 0)};
+  groups[0].completions[1].behavior_log_probs[0] = std::numeric_limits<float>::quiet_NaN();
+  uint64_t emptied = 0;
+  learner_.learner.on_submit = [&, accept = learner_.learner.on_submit](const Group& group) {
+    if (group.completions.empty()) emptied = group.prompt_id;
+    return accept(group);
+  };
+  const std::vector<SubmitResult> results = client_.SubmitGroups("w-1", groups).value();
+  ASSERT_EQ(results.size(), 2);
+  EXPECT_EQ(results[0].outcome, SubmitOutcome::kInvalid);
+  EXPECT_EQ(results[0].error, "completions[1].behavior_log_probs[0]: not a finite number");
+  EXPECT_EQ(emptied, 1) << "the learner has to hear of the group, to lease its prompt again";
+  EXPECT_EQ(results[1].outcome, SubmitOutcome::kAccepted);
+}
+
+TEST_P(GrpcLearnerTest, WaitsForWeights) {
+  ASSERT_TRUE(learner_.weights.Publish(MakeSnapshot(3)).ok());
+  const auto snapshot = client_.WaitForWeights("w-1", -1, absl::InfiniteDuration()).value();
+  EXPECT_EQ(snapshot->version, 3);
+  EXPECT_EQ(snapshot->weights.bytes(), learner_.weights.Newest()->weights.bytes());
+  EXPECT_THAT(client_.WaitForWeights("w-1", 3, absl::ZeroDuration()),
+              HoldsStatus(absl::StatusCode::kDeadlineExceeded, ""));
+  ASSERT_TRUE(learner_.weights.Publish(MakeSnapshot(4)).ok());
+  EXPECT_EQ(client_.WaitForWeights("w-1", 3, absl::InfiniteDuration()).value()->version, 4);
+  learner_.weights.Close();
+  EXPECT_THAT(client_.WaitForWeights("w-1", 4, absl::InfiniteDuration()),
+              HoldsStatus(absl::StatusCode::kCancelled, ""));
+}
+
+TEST_P(GrpcLearnerTest, RegisteringAgainForgetsTheWeights) {
+  ASSERT_TRUE(learner_.weights.Publish(MakeSnapshot(3)).ok());
+  ASSERT_TRUE(client_.WaitForWeights("w-1", -1, absl::InfiniteDuration()).ok());
+  ASSERT_TRUE(client_.Register("host-a").ok());
+  EXPECT_EQ(client_.WaitForWeights("w-2", -1, absl::InfiniteDuration()).value()->version, 3);
+}
+
+TEST_P(GrpcLearnerTest, CloseCancelsCallsInProgressAndToCome) {
+  absl::Notification closed;
+  learner_.learner.on_lease = [&](const std::string&) {
+    client_.Close();
+    closed.Notify();
+    return LeaseResult(NoLease{.finished = true, .retry_after = absl::ZeroDuration()});
+  };
+  // The call in progress may have got its answer first.
+  const auto in_progress = client_.LeasePrompts("w-1");
+  closed.WaitForNotification();
+  EXPECT_TRUE(in_progress.ok() || absl::IsCancelled(in_progress.status())) << in_progress.status();
+  EXPECT_THAT(client_.LeasePrompts("w-1"), HoldsStatus(absl::StatusCode::kCancelled, ""));
+  EXPECT_THAT(client_.SubmitGroups("w-1", {MakeGroup(1, 2, 0)}), HoldsStatus(absl::StatusCode::kCancelled, ""));
+  EXPECT_THAT(client_.WaitForWeights("w-1", -1, absl::InfiniteDuration()),
+              HoldsStatus(absl::StatusCode::kCancelled, ""));
+}
+
+TEST_P(GrpcLearnerTest, TellsOperatorsTheStatus) {
+  learner_.admin.status.run_id = "run";
+  learner_.admin.status.step = 12;
+  EXPECT_EQ(GetRunStatus(learner_.NewChannel()).value(), learner_.admin.status);
+}
+
+TEST_P(GrpcLearnerTest, WritesCheckpointsWithoutHoldingUpOtherCalls) {
+  absl::Notification begun;
+  absl::Notification may_end;
+  learner_.admin.on_checkpoint = [&] {
+    begun.Notify();
+    may_end.WaitForNotification();
+    return CheckpointInfo{.path = "/run/checkpoints/3", .step = 3};
+  };
+  absl::StatusOr<CheckpointInfo> info;
+  std::thread operator_thread([&] { info = RequestCheckpoint(learner_.NewChannel()); });
+  begun.WaitForNotification();
+  EXPECT_TRUE(client_.LeasePrompts("w-1").ok());
+  EXPECT_TRUE(GetRunStatus(learner_.NewChannel()).ok());
+  may_end.Notify();
+  operator_thread.join();
+  EXPECT_EQ(info.value(), (CheckpointInfo{.path = "/run/checkpoints/3", .step = 3}));
+}
+
+TEST_P(GrpcLearnerTest, PassesOnWhyACheckpointFailed) {
+  learner_.admin.on_checkpoint = [] { return absl::ResourceExhaustedError("/run: disk full"); };
+  EXPECT_THAT(RequestCheckpoint(learner_.NewChannel()),
+              HoldsStatus(absl::StatusCode::kResourceExhausted, "disk full"));
+}
+
+TEST_P(GrpcLearnerTest, Drains) {
+  EXPECT_TRUE(RequestDrain(learner_.NewChannel()).ok());
+  EXPECT_TRUE(learner_.admin.drained);
+}
+
+TEST_P(GrpcLearnerTest, ReportsCalls) {
+  ASSERT_TRUE(client_.LeasePrompts("w-1").ok());
+  ASSERT_FALSE(client_.LeasePrompts("").ok());
+  ASSERT_TRUE(client_.SubmitGroups("w-1", {MakeGroup(1, 2, 0)}).ok());
+  learner_.rpcs.WaitFor("LeasePrompts", absl::StatusCode::kOk);
+  learner_.rpcs.WaitFor("LeasePrompts", absl::StatusCode::kInvalidArgument);
+  learner_.rpcs.WaitFor("SubmitGroups", absl::StatusCode::kOk);
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, GrpcLearnerTest, testing::Values(Transport::kInProcess, Transport::kLoopback));
+
+TEST(GrpcLearnerClient, HasADeadlineForALearnerThatIsNotThere) {
+  GrpcLearnerClient client(
+      MakeLearnerChannel({.address = "127.0.0.1:1"}).value(),
+      {.call_deadline = absl::Milliseconds(50), .submit_deadline = absl::Milliseconds(50)});
+  EXPECT_THAT(client.Register("w"), HoldsStatus(absl::StatusCode::kDeadlineExceeded, "Register"));
+  EXPECT_THAT(client.LeasePrompts("w"), HoldsStatus(absl::StatusCode::kDeadlineExceeded, "LeasePrompts"));
+  EXPECT_THAT(client.SubmitGroups("w", {MakeGroup(1, 2, 0)}),
+              HoldsStatus(absl::StatusCode::kDeadlineExceeded, "SubmitGroups"));
+  EXPECT_THAT(GetRunStatus(MakeLearnerChannel({.address = "127.0.0.1:1"}).value(), absl::Seconds(30)),
+              HoldsStatus(absl::StatusCode::kUnavailable, "GetStatus"));
+}
+
+}  // namespace
+}  // namespace tpo

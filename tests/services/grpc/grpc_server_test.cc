@@ -1,0 +1,158 @@
+#include "services/grpc/server.h"
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/support/stub_options.h"
+#include "gtest/gtest.h"
+#include "services/grpc/grpc_verifier_client.h"
+#include "tests/services/grpc/grpc_test_support.h"
+
+namespace tpo {
+namespace {
+
+GrpcServer::Options Listen(const std::string& address) { return {.listen = address, .announce = false, .services = {}}; }
+
+TEST(GrpcServer, PicksAFreePortAndSaysWhich) {
+  testing::internal::CaptureStdout();
+  const auto server = GrpcServer::Start({.listen = "127.0.0.1:0", .services = {}}).value();
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "listening on " + server->address() + "\n");
+  EXPECT_NE(server->address(), "127.0.0.1:0");
+}
+
+TEST(GrpcServer, RefusesAnOccupiedPortAndNamesIt) {
+  const auto first = GrpcServer::Start(Listen("127.0.0.1:0")).value();
+  EXPECT_THAT(GrpcServer::Start(Listen(first->address())),
+              HoldsStatus(absl::StatusCode::kUnavailable,
+                          "can't listen on " + first->address() + ": Address already in use"));
+}
+
+TEST(GrpcServer, RefusesPlaintextOffLoopbackUnlessAllowed) {
+  EXPECT_THAT(GrpcServer::Start(Listen("0.0.0.0:0")),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "\"0.0.0.0:0\" isn't a loopback address"));
+  GrpcServer::Options allowed = Listen("0.0.0.0:0");
+  allowed.allow_remote_plaintext = true;
+  EXPECT_TRUE(GrpcServer::Start(allowed).ok());
+  EXPECT_THAT(MakeLearnerChannel({.address = "192.0.2.1:5"}),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "192.0.2.1:5"));
+  EXPECT_TRUE(MakeLearnerChannel({.address = "192.0.2.1:5", .allow_remote_plaintext = true}).ok());
+}
+
+TEST(GrpcServer, RefusesMalformedAddresses) {
+  for (const char* address : {"localhost", "127.0.0.1:", "127.0.0.1:70000", ":5"}) {
+    EXPECT_THAT(GrpcServer::Start(Listen(address)), HoldsStatus(absl::StatusCode::kInvalidArgument, address));
+  }
+}
+
+// Calls a method whose messages this test builds and reads by hand, being those of other packages.
+grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                     const std::string& request, std::string* response) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  const grpc::Slice slice(request);
+  const grpc::ByteBuffer request_buffer(&slice, 1);
+  grpc::ByteBuffer response_buffer;
+  grpc::Status status;
+  absl::Notification done;
+  stub.UnaryCall(&context, method, grpc::StubOptions(), &request_buffer, &response_buffer, [&](grpc::Status result) {
+    status = std::move(result);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  std::vector<grpc::Slice> slices;
+  if (status.ok() && response_buffer.Dump(&slices).ok()) {
+    for (const grpc::Slice& part : slices) response->append(reinterpret_cast<const char*>(part.begin()), part.size());
+  }
+  return status;
+}
+
+// HealthCheckRequest{service = 1}, HealthCheckResponse{status = 1}, where 1 is SERVING and 2 is NOT_SERVING.
+int HealthOf(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) {
+  std::string request;
+  if (!service.empty()) request = std::string("\x0A") + static_cast<char>(service.size()) + service;
+  std::string response;
+  EXPECT_TRUE(CallRaw(channel, "/grpc.health.v1.Health/Check", request, &response).ok());
+  return response.size() == 2 && response[0] == 8 ? response[1] : 0;
+}
+
+TEST(GrpcServer, ReportsHealthPerServiceUntilItShutsDown) {
+  VerifierUnderTest verifier(Transport::kLoopback);
+  const auto channel = MakeLearnerChannel({.address = verifier.server->address()}).value();
+  EXPECT_EQ(HealthOf(channel, ""), 1);
+  EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService"), 1);
+  verifier.server->ReportNotServing();
+  EXPECT_EQ(HealthOf(channel, ""), 2);
+  EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService"), 2);
+}
+
+TEST(GrpcServer, DescribesItsServicesByReflection) {
+  VerifierUnderTest verifier(Transport::kLoopback);
+  const auto channel = MakeLearnerChannel({.address = verifier.server->address()}).value();
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call =
+      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  call->StartCall(nullptr);
+  ASSERT_TRUE(wait());
+  // ServerReflectionRequest{list_services = 7: "*"}.
+  const grpc::Slice request("\x3A\x01*", 3);
+  call->Write(grpc::ByteBuffer(&request, 1), nullptr);
+  ASSERT_TRUE(wait());
+  grpc::ByteBuffer response;
+  call->Read(&response, nullptr);
+  ASSERT_TRUE(wait());
+  std::vector<grpc::Slice> slices;
+  ASSERT_TRUE(response.Dump(&slices).ok());
+  std::string bytes;
+  for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  EXPECT_NE(bytes.find("tpo.v1.VerifierService"), std::string::npos);
+  EXPECT_NE(bytes.find("grpc.health.v1.Health"), std::string::npos);
+  context.TryCancel();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  wait();
+  queue.Shutdown();
+  while (wait()) {
+  }
+}
+
+TEST(GrpcServer, LetsCallsInProgressEndBeforeItShutsDown) {
+  VerifierUnderTest verifier(Transport::kLoopback);
+  absl::Notification begun;
+  absl::Notification may_end;
+  verifier.verifier.on_verify = [&](const VerifyRequest&) {
+    begun.Notify();
+    may_end.WaitForNotification();
+    return std::vector<Verdict>{Verdict::Scored(1)};
+  };
+  GrpcVerifierClient client(verifier.NewChannel());
+  absl::StatusOr<std::vector<Verdict>> verdicts;
+  std::thread caller([&] { verdicts = client.Verify(MakeVerifyRequest({1})); });
+  begun.WaitForNotification();
+  std::thread shutdown([&] { verifier.server->Shutdown(absl::InfiniteDuration()); });
+  may_end.Notify();
+  shutdown.join();
+  caller.join();
+  EXPECT_EQ(verdicts.value(), std::vector<Verdict>{Verdict::Scored(1)});
+}
+
+TEST(GrpcServer, ShutsDownMoreThanOnce) {
+  const auto server = GrpcServer::Start(Listen("127.0.0.1:0")).value();
+  server->Shutdown(absl::InfiniteDuration());
+  server->Shutdown(absl::ZeroDuration());
+}
+
+}  // namespace
+}  // namespace tpo

@@ -1,0 +1,53 @@
+// Sends each request to the verifier whose task pattern fits best, so that one object serves all
+// tasks.
+//
+// A pattern is a task's name, or a prefix followed by '*'. An exact name wins over patterns, a
+// longer prefix over a shorter one.
+//
+// Thread-safe once filled: add all verifiers before the first request.
+#ifndef TPO_VERIFIER_REGISTRY_H_
+#define TPO_VERIFIER_REGISTRY_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/verifier_api.h"
+
+namespace tpo {
+
+class VerifierRegistry : public VerifierApi {
+ public:
+  // With the verifiers that are built in.
+  static absl::StatusOr<std::unique_ptr<VerifierRegistry>> BuiltIn();
+
+  // Asks the verifier for its tasks. ALREADY_EXISTS: another one has such a pattern; nothing is
+  // added then. INVALID_ARGUMENT: it names no task, or an empty one. Further errors are Describe's.
+  absl::Status Add(std::unique_ptr<VerifierApi> verifier);
+
+  // NOT_FOUND: no verifier takes this task; the message lists the patterns there are. Further
+  // errors are the verifier's.
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override;
+  // Hands each verifier its requests together.
+  std::vector<absl::StatusOr<std::vector<Verdict>>> VerifyAll(
+      const std::vector<VerifyRequest>& requests) override;
+
+  // All patterns; token_rewards when all verifiers give them.
+  absl::StatusOr<VerifierDescription> Describe() override;
+
+ private:
+  absl::StatusOr<VerifierApi*> Find(std::string_view task) const;
+
+  std::vector<std::unique_ptr<VerifierApi>> verifiers_;
+  std::map<std::string, VerifierApi*> by_pattern_;
+  VerifierDescription description_{
+      .verifier = "registry", .version = "1", .tasks = {}, .token_rewards = true};
+};
+
+}  // namespace tpo
+
+#endif  // TPO_VERIFIER_REGISTRY_H_
