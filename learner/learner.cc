@@ -88,6 +88,10 @@ absl::Status Learner::Initialize() {
     status_.weight_version = first_step_;
     status_.version = options_.version;
   }
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    CaptureLeases();
+  }
   return Publish(first_step_);
 }
 
@@ -96,6 +100,11 @@ absl::Status Learner::Publish(WeightVersion version) {
   TPO_RETURN_IF_ERROR(weight_store_.Publish(WeightSnapshot::Create(version, std::move(weights))));
   lease_book_.SetWeightVersion(version);
   return absl::OkStatus();
+}
+
+void Learner::CaptureLeases() {
+  leases_at_step_ = lease_book_.Save();
+  leases_at_step_.weight_version = step_;
 }
 
 bool Learner::draining() const {
@@ -126,7 +135,7 @@ absl::StatusOr<Learner::Outcome> Learner::Run() {
   }
   const bool drained = draining();
   if (failure.ok()) SaveCheckpointAndReport();
-  lease_book_.Drain();
+  lease_book_.Close();
   Drain();
   TPO_RETURN_IF_ERROR(failure);
   return drained ? Outcome::kDrained : Outcome::kFinished;
@@ -149,6 +158,7 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
     record.groups_total = groups_total_;
     record.weight_version = version + 1;
     AddTrainResult(groups, result, record);
+    CaptureLeases();
     TPO_RETURN_IF_ERROR(Publish(version + 1));
   }
   const absl::Time end = absl::Now();
@@ -224,7 +234,7 @@ absl::StatusOr<CheckpointInfo> Learner::SaveCheckpoint() {
   data.step = step_;
   TPO_ASSIGN_OR_RETURN(data.model, BundleTensors(policy_->parameters()));
   TPO_ASSIGN_OR_RETURN(data.optimizer, optimizer_->SaveState());
-  data.lease_book = lease_book_.Save();
+  data.lease_book = leases_at_step_;
   data.run_id = run_id_;
   data.seed = options_.spec.seed;
   data.tokens_total = tokens_total_;

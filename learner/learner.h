@@ -84,6 +84,8 @@ class Learner : public AdminApi {
   absl::StatusOr<std::vector<ReadyGroup>> NextBatch();
   absl::Status TrainStep(const std::vector<ReadyGroup>& groups, absl::Time step_start);
   void AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainResult& result, StepRecord& record) const;
+  // Remembers the lease book as it is now, before anything is leased for the next step.
+  void CaptureLeases() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
   absl::StatusOr<CheckpointInfo> SaveCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
   // Saves and reports; a failure is reported and the run goes on.
   void SaveCheckpointAndReport();
@@ -108,6 +110,9 @@ class Learner : public AdminApi {
   absl::Mutex state_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   int64_t step_ ABSL_GUARDED_BY(state_mutex_) = 0;  // steps done
   int64_t saved_step_ ABSL_GUARDED_BY(state_mutex_) = -1;
+  // What a checkpoint of step_ holds, whenever it is written: a batch that was taken since, or groups that came in, belong to the
+  // step in flight, which a resume does anew.
+  LeaseBook::State leases_at_step_ ABSL_GUARDED_BY(state_mutex_);
   uint64_t tokens_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
   uint64_t groups_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
 

@@ -1,0 +1,222 @@
+#include "learner/learner.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/file_system.h"
+#include "core/sequence_task.h"
+#include "rollout/worker.h"
+#include "tests/core/scratch_directory.h"
+#include "verifier/registry.h"
+
+namespace tpo {
+namespace {
+
+constexpr SequenceTaskSpec kTask = {SequenceTarget::kReverseCopy, SequenceReward::kTerminal, /*vocab_size=*/2, /*length=*/3};
+
+RunSpec SmallRun(int64_t steps) {
+  RunSpec spec;
+  spec.seed = 5;
+  spec.task = kTask;
+  spec.model = {.vocab_size = 2, .max_positions = 6, .d_model = 16, .layers = 1, .heads = 2, .feed_forward = 32};
+  spec.rollout.sampling = {.completions_per_prompt = 4, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = 3};
+  spec.learner.optimizer = MuonSpec{.learning_rate = 1e-2};
+  spec.learner.prompts_per_step = 12;
+  spec.learner.prompts_per_lease = 5;
+  spec.learner.epochs = 2;
+  spec.learner.steps = steps;
+  spec.learner.lease_time_to_live = absl::Seconds(60);
+  spec.learner.min_scored_completions = 2;
+  spec.learner.micro_batch_tokens = 64;
+  spec.learner.threads = 2;
+  spec.learner.checkpoint = {.every_steps = 3, .keep = 10};
+  return spec;
+}
+
+// Keeps what the run reported, and may act in the middle of it.
+class Recorder : public StepObserver {
+ public:
+  void OnStep(const StepRecord& record) override {
+    records[record.step] = record;
+    if (on_step) on_step(record);
+  }
+  void OnCheckpoint(int64_t step, double, const std::string& error) override { checkpoints[step] = error; }
+
+  std::map<int64_t, StepRecord> records;
+  std::map<int64_t, std::string> checkpoints;
+  std::function<void(const StepRecord&)> on_step;
+};
+
+// One life of a learner with a worker beside it.
+struct Life {
+  explicit Life(const std::string& directory, const RunSpec& spec, bool resume, std::string fingerprint = "same")
+      : source(kTask, spec.seed),
+        checkpoints(CheckpointStore::Open(directory, FileSystem::Posix(), 10).value()) {
+    Learner::Options options;
+    options.spec = spec;
+    options.run_id = "run";
+    options.config_fingerprint = std::move(fingerprint);
+    options.resume = resume;
+    absl::StatusOr<std::unique_ptr<Learner>> made =
+        Learner::Create(options, &source, &Clock::Monotonic(), &checkpoints, &recorder);
+    status = made.status();
+    if (made.ok()) learner = *std::move(made);
+  }
+
+  absl::StatusOr<Learner::Outcome> Run(int parallel_leases = 1) {
+    RolloutWorker::Options options;
+    options.parallel_leases = parallel_leases;
+    RolloutWorker worker(options, &learner->api(), [](const RunInfo&) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
+      absl::StatusOr<std::unique_ptr<VerifierRegistry>> registry = VerifierRegistry::BuiltIn();
+      if (!registry.ok()) return registry.status();
+      return *std::move(registry);
+    });
+    std::thread thread([&worker] { EXPECT_TRUE(worker.Run().ok()); });
+    absl::StatusOr<Learner::Outcome> outcome = learner->Run();
+    worker.Stop();
+    thread.join();
+    return outcome;
+  }
+
+  SequencePromptSource source;
+  CheckpointStore checkpoints;
+  Recorder recorder;
+  absl::Status status;
+  std::unique_ptr<Learner> learner;
+};
+
+// The weights that a run ended with, as bytes.
+std::string FinalWeights(const CheckpointStore& checkpoints, int64_t step) {
+  const LoadedCheckpoint loaded = checkpoints.Load(step).value();
+  const auto bytes = loaded.data.model.bytes();
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+std::string WeightsOfUninterruptedRun(int64_t steps) {
+  const ScratchDirectory directory;
+  Life life(directory.path(), SmallRun(steps), false);
+  EXPECT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  return FinalWeights(life.checkpoints, steps);
+}
+
+TEST(LearnerTest, TrainsEveryStepAndAccountsForEveryGroup) {
+  const ScratchDirectory directory;
+  Life life(directory.path(), SmallRun(7), false);
+  ASSERT_EQ(life.Run(3).value(), Learner::Outcome::kFinished);
+  ASSERT_EQ(life.recorder.records.size(), 7);
+  const StepRecord& last = life.recorder.records[6];
+  EXPECT_EQ(last.weight_version, 7);
+  EXPECT_EQ(last.groups_total, 7 * 12);
+  EXPECT_EQ(last.tokens_total, 7 * 12 * 4 * 3);
+  EXPECT_EQ(last.staleness_max, 0);
+  EXPECT_TRUE(last.ledger.Balances());
+  EXPECT_EQ(last.ledger.trained, 7 * 12);
+  EXPECT_THAT(life.recorder.checkpoints, ::testing::ElementsAre(::testing::Pair(3, ""), ::testing::Pair(6, ""),
+                                                               ::testing::Pair(7, "")));
+}
+
+TEST(LearnerTest, WorkersInParallelDoNotChangeABit) {
+  const ScratchDirectory one_directory;
+  const ScratchDirectory many_directory;
+  Life one(one_directory.path(), SmallRun(8), false);
+  Life many(many_directory.path(), SmallRun(8), false);
+  ASSERT_TRUE(one.Run(1).ok());
+  ASSERT_TRUE(many.Run(4).ok());
+  EXPECT_EQ(FinalWeights(one.checkpoints, 8), FinalWeights(many.checkpoints, 8));
+  for (const auto& [step, record] : one.recorder.records) {
+    EXPECT_EQ(record.loss, many.recorder.records[step].loss);
+    EXPECT_EQ(record.grad_norm, many.recorder.records[step].grad_norm);
+  }
+}
+
+TEST(LearnerTest, ADrainedRunGoesOnBitByBit) {
+  const ScratchDirectory directory;
+  {
+    Life life(directory.path(), SmallRun(9), false);
+    life.recorder.on_step = [&](const StepRecord& record) {
+      if (record.step == 3) life.learner->Drain();
+    };
+    ASSERT_EQ(life.Run().value(), Learner::Outcome::kDrained);
+    EXPECT_EQ(life.recorder.records.size(), 4);
+  }
+  Life life(directory.path(), SmallRun(9), true);
+  ASSERT_TRUE(life.status.ok()) << life.status;
+  EXPECT_EQ(life.learner->first_step(), 4);
+  ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  EXPECT_EQ(life.recorder.records[8].groups_total, 9 * 12);
+  EXPECT_EQ(FinalWeights(life.checkpoints, 9), WeightsOfUninterruptedRun(9));
+}
+
+TEST(LearnerTest, ACheckpointAtAnyMomentHoldsAWholeStep) {
+  const ScratchDirectory directory;
+  {
+    Life life(directory.path(), SmallRun(9), false);
+    std::thread operator_thread;
+    // From another thread, so that it falls anywhere between the batches.
+    life.recorder.on_step = [&](const StepRecord& record) {
+      if (record.step == 4) {
+        operator_thread = std::thread([&] { EXPECT_TRUE(life.learner->Checkpoint().ok()); });
+      }
+      if (record.step == 6) life.learner->Drain();
+    };
+    ASSERT_TRUE(life.Run().ok());
+    operator_thread.join();
+    // As if the process had died right after the operator's checkpoint.
+    const std::vector<int64_t> steps = life.checkpoints.Steps().value();
+    EXPECT_GE(steps.size(), 3);
+    for (const int64_t step : steps) {
+      const LeaseBook::State leases = life.checkpoints.Load(step).value().data.lease_book;
+      EXPECT_EQ(leases.ledger.trained, static_cast<uint64_t>(step) * 12);
+      EXPECT_TRUE(leases.unfinished_units.empty());
+    }
+  }
+  Life life(directory.path(), SmallRun(9), true);
+  ASSERT_TRUE(life.Run().ok());
+  EXPECT_EQ(FinalWeights(life.checkpoints, 9), WeightsOfUninterruptedRun(9));
+}
+
+TEST(LearnerTest, RefusesACheckpointOfAnotherConfig) {
+  const ScratchDirectory directory;
+  {
+    Life life(directory.path(), SmallRun(3), false, "one");
+    ASSERT_TRUE(life.Run().ok());
+  }
+  const Life life(directory.path(), SmallRun(3), true, "another");
+  EXPECT_EQ(life.status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(life.status.message()), ::testing::HasSubstr("another config"));
+}
+
+TEST(LearnerTest, ResumingAFinishedRunHasNothingToDo) {
+  const ScratchDirectory directory;
+  {
+    Life life(directory.path(), SmallRun(3), false);
+    ASSERT_TRUE(life.Run().ok());
+  }
+  Life life(directory.path(), SmallRun(3), true);
+  EXPECT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  EXPECT_TRUE(life.recorder.records.empty());
+}
+
+TEST(LearnerTest, StatusFollowsTheRun) {
+  const ScratchDirectory directory;
+  Life life(directory.path(), SmallRun(3), false);
+  EXPECT_EQ(life.learner->GetStatus().step, 0);
+  ASSERT_TRUE(life.Run().ok());
+  const RunStatus status = life.learner->GetStatus();
+  EXPECT_EQ(status.step, 3);
+  EXPECT_EQ(status.weight_version, 3);
+  EXPECT_EQ(status.total_steps, 3);
+  EXPECT_TRUE(status.draining);
+  EXPECT_EQ(status.workers, 1);
+}
+
+}  // namespace
+}  // namespace tpo
