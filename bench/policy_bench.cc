@@ -1,7 +1,8 @@
-// Forward, backward, sampling and a whole optimizer phase of the paper's network (V=2, H=7), one thread, with the achieved
-// GFLOP/s beside the machine's own for matrix products of these shapes.
+// Forward, backward, sampling and a whole optimizer phase of the paper's network (V=2, H=7), one
+// thread, with the achieved GFLOP/s beside the machine's own for matrix products of these shapes.
 //
-// The argument is the number of distinct completions among the 8 of each prompt: 8 at the start of training, 1 at its end.
+// The argument is the number of distinct completions among the 8 of each prompt: 8 at the start of
+// training, 1 at its end.
 #include <memory>
 #include <random>
 #include <vector>
@@ -21,8 +22,14 @@ namespace {
 constexpr int kLength = 7;
 constexpr int kPrompts = 100;
 constexpr int kMembers = 8;
-constexpr TransformerSpec kSpec = {.vocab_size = 2, .max_positions = 14, .d_model = 64, .layers = 2, .heads = 2, .feed_forward = 256};
-// Of the matrix products, forward, per node: q, k, v, out [64, 64] each, feed-forward [64, 256] twice, two layers; head [64, 2].
+constexpr TransformerSpec kSpec = {.vocab_size = 2,
+                                   .max_positions = 14,
+                                   .d_model = 64,
+                                   .layers = 2,
+                                   .heads = 2,
+                                   .feed_forward = 256};
+// Of the matrix products, forward, per node: q, k, v, out [64, 64] each, feed-forward [64, 256]
+// twice, two layers; head [64, 2].
 constexpr double kForwardFlopPerNode = 2.0 * (2 * (4 * 64 * 64 + 2 * 64 * 256) + 64 * 2);
 
 std::vector<ReadyGroup> MakeGroups(int distinct) {
@@ -68,8 +75,8 @@ PrefixTree MakeTree(const std::vector<ReadyGroup>& groups) {
 }
 
 void ReportFlop(benchmark::State& state, double flop) {
-  state.counters["GFLOP/s"] =
-      benchmark::Counter(flop * 1e-9 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["GFLOP/s"] = benchmark::Counter(
+      flop * 1e-9 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 // The machine's rate for the largest product of the network.
@@ -103,7 +110,8 @@ void BM_ForwardBackward(benchmark::State& state) {
   const auto pass = policy->NewPass();
   const std::vector<double> coefficients(tree.scored.size(), 0.01);
   std::vector<at::Tensor> gradients;
-  for (const NamedParameter& parameter : policy->parameters()) gradients.push_back(at::zeros_like(parameter.tensor));
+  for (const NamedParameter& parameter : policy->parameters())
+    gradients.push_back(at::zeros_like(parameter.tensor));
   for (auto _ : state) {
     pass->Forward(tree, 1.0);
     pass->Backward(coefficients, gradients);
@@ -115,9 +123,11 @@ BENCHMARK(BM_ForwardBackward)->Arg(8)->Arg(1)->Unit(benchmark::kMillisecond);
 
 void BM_OptimizerStep(benchmark::State& state) {
   const auto policy = MakePolicy();
-  const auto optimizer = MakeOptimizer(MuonSpec{.learning_rate = 1e-3}, policy->parameters()).value();
+  const auto optimizer =
+      MakeOptimizer(MuonSpec{.learning_rate = 1e-3}, policy->parameters()).value();
   std::vector<at::Tensor> gradients;
-  for (const NamedParameter& parameter : policy->parameters()) gradients.push_back(at::randn_like(parameter.tensor));
+  for (const NamedParameter& parameter : policy->parameters())
+    gradients.push_back(at::randn_like(parameter.tensor));
   const c10::InferenceMode inference;
   for (auto _ : state) optimizer->Step(gradients);
 }
@@ -128,8 +138,10 @@ void BM_TrainStep(benchmark::State& state) {
   const auto policy = MakePolicy();
   const auto groups = MakeGroups(static_cast<int>(state.range(0)));
   const auto objective = MakeObjective({.kind = ObjectiveKind::kTpo}).value();
-  const auto optimizer = MakeOptimizer(MuonSpec{.learning_rate = 1e-5}, policy->parameters()).value();
-  Trainer trainer({.epochs = 4, .micro_batch_tokens = 512, .threads = 1}, policy.get(), objective.get(), optimizer.get());
+  const auto optimizer =
+      MakeOptimizer(MuonSpec{.learning_rate = 1e-5}, policy->parameters()).value();
+  Trainer trainer({.epochs = 4, .micro_batch_tokens = 512, .threads = 1}, policy.get(),
+                  objective.get(), optimizer.get());
   const Batch batch = Batch::Create(groups, *objective).value();
   for (auto _ : state) benchmark::DoNotOptimize(trainer.Train(batch, true).ok());
 }
@@ -140,17 +152,22 @@ void BM_Sample(benchmark::State& state) {
   const auto policy = MakePolicy();
   const auto decoder = policy->NewDecoder();
   const auto groups = MakeGroups(8);
-  const SamplingSpec sampling = {.completions_per_prompt = kMembers, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = kLength};
+  const SamplingSpec sampling = {.completions_per_prompt = kMembers,
+                                 .candidates_per_token = 0,
+                                 .temperature = 1.0F,
+                                 .max_tokens = kLength};
   for (auto _ : state) {
     for (int first = 0; first < kPrompts; first += 25) {
       std::vector<Prompt> prompts;
       for (int p = first; p < first + 25; ++p) prompts.push_back(groups[p].prompt);
       benchmark::DoNotOptimize(
-          SampleCompletions(sampling, 0, RandomStream::kCompletion, *policy, 0, prompts, *decoder).ok());
+          SampleCompletions(sampling, 0, RandomStream::kCompletion, *policy, 0, prompts, *decoder)
+              .ok());
     }
   }
-  state.counters["tokens/s"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * kPrompts * kMembers * kLength, benchmark::Counter::kIsRate);
+  state.counters["tokens/s"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * kPrompts * kMembers * kLength,
+                         benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_Sample)->Unit(benchmark::kMillisecond);
 

@@ -1,4 +1,5 @@
-// The run as its operators see it: what `tpo status` shows and what an operator may ask of a learner.
+// The run as its operators see it: what `tpo status` shows and what an operator may ask of a
+// learner.
 //
 // Implementation: the learner's main loop. services/grpc/learner_service.h serves it over gRPC.
 // Thread-safe.
@@ -41,10 +42,13 @@ class AdminApi {
  public:
   virtual ~AdminApi() = default;
 
-  // Writes a checkpoint of the last finished step and returns when it is durable. May take long. Idempotent.
+  // Writes a checkpoint of the last finished step and returns when it is durable. May take long.
+  // Idempotent.
   virtual absl::StatusOr<CheckpointInfo> Checkpoint() = 0;
 
-  // Asks the run to finish the step in flight, write a checkpoint and end. Returns at once. Idempotent.
+  // Asks the run to end: after the step that is being trained, it writes a checkpoint. Groups that
+  // are still being collected are given back; a resume leases their prompts again. Returns at once.
+  // Idempotent.
   virtual void Drain() = 0;
 
   // Returns at once.

@@ -1,5 +1,5 @@
-// Time as an argument, so that leases can be tested without waiting. Monotonic: a jump of the wall clock
-// neither expires nor extends anything.
+// Time as an argument, so that leases can be tested without waiting. Monotonic: a jump of the wall
+// clock neither expires nor extends anything.
 #ifndef TPO_CORE_CLOCK_H_
 #define TPO_CORE_CLOCK_H_
 
@@ -9,7 +9,8 @@
 
 namespace tpo {
 
-// Thread-safe. A point in time is the duration since an arbitrary origin, the same for the life of a process.
+// Thread-safe. A point in time is the duration since an arbitrary origin, the same for the life of
+// a process.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -1,8 +1,8 @@
 // The learner as rollout workers see it: the one narrow interface between the two roles.
 //
-// Implementations: learner/learner_endpoint.h (in memory, the real thing) and services/grpc_learner_client.h
-// (the same over a channel; `tpo train` uses it over an in-process channel). One contract suite runs on both
-// (tests/core/learner_api_contract.h).
+// Implementations: learner/learner_endpoint.h (in memory, the real thing) and
+// services/grpc/grpc_learner_client.h (the same over a channel; `tpo train` uses it over an
+// in-process channel). One contract suite runs on both (tests/core/learner_api_contract.h).
 //
 // Thread-safe: one object serves all threads of a worker.
 #ifndef TPO_CORE_LEARNER_API_H_
@@ -39,8 +39,8 @@ struct RunInfo {
 
 // Why there is no lease now.
 struct NoLease {
-  // True: the run is over or draining and no lease will ever come. False: ask again after `retry_after`, or
-  // when a new weight version arrives.
+  // True: the run is over or draining and no lease will ever come. False: ask again after
+  // `retry_after`, or when a new weight version arrives.
   bool finished = false;
   absl::Duration retry_after;
 };
@@ -71,19 +71,24 @@ class LearnerApi {
   // Announces a worker. Call again after NOT_FOUND or a lost connection.
   virtual absl::StatusOr<RunInfo> Register(const std::string& worker_name) = 0;
 
-  // Takes prompts on lease; never blocks for prompts. NOT_FOUND: the learner doesn't know `worker_id`.
+  // Takes prompts on lease; never blocks for prompts. NOT_FOUND: the learner doesn't know
+  // `worker_id`.
   virtual absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) = 0;
 
-  // Submits groups; one result per group, in order. Idempotent by (lease, prompt). On an error it is unknown which
-  // groups arrived: submit all of them again.
-  virtual absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(const std::string& worker_id,
-                                                                 const std::vector<Group>& groups) = 0;
+  // Submits groups; one result per group, in order. Idempotent by (lease, prompt). On an error it
+  // is unknown which groups arrived: submit all of them again.
+  virtual absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
+      const std::string& worker_id, const std::vector<Group>& groups) = 0;
 
-  // Returns the newest weights, waiting up to `timeout` for a version above `newer_than` (-1: any). All bytes of
-  // the returned snapshot have been checked. DEADLINE_EXCEEDED: none came; CANCELLED: closed.
-  virtual absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string& worker_id,
-                                                                               WeightVersion newer_than,
-                                                                               absl::Duration timeout) = 0;
+  // Returns the newest weights, waiting up to `timeout` for a version above `newer_than` (-1: any).
+  // All bytes of the returned snapshot have been checked. DEADLINE_EXCEEDED: none came; CANCELLED:
+  // closed.
+  virtual absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(
+      const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) = 0;
+
+  // Ends calls in progress, and those to come, with CANCELLED, where they may take long.
+  // Idempotent.
+  virtual void Close() {}
 };
 
 }  // namespace tpo

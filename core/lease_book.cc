@@ -137,14 +137,21 @@ void LeaseBook::ExpireLeasesLocked() {
   const absl::Duration now = clock_->Now();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const auto unit = units_.find(deadlines_.begin()->second);
-    for (PromptState& state : unit->second.states) {
-      if (state != PromptState::kLeased) continue;
-      state = PromptState::kWaiting;
-      ++ledger_.expired;
-      --ledger_.in_flight;
-    }
+    GiveBack(unit->second, {PromptState::kLeased});
     TidyUnit(unit);
   }
+}
+
+bool LeaseBook::GiveBack(Unit& unit, std::initializer_list<PromptState> which) {
+  bool any = false;
+  for (PromptState& state : unit.states) {
+    if (std::find(which.begin(), which.end(), state) == which.end()) continue;
+    state = PromptState::kWaiting;
+    ++ledger_.expired;
+    --ledger_.in_flight;
+    any = true;
+  }
+  return any;
 }
 
 LeaseBook::Place LeaseBook::FindPrompt(uint64_t prompt_id) {
@@ -194,6 +201,7 @@ SubmitResult LeaseBook::Submit(Group group) {
   SubmitResult result = CheckLease(group.lease_id, group.prompt_id, place);
   if (result.outcome != SubmitOutcome::kUnspecified) return result;
   PromptState& state = place.unit->second.states[place.index];
+  const bool superseded = group.lease_id != place.unit->second.lease_id;
   switch (state) {
     case PromptState::kReady:
     case PromptState::kTrained:
@@ -206,28 +214,39 @@ SubmitResult LeaseBook::Submit(Group group) {
       result.outcome = SubmitOutcome::kUnverified;
       break;
     case PromptState::kWaiting:
-      // It had been counted as expired; taking it counts as leasing it again.
-      state = PromptState::kLeased;
-      ++ledger_.leased;
-      ++ledger_.in_flight;
-      [[fallthrough]];
     case PromptState::kLeased:
+      // A late group that would be dropped must not take the prompt from whoever holds it now.
+      if (superseded && DropOutcome(group) != SubmitOutcome::kAccepted) {
+        result.outcome = SubmitOutcome::kLeaseExpired;
+        break;
+      }
+      if (state == PromptState::kWaiting) {
+        // It had been counted as expired; taking it counts as leasing it again.
+        state = PromptState::kLeased;
+        ++ledger_.leased;
+        ++ledger_.in_flight;
+      }
       result.outcome = Admit(place, std::move(group));
       break;
   }
   return result;
 }
 
-SubmitOutcome LeaseBook::Admit(const Place& place, Group group) {
-  const WeightVersion oldest = OldestWeightVersion(group);
-  if (weight_version_ - oldest > options_.max_staleness) {
-    Finish(place, PromptState::kDroppedStale);
+SubmitOutcome LeaseBook::DropOutcome(const Group& group) const {
+  if (weight_version_ - OldestWeightVersion(group) > options_.max_staleness)
     return SubmitOutcome::kStale;
+  if (ScoredCount(group) < options_.min_scored_completions) return SubmitOutcome::kUnverified;
+  return SubmitOutcome::kAccepted;
+}
+
+SubmitOutcome LeaseBook::Admit(const Place& place, Group group) {
+  const SubmitOutcome outcome = DropOutcome(group);
+  if (outcome != SubmitOutcome::kAccepted) {
+    Finish(place, outcome == SubmitOutcome::kStale ? PromptState::kDroppedStale
+                                                   : PromptState::kDroppedUnverified);
+    return outcome;
   }
-  if (ScoredCount(group) < options_.min_scored_completions) {
-    Finish(place, PromptState::kDroppedUnverified);
-    return SubmitOutcome::kUnverified;
-  }
+  const WeightVersion oldest = OldestWeightVersion(group);
   const uint64_t prompt_id = group.prompt_id;
   ready_.emplace(prompt_id, Ready{.group = std::move(group), .oldest_version = oldest});
   place.unit->second.states[place.index] = PromptState::kReady;
@@ -362,6 +381,10 @@ void LeaseBook::Close() {
   absl::MutexLock lock(&mutex_);
   draining_ = true;
   closed_ = true;
+  for (auto unit = units_.begin(); unit != units_.end(); ++unit) {
+    if (GiveBack(unit->second, {PromptState::kLeased, PromptState::kReady})) TidyUnit(unit);
+  }
+  ready_.clear();
 }
 
 Ledger LeaseBook::ledger() const {

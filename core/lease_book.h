@@ -28,6 +28,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <map>
 #include <set>
 #include <string>
@@ -88,8 +89,9 @@ class LeaseBook {
   // Takes a group in. REQUIRES: it was validated (learner/admission.h). Idempotent: a repeated
   // group isn't counted again and is answered kDuplicate, or as before when it was dropped. After
   // Close: kLeaseExpired. A group for a prompt whose unit was leased again meanwhile is taken all
-  // the same when it is the first: its content doesn't depend on who sampled it. kInvalid: the
-  // lease never held the prompt.
+  // the same when it is the first and isn't to be dropped; one that would be dropped is answered
+  // kLeaseExpired and changes nothing for the present holder. kInvalid: the lease never held the
+  // prompt.
   SubmitResult Submit(Group group);
 
   // Gives the prompt back, to be leased again at once: its group was malformed.
@@ -111,7 +113,8 @@ class LeaseBook {
 
   // No lease is given any more; LeasePrompts answers `finished`.
   void Drain();
-  // Drain, and ends WaitForBatch with CANCELLED.
+  // Drain, and ends WaitForBatch with CANCELLED. What is in flight counts as expired: no group is
+  // taken any more.
   void Close();
 
   Ledger ledger() const;
@@ -147,6 +150,10 @@ class LeaseBook {
   absl::StatusOr<Lease> LeaseUnit(UnitMap::iterator unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Lease> LeaseFreshUnit(int64_t size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ExpireLeasesLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Turns the prompts of a unit that are in one of these states into expired ones; whether there
+  // were any.
+  bool GiveBack(Unit& unit, std::initializer_list<PromptState> which)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Where a prompt is; unit is end() when no remembered unit holds it.
   struct Place {
@@ -157,6 +164,8 @@ class LeaseBook {
   // What is wrong with a (lease, prompt) pair, as an answer; kUnspecified when nothing is.
   SubmitResult CheckLease(uint64_t lease_id, uint64_t prompt_id, const Place& place)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // kAccepted, or why a group would be dropped.
+  SubmitOutcome DropOutcome(const Group& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The outcome of a group for an unresolved prompt, all entered.
   SubmitOutcome Admit(const Place& place, Group group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a leased or ready prompt: trained or dropped.

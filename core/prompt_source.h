@@ -1,5 +1,5 @@
-// Where prompts come from. The stream is a pure function of the position, so that its whole state is one
-// number: the cursor that the lease book keeps and checkpoints.
+// Where prompts come from. The stream is a pure function of the position, so that its whole state
+// is one number: the cursor that the lease book keeps and checkpoints.
 #ifndef TPO_CORE_PROMPT_SOURCE_H_
 #define TPO_CORE_PROMPT_SOURCE_H_
 

@@ -1,8 +1,10 @@
-// What a run consists of, as plain options: filled from the config file (services/config/config.h), handed to the
-// learner, and, as far as they need it, to rollout workers (RunInfo in core/learner_api.h).
+// What a run consists of, as plain options: filled from the config file (services/config/config.h),
+// handed to the learner, and, as far as they need it, to rollout workers (RunInfo in
+// core/learner_api.h).
 //
-// Every value here has been validated by the config loader; the structs hold no defaults of their own
-// beyond zero, so that the schema (proto/tpo/v1/config.proto) stays the one place that says what the defaults are.
+// Every value here has been validated by the config loader; the structs hold no defaults of their
+// own beyond zero, so that the schema (proto/tpo/v1/config.proto) stays the one place that says
+// what the defaults are.
 #ifndef TPO_CORE_RUN_SPEC_H_
 #define TPO_CORE_RUN_SPEC_H_
 
@@ -74,9 +76,9 @@ enum class ObjectiveKind {
 // All hyperparameters of all objectives (paper §2); each reads its own.
 struct ObjectiveSpec {
   ObjectiveKind kind = ObjectiveKind::kTpo;
-  double eta = 1.0;            // tilt temperature of TPO and Group PG, gate temperature of DG
-  double clip_epsilon = 0.2;   // PPO, GRPO
-  double kl_beta = 0.04;       // GRPO
+  double eta = 1.0;           // tilt temperature of TPO and Group PG, gate temperature of DG
+  double clip_epsilon = 0.2;  // PPO, GRPO
+  double kl_beta = 0.04;      // GRPO
 };
 
 struct MuonSpec {

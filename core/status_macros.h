@@ -8,15 +8,15 @@
 #include "absl/status/statusor.h"
 
 // Returns from the enclosing function when `expression`, an absl::Status, isn't OK.
-#define TPO_RETURN_IF_ERROR(expression)                            \
-  do {                                                             \
+#define TPO_RETURN_IF_ERROR(expression)                             \
+  do {                                                              \
     if (absl::Status tpo_status = (expression); !tpo_status.ok()) { \
-      return tpo_status;                                           \
-    }                                                              \
+      return tpo_status;                                            \
+    }                                                               \
   } while (false)
 
-// Assigns the value of `expression`, an absl::StatusOr<T>, to `target`, which may be a declaration; returns
-// from the enclosing function when it holds an error.
+// Assigns the value of `expression`, an absl::StatusOr<T>, to `target`, which may be a declaration;
+// returns from the enclosing function when it holds an error.
 #define TPO_ASSIGN_OR_RETURN(target, expression) \
   TPO_ASSIGN_OR_RETURN_(TPO_STATUS_CONCAT_(tpo_statusor_, __LINE__), target, expression)
 

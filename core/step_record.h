@@ -1,5 +1,5 @@
-// What one training step did, as the learner reports it to whoever writes it down (run directory, Prometheus,
-// progress line). Plain values, filled by the learner's thread.
+// What one training step did, as the learner reports it to whoever writes it down (run directory,
+// Prometheus, progress line). Plain values, filled by the learner's thread.
 #ifndef TPO_CORE_STEP_RECORD_H_
 #define TPO_CORE_STEP_RECORD_H_
 
@@ -30,15 +30,15 @@ struct InspectedGroup {
 
 // Field names and units are those of metrics.jsonl (docs/metrics.md).
 struct StepRecord {
-  int64_t step = 0;  // counted from 0
+  int64_t step = 0;                  // counted from 0
   WeightVersion weight_version = 0;  // published by this step
-  double loss = 0.0;  // of the first epoch
+  double loss = 0.0;                 // of the first epoch
   double loss_last_epoch = 0.0;
   double reward_mean = 0.0;
   double reward_std = 0.0;  // population, over the batch's scored completions
   double error = 0.0;       // task error: 1 - reward_mean on the sequence tasks
   bool has_error = false;
-  double grad_norm = 0.0;  // of the first epoch
+  double grad_norm = 0.0;     // of the first epoch
   uint64_t tokens_total = 0;  // sampled completion tokens since the start of the run
   uint64_t groups_total = 0;  // groups trained on since the start of the run
   // Wall time. step = waiting for the batch (rollout) + training.
@@ -51,10 +51,10 @@ struct StepRecord {
   double all_fail_fraction = 0.0;  // groups whose completions all scored the lowest possible, 0
   double target_entropy = 0.0;     // nats, mean over groups
   double anchor_entropy = 0.0;
-  double target_kl = 0.0;          // KL(q || p_old), nats, mean over groups
-  double target_distance = 0.0;    // mean over groups of the L1 norm of q - p, first epoch
-  double clip_fraction = 0.0;      // members whose ratio was clipped, last epoch
-  double logprob_mismatch = 0.0;   // mean |learner's - sampler's log-prob| per token, first epoch
+  double target_kl = 0.0;         // KL(q || p_old), nats, mean over groups
+  double target_distance = 0.0;   // mean over groups of the L1 norm of q - p, first epoch
+  double clip_fraction = 0.0;     // members whose ratio was clipped, last epoch
+  double logprob_mismatch = 0.0;  // mean |learner's - sampler's log-prob| per token, first epoch
   // Prefix-tree nodes forwarded per epoch, and the tokens they stand for: how much sharing saved.
   uint64_t forward_nodes = 0;
   uint64_t forward_tokens = 0;

@@ -1,8 +1,8 @@
 // The nouns of the system as plain data, free of any transport. The wire has the same nouns
-// (proto/tpo/v1/types.proto); services/convert.h maps one onto the other.
+// (proto/tpo/v1/types.proto); services/grpc/convert.h maps one onto the other.
 //
-// Everything here is a value: copy it, move it, no thread rules. Shapes in comments: K completions per
-// group, T tokens per completion, C candidates per position (token-level objectives).
+// Everything here is a value: copy it, move it, no thread rules. Shapes in comments: K completions
+// per group, T tokens per completion, C candidates per position (token-level objectives).
 #ifndef TPO_CORE_TYPES_H_
 #define TPO_CORE_TYPES_H_
 
@@ -60,9 +60,16 @@ struct Completion {
   friend bool operator==(const Completion&, const Completion&) = default;
 };
 
-enum class VerdictKind { kUnspecified = 0, kScored = 1, kAbstained = 2, kTimedOut = 3, kFailed = 4 };
+enum class VerdictKind {
+  kUnspecified = 0,
+  kScored = 1,
+  kAbstained = 2,
+  kTimedOut = 3,
+  kFailed = 4
+};
 
-// A verifier's answer for one completion. Only kScored carries numbers: a failure is never a score of 0.
+// A verifier's answer for one completion. Only kScored carries numbers: a failure is never a score
+// of 0.
 struct Verdict {
   VerdictKind kind = VerdictKind::kUnspecified;
   double score = 0.0;
@@ -97,7 +104,8 @@ struct Group {
   friend bool operator==(const Group&, const Group&) = default;
 };
 
-// Oldest version that any token of the group was sampled with. REQUIRES: every completion has a version.
+// Oldest version that any token of the group was sampled with. REQUIRES: every completion has a
+// version.
 inline WeightVersion OldestWeightVersion(const Group& group) {
   WeightVersion oldest = group.completions.front().weight_versions.front().weight_version;
   for (const Completion& completion : group.completions) {

@@ -38,7 +38,7 @@ class WeightStore {
   uint64_t Subscribe(std::function<void()> on_change);
   void Unsubscribe(uint64_t subscription);
 
-  // Ends all waits with CANCELLED. Publishing goes on to fail.
+  // Ends all waits with CANCELLED. Publish fails from then on.
   void Close();
   bool closed() const;
 

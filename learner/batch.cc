@@ -1,7 +1,6 @@
 #include "learner/batch.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -32,7 +31,8 @@ absl::Status CheckMember(const ReadyGroup& ready, size_t member, const Objective
         rewards != completion.candidate_tokens.size()) {
       return MissingError(ready, member, "has no reward and log-prob for each candidate token");
     }
-  } else if (objective.layout() == ObjectiveLayout::kTokens && rewards != completion.tokens.size()) {
+  } else if (objective.layout() == ObjectiveLayout::kTokens &&
+             rewards != completion.tokens.size()) {
     return MissingError(ready, member, "has no reward for each token");
   }
   return absl::OkStatus();
@@ -57,7 +57,8 @@ absl::Status Batch::Measure(const std::vector<ReadyGroup>& groups, const Objecti
         columns_ = std::max(columns_, tokens);
       } else if (objective.token_level()) {
         rows_ += tokens;
-        columns_ = std::max(columns_, static_cast<int>(completion.candidate_tokens.size()) / tokens);
+        columns_ =
+            std::max(columns_, static_cast<int>(completion.candidate_tokens.size()) / tokens);
       }
     }
   }
@@ -71,11 +72,13 @@ void Batch::Add(const ReadyGroup& ready, size_t member, bool token_level, size_t
   first_entry_.push_back(first_entry);
   token_count_ += static_cast<int64_t>(ready.prompt.tokens.size() + completion.tokens.size()) - 1;
   const int sequence = static_cast<int>(sequences_.size()) - 1;
-  const auto& recorded = token_level ? completion.candidate_log_probs : completion.behavior_log_probs;
+  const auto& recorded =
+      token_level ? completion.candidate_log_probs : completion.behavior_log_probs;
+  recorded_.push_back(recorded);
+  scored_count_ += static_cast<int64_t>(recorded.size());
   for (size_t i = 0; i < recorded.size(); ++i) {
     const size_t entry = Entry(sequence, i);
     anchor_[entry] += static_cast<double>(recorded[i]);
-    entry_tokens_[entry] += 1;
     if (!entry_per_sequence_) {
       scores_[entry] = verdict.token_rewards[i];
       valid_[entry] = 1;
@@ -87,7 +90,8 @@ void Batch::Add(const ReadyGroup& ready, size_t member, bool token_level, size_t
   }
 }
 
-absl::StatusOr<Batch> Batch::Create(const std::vector<ReadyGroup>& groups, const Objective& objective) {
+absl::StatusOr<Batch> Batch::Create(const std::vector<ReadyGroup>& groups,
+                                    const Objective& objective) {
   const bool token_level = objective.token_level();
   Batch batch;
   batch.entry_per_sequence_ = !token_level && objective.layout() == ObjectiveLayout::kGroups;
@@ -95,29 +99,18 @@ absl::StatusOr<Batch> Batch::Create(const std::vector<ReadyGroup>& groups, const
   batch.anchor_.assign(batch.entry_count(), 0.0);
   batch.scores_.assign(batch.entry_count(), 0.0);
   batch.valid_.assign(batch.entry_count(), 0);
-  batch.entry_tokens_.assign(batch.entry_count(), 0);
   size_t row = 0;
   for (const ReadyGroup& ready : groups) {
     for (size_t k = 0; k < ready.group.completions.size(); ++k) {
       if (!IsScored(ready, k)) continue;
       const size_t column = batch.entry_per_sequence_ ? k : 0;
       batch.Add(ready, k, token_level, row * batch.columns_ + column);
-      if (!batch.entry_per_sequence_) row += token_level ? ready.group.completions[k].tokens.size() : 1;
+      if (!batch.entry_per_sequence_)
+        row += token_level ? ready.group.completions[k].tokens.size() : 1;
     }
     if (batch.entry_per_sequence_) ++row;
   }
   return batch;
-}
-
-double Batch::MeanMismatch(absl::Span<const double> log_probs) const {
-  double sum = 0.0;
-  int64_t tokens = 0;
-  for (size_t entry = 0; entry < entry_count(); ++entry) {
-    if (valid_[entry] == 0) continue;
-    sum += std::abs(log_probs[entry] - anchor_[entry]);
-    tokens += entry_tokens_[entry];
-  }
-  return tokens == 0 ? 0.0 : sum / static_cast<double>(tokens);
 }
 
 ObjectiveInput Batch::InputFor(absl::Span<const double> log_probs) const {

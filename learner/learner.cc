@@ -29,13 +29,15 @@ LeaseBook::Options LeaseOptions(const LearnerSpec& spec) {
   return options;
 }
 
-RunInfo RunInfoFor(const Learner::Options& options, const std::string& run_id, const Objective& objective) {
+RunInfo RunInfoFor(const Learner::Options& options, const std::string& run_id,
+                   const Objective& objective) {
   RunInfo run;
   run.run_id = run_id;
   run.seed = options.spec.seed;
   run.transformer = options.spec.model;
   run.sampling = options.spec.rollout.sampling;
-  run.want_token_rewards = objective.token_level() || objective.layout() == ObjectiveLayout::kTokens;
+  run.want_token_rewards =
+      objective.token_level() || objective.layout() == ObjectiveLayout::kTokens;
   run.verifiers = options.spec.verifiers;
   return run;
 }
@@ -44,8 +46,8 @@ double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration)
 
 }  // namespace
 
-Learner::Learner(Options options, PromptSource* source, const Clock* clock, CheckpointStore* checkpoints,
-                 StepObserver* observer)
+Learner::Learner(Options options, PromptSource* source, const Clock* clock,
+                 CheckpointStore* checkpoints, StepObserver* observer)
     : options_(std::move(options)),
       run_id_(options_.run_id),
       clock_(clock),
@@ -58,10 +60,17 @@ Learner::~Learner() {
   weight_store_.Close();
 }
 
-absl::StatusOr<std::unique_ptr<Learner>> Learner::Create(Options options, PromptSource* source, const Clock* clock,
-                                                         CheckpointStore* checkpoints, StepObserver* observer) {
-  std::unique_ptr<Learner> learner(new Learner(std::move(options), source, clock, checkpoints, observer));
-  TPO_RETURN_IF_ERROR(learner->Initialize());
+absl::StatusOr<std::unique_ptr<Learner>> Learner::Create(Options options, PromptSource* source,
+                                                         const Clock* clock,
+                                                         CheckpointStore* checkpoints,
+                                                         StepObserver* observer) {
+  std::unique_ptr<Learner> learner(
+      new Learner(std::move(options), source, clock, checkpoints, observer));
+  try {
+    TPO_RETURN_IF_ERROR(learner->Initialize());
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("making the policy failed: ", error.what()));
+  }
   return learner;
 }
 
@@ -79,7 +88,8 @@ absl::Status Learner::Initialize() {
   trainer_ = std::make_unique<Trainer>(trainer, policy_.get(), objective_.get(), optimizer_.get());
   if (options_.resume) TPO_RETURN_IF_ERROR(Resume());
 
-  endpoint_ = std::make_unique<LearnerEndpoint>(RunInfoFor(options_, run_id_, *objective_), &lease_book_, &weight_store_, clock_);
+  endpoint_ = std::make_unique<LearnerEndpoint>(RunInfoFor(options_, run_id_, *objective_),
+                                                &lease_book_, &weight_store_, clock_);
   {
     const absl::MutexLock lock(&mutex_);
     status_.run_id = run_id_;
@@ -133,10 +143,17 @@ absl::StatusOr<Learner::Outcome> Learner::Run() {
       failure = TrainStep(*batch, start);
     }
   }
-  const bool drained = draining();
-  if (failure.ok()) SaveCheckpointAndReport();
+  bool drained = false;
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    drained = step_ < options_.spec.learner.steps;
+  }
+  // Without its last checkpoint a run hasn't done what was asked.
+  if (failure.ok()) failure = SaveCheckpointAndReport();
   lease_book_.Close();
   Drain();
+  // Ends the workers' streams: the run is over.
+  weight_store_.Close();
   TPO_RETURN_IF_ERROR(failure);
   return drained ? Outcome::kDrained : Outcome::kFinished;
 }
@@ -146,11 +163,13 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
   StepRecord record;
   {
     const absl::MutexLock lock(&state_mutex_);
+    state_is_whole_ = false;
     TPO_ASSIGN_OR_RETURN(const Batch batch, Batch::Create(groups, *objective_));
     const WeightVersion version = step_;
     record.step = step_;
     AddGroupStatistics(groups, version, record);
-    TPO_ASSIGN_OR_RETURN(const TrainResult result, trainer_->Train(batch, record.staleness_max == 0));
+    TPO_ASSIGN_OR_RETURN(const TrainResult result,
+                         trainer_->Train(batch, record.staleness_max == 0));
     ++step_;
     tokens_total_ += CountTokens(groups);
     groups_total_ += groups.size();
@@ -159,6 +178,7 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
     record.weight_version = version + 1;
     AddTrainResult(groups, result, record);
     CaptureLeases();
+    state_is_whole_ = true;
     TPO_RETURN_IF_ERROR(Publish(version + 1));
   }
   const absl::Time end = absl::Now();
@@ -177,7 +197,7 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
   }
   observer_->OnStep(record);
   const int64_t every = options_.spec.learner.checkpoint.every_steps;
-  if (every > 0 && (record.step + 1) % every == 0) SaveCheckpointAndReport();
+  if (every > 0 && (record.step + 1) % every == 0) SaveCheckpointAndReport().IgnoreError();
   return absl::OkStatus();
 }
 
@@ -198,10 +218,11 @@ void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainR
   const int64_t every = options_.inspect_every_steps;
   const bool last = record.step + 1 == options_.spec.learner.steps;
   if (every > 0 && (record.step % every == 0 || last)) {
-    const bool sequences = objective_->layout() == ObjectiveLayout::kGroups && !objective_->token_level();
-    record.inspected_groups =
-        InspectGroups(groups, record.step, options_.inspect_groups, options_.spec.learner.objective.eta,
-                      sequences ? absl::MakeConstSpan(result.last_log_probs) : absl::Span<const double>());
+    const bool sequences =
+        objective_->layout() == ObjectiveLayout::kGroups && !objective_->token_level();
+    record.inspected_groups = InspectGroups(
+        groups, record.step, options_.inspect_groups, options_.spec.learner.objective.eta,
+        sequences ? absl::MakeConstSpan(result.last_log_probs) : absl::Span<const double>());
   }
 }
 
@@ -213,7 +234,8 @@ absl::Status Learner::Resume() {
   if (data.config_fingerprint != options_.config_fingerprint) {
     return absl::FailedPreconditionError(
         absl::StrCat("the checkpoint of step ", data.step,
-                     " was written with another config; resume with the same task, model, objective, optimizer and seed, "
+                     " was written with another config; resume with the same task, model, "
+                     "objective, optimizer and seed, "
                      "or start a new run in another --run_dir"));
   }
   TPO_RETURN_IF_ERROR(LoadTensors(data.model, policy_->parameters()));
@@ -230,10 +252,19 @@ absl::Status Learner::Resume() {
 }
 
 absl::StatusOr<CheckpointInfo> Learner::SaveCheckpoint() {
+  if (!state_is_whole_) {
+    return absl::FailedPreconditionError(
+        "training failed in the middle of a step: there is no state worth keeping");
+  }
   CheckpointData data;
   data.step = step_;
   TPO_ASSIGN_OR_RETURN(data.model, BundleTensors(policy_->parameters()));
-  TPO_ASSIGN_OR_RETURN(data.optimizer, optimizer_->SaveState());
+  try {
+    TPO_ASSIGN_OR_RETURN(data.optimizer, optimizer_->SaveState());
+  } catch (const std::exception& error) {
+    return absl::InternalError(
+        absl::StrCat("reading the optimizer's state failed: ", error.what()));
+  }
   data.lease_book = leases_at_step_;
   data.run_id = run_id_;
   data.seed = options_.spec.seed;
@@ -245,17 +276,19 @@ absl::StatusOr<CheckpointInfo> Learner::SaveCheckpoint() {
   return CheckpointInfo{path, step_};
 }
 
-void Learner::SaveCheckpointAndReport() {
+absl::Status Learner::SaveCheckpointAndReport() {
   const absl::Time start = absl::Now();
   absl::StatusOr<CheckpointInfo> info;
   int64_t step = 0;
   {
     const absl::MutexLock lock(&state_mutex_);
     step = step_;
-    if (saved_step_ == step_) return;
+    if (saved_step_ == step_) return absl::OkStatus();
     info = SaveCheckpoint();
   }
-  observer_->OnCheckpoint(step, Seconds(absl::Now() - start), info.ok() ? "" : info.status().ToString());
+  observer_->OnCheckpoint(step, Seconds(absl::Now() - start),
+                          info.ok() ? "" : info.status().ToString());
+  return info.status();
 }
 
 absl::StatusOr<CheckpointInfo> Learner::Checkpoint() {

@@ -1,8 +1,9 @@
-// The learner: takes batches of groups from the lease book, trains on them, publishes the weights, writes checkpoints,
-// and reports each step. It is also the operators' view of the run (AdminApi).
+// The learner: takes batches of groups from the lease book, trains on them, publishes the weights,
+// writes checkpoints, and reports each step. It is also the operators' view of the run (AdminApi).
 //
-// Threads: Run is called once, from the learner's thread, which does all training. Every other call is thread-safe. The learner
-// owns policy, optimizer, lease book and weight store; what is passed to Create is borrowed and must outlive it.
+// Threads: Run is called once, from the learner's thread, which does all training. Every other call
+// is thread-safe. The learner owns policy, optimizer, lease book and weight store; what is passed
+// to Create is borrowed and must outlive it.
 #ifndef TPO_LEARNER_LEARNER_H_
 #define TPO_LEARNER_LEARNER_H_
 
@@ -48,23 +49,35 @@ class Learner : public AdminApi {
   // How Run ended, when it ended well.
   enum class Outcome { kFinished, kDrained };
 
-  // Makes the initial policy, or loads the newest checkpoint, and publishes it. `checkpoints` and `observer` are borrowed, as are `source`
-  // and `clock`. FAILED_PRECONDITION: the checkpoint is of another config. Further errors are the parts'.
-  static absl::StatusOr<std::unique_ptr<Learner>> Create(Options options, PromptSource* source, const Clock* clock,
-                                                         CheckpointStore* checkpoints, StepObserver* observer);
+  // Makes the initial policy, or loads the newest checkpoint, and publishes it. `checkpoints` and
+  // `observer` are borrowed, as are `source` and `clock`. FAILED_PRECONDITION: the checkpoint is of
+  // another config. Further errors are the parts'.
+  static absl::StatusOr<std::unique_ptr<Learner>> Create(Options options, PromptSource* source,
+                                                         const Clock* clock,
+                                                         CheckpointStore* checkpoints,
+                                                         StepObserver* observer);
   ~Learner() override;
 
-  // What rollout workers talk to, and where the weights are published; both live as long as the learner.
+  // What rollout workers talk to, and where the weights are published; both live as long as the
+  // learner.
   LearnerApi& api() { return *endpoint_; }
   WeightStore& weights() { return weight_store_; }
 
-  // Trains until all steps are done or Drain was called, and writes a last checkpoint. Workers are told that the run is over. An error: training
-  // failed; the last good checkpoint stands.
+  // Trains until all steps are done or Drain was called, writes a last checkpoint, and closes the
+  // weight store, by which workers learn that the run is over. An error: training failed; the last
+  // good checkpoint stands.
   absl::StatusOr<Outcome> Run();
+
+  // After Run: waits until all workers know that the run is over
+  // (LearnerEndpoint::WaitUntilDismissed).
+  bool WaitUntilDismissed(absl::Duration timeout) const {
+    return endpoint_->WaitUntilDismissed(timeout);
+  }
 
   // First step that Run will do: 0, or the checkpoint's.
   int64_t first_step() const { return first_step_; }
-  // A warning of loading the checkpoint (a damaged newer one was skipped); empty when there is none.
+  // A warning of loading the checkpoint (a damaged newer one was skipped); empty when there is
+  // none.
   const std::string& resume_warning() const { return resume_warning_; }
   // For the logs.
   std::string policy_description() const { return policy_->description(); }
@@ -83,12 +96,13 @@ class Learner : public AdminApi {
   // Waits for a batch, or until draining: then empty.
   absl::StatusOr<std::vector<ReadyGroup>> NextBatch();
   absl::Status TrainStep(const std::vector<ReadyGroup>& groups, absl::Time step_start);
-  void AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainResult& result, StepRecord& record) const;
+  void AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainResult& result,
+                      StepRecord& record) const;
   // Remembers the lease book as it is now, before anything is leased for the next step.
   void CaptureLeases() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
   absl::StatusOr<CheckpointInfo> SaveCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
-  // Saves and reports; a failure is reported and the run goes on.
-  void SaveCheckpointAndReport();
+  // Saves and reports. A failure is reported too; but for the last checkpoint, the run goes on.
+  absl::Status SaveCheckpointAndReport();
   bool draining() const;
 
   const Options options_;
@@ -106,12 +120,15 @@ class Learner : public AdminApi {
   int64_t first_step_ = 0;
   std::string resume_warning_;
 
-  // Held while a step changes the policy, the optimizer and the counters, and while they are saved. Taken before mutex_.
+  // Held while a step changes the policy, the optimizer and the counters, and while they are saved.
+  // Taken before mutex_.
   absl::Mutex state_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   int64_t step_ ABSL_GUARDED_BY(state_mutex_) = 0;  // steps done
   int64_t saved_step_ ABSL_GUARDED_BY(state_mutex_) = -1;
-  // What a checkpoint of step_ holds, whenever it is written: a batch that was taken since, or groups that came in, belong to the
-  // step in flight, which a resume does anew.
+  // False while a step changes the state, and for ever when that failed in the middle.
+  bool state_is_whole_ ABSL_GUARDED_BY(state_mutex_) = true;
+  // What a checkpoint of step_ holds, whenever it is written: a batch that was taken since, or
+  // groups that came in, belong to the step in flight, which a resume does anew.
   LeaseBook::State leases_at_step_ ABSL_GUARDED_BY(state_mutex_);
   uint64_t tokens_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
   uint64_t groups_total_ ABSL_GUARDED_BY(state_mutex_) = 0;

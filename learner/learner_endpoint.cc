@@ -29,30 +29,37 @@ LearnerEndpoint::LearnerEndpoint(RunInfo run, LeaseBook* lease_book, WeightStore
 absl::StatusOr<RunInfo> LearnerEndpoint::Register(const std::string& /*worker_name*/) {
   RunInfo run = run_;
   absl::MutexLock lock(&mutex_);
-  if (last_calls_.size() >= kMaxWorkers) {
-    last_calls_.erase(
-        std::min_element(last_calls_.begin(), last_calls_.end(),
-                         [](const auto& a, const auto& b) { return a.second < b.second; }));
+  if (workers_.size() >= kMaxWorkers) {
+    workers_.erase(std::min_element(
+        workers_.begin(), workers_.end(),
+        [](const auto& a, const auto& b) { return a.second.last_call < b.second.last_call; }));
   }
   run.worker_id = absl::StrCat("worker-", incarnation_, "-", next_worker_++);
-  last_calls_[run.worker_id] = clock_->Now();
+  workers_[run.worker_id].last_call = clock_->Now();
   return run;
 }
 
 absl::Status LearnerEndpoint::Touch(const std::string& worker_id) {
   absl::MutexLock lock(&mutex_);
-  const auto worker = last_calls_.find(worker_id);
-  if (worker == last_calls_.end()) {
+  const auto worker = workers_.find(worker_id);
+  if (worker == workers_.end()) {
     return absl::NotFoundError(absl::StrCat(
         "worker_id: '", worker_id, "' isn't registered with this learner; register again"));
   }
-  worker->second = clock_->Now();
+  worker->second.last_call = clock_->Now();
   return absl::OkStatus();
 }
 
 absl::StatusOr<LeaseResult> LearnerEndpoint::LeasePrompts(const std::string& worker_id) {
   TPO_RETURN_IF_ERROR(Touch(worker_id));
-  return lease_book_->LeasePrompts();
+  absl::StatusOr<LeaseResult> result = lease_book_->LeasePrompts();
+  const NoLease* none = result.ok() ? std::get_if<NoLease>(&*result) : nullptr;
+  if (none != nullptr && none->finished) {
+    const absl::MutexLock lock(&mutex_);
+    const auto worker = workers_.find(worker_id);
+    if (worker != workers_.end()) worker->second.dismissed = true;
+  }
+  return result;
 }
 
 absl::StatusOr<std::vector<SubmitResult>> LearnerEndpoint::SubmitGroups(
@@ -81,11 +88,20 @@ absl::StatusOr<std::shared_ptr<const WeightSnapshot>> LearnerEndpoint::WaitForWe
 }
 
 uint32_t LearnerEndpoint::worker_count() const {
-  const absl::Duration now = clock_->Now();
-  absl::MutexLock lock(&mutex_);
+  const absl::MutexLock lock(&mutex_);
   return static_cast<uint32_t>(
-      std::count_if(last_calls_.begin(), last_calls_.end(),
-                    [now](const auto& worker) { return now - worker.second < kPresence; }));
+      std::count_if(workers_.begin(), workers_.end(),
+                    [this](const auto& worker) { return IsPresent(worker.second); }));
+}
+
+bool LearnerEndpoint::WaitUntilDismissed(absl::Duration timeout) const {
+  const absl::MutexLock lock(&mutex_);
+  const auto all_told = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::all_of(workers_.begin(), workers_.end(), [this](const auto& worker) {
+      return worker.second.dismissed || !IsPresent(worker.second);
+    });
+  };
+  return mutex_.AwaitWithTimeout(absl::Condition(&all_told), timeout);
 }
 
 }  // namespace tpo

@@ -46,6 +46,10 @@ class LearnerEndpoint : public LearnerApi {
   // Workers that called within the last minute.
   uint32_t worker_count() const;
 
+  // Waits until every worker that called within the last minute was told that the run is over, for
+  // a server to go on serving until then. False: not all were told within `timeout`.
+  bool WaitUntilDismissed(absl::Duration timeout) const;
+
  private:
   // NOT_FOUND when there is no such worker.
   absl::Status Touch(const std::string& worker_id);
@@ -58,8 +62,14 @@ class LearnerEndpoint : public LearnerApi {
   const std::string incarnation_;
 
   mutable absl::Mutex mutex_;
-  // When each worker called last.
-  std::map<std::string, absl::Duration> last_calls_ ABSL_GUARDED_BY(mutex_);
+  struct Worker {
+    absl::Duration last_call;
+    bool dismissed = false;  // told that the run is over
+  };
+  bool IsPresent(const Worker& worker) const {
+    return clock_->Now() - worker.last_call < kPresence;
+  }
+  std::map<std::string, Worker> workers_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_worker_ ABSL_GUARDED_BY(mutex_) = 1;
 };
 

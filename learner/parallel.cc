@@ -71,7 +71,8 @@ void ParallelTasks::WorkOff(int thread) {
 
 void Turnstile::WaitForTurn(int index) {
   const absl::MutexLock lock(&mutex_);
-  const auto is_turn = [this, index]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return next_ == index; };
+  const auto is_turn = [this, index]()
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return next_ == index; };
   mutex_.Await(absl::Condition(&is_turn));
 }
 

@@ -25,8 +25,8 @@ class ParallelTasks {
   ParallelTasks(const ParallelTasks&) = delete;
   ParallelTasks& operator=(const ParallelTasks&) = delete;
 
-  // Calls task(0), …, task(count - 1), begun in this order, on all threads and the calling one; returns when all are done. The first
-  // exception of a task is thrown here.
+  // Calls task(0), …, task(count - 1), begun in this order, on all threads and the calling one;
+  // returns when all are done. The first exception of a task is thrown here.
   void Run(int count, const Task& task);
 
   // Including the calling one.
@@ -50,7 +50,8 @@ class ParallelTasks {
 // Lets tasks commit results in the order of their index while they compute in any order.
 class Turnstile {
  public:
-  // Waits until all turns below `index` have passed. Every index must come exactly once, even when its task failed.
+  // Waits until all turns below `index` have passed. Every index must come exactly once, even when
+  // its task failed.
   void WaitForTurn(int index);
   void Pass();
 

@@ -18,7 +18,8 @@ std::vector<double> ScoresOf(const Group& group) {
 }
 
 double RecordedLogProb(const Completion& completion) {
-  return std::accumulate(completion.behavior_log_probs.begin(), completion.behavior_log_probs.end(), 0.0);
+  return std::accumulate(completion.behavior_log_probs.begin(), completion.behavior_log_probs.end(),
+                         0.0);
 }
 
 std::vector<double> Softmax(std::vector<double> values) {
@@ -27,7 +28,8 @@ std::vector<double> Softmax(std::vector<double> values) {
   return values;
 }
 
-InspectedGroup InspectGroup(const ReadyGroup& ready, double eta, absl::Span<const double> log_probs) {
+InspectedGroup InspectGroup(const ReadyGroup& ready, double eta,
+                            absl::Span<const double> log_probs) {
   InspectedGroup inspected;
   inspected.prompt = ready.prompt;
   std::vector<size_t> scored;
@@ -63,14 +65,16 @@ InspectedGroup InspectGroup(const ReadyGroup& ready, double eta, absl::Span<cons
 
 }  // namespace
 
-void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion version, StepRecord& record) {
+void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion version,
+                        StepRecord& record) {
   std::vector<double> all;
   int64_t all_fail = 0;
   int64_t staleness_sum = 0;
   for (const ReadyGroup& ready : groups) {
     const std::vector<double> scores = ScoresOf(ready.group);
     all.insert(all.end(), scores.begin(), scores.end());
-    all_fail += std::all_of(scores.begin(), scores.end(), [](double score) { return score == 0.0; });
+    all_fail +=
+        std::all_of(scores.begin(), scores.end(), [](double score) { return score == 0.0; });
     const int64_t staleness = version - OldestWeightVersion(ready.group);
     staleness_sum += staleness;
     record.staleness_max = std::max(record.staleness_max, staleness);
@@ -91,8 +95,9 @@ uint64_t CountTokens(const std::vector<ReadyGroup>& groups) {
   return tokens;
 }
 
-std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step, int count,
-                                          double eta, absl::Span<const double> log_probs) {
+std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step,
+                                          int count, double eta,
+                                          absl::Span<const double> log_probs) {
   std::vector<InspectedGroup> inspected;
   const size_t members = groups.empty() || log_probs.empty() ? 0 : log_probs.size() / groups.size();
   for (size_t g = 0; g < std::min(groups.size(), static_cast<size_t>(count)); ++g) {

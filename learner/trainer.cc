@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <numeric>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -22,7 +23,8 @@ constexpr int kSmallestPart = 64;
 
 std::vector<at::Tensor> ZerosLike(const std::vector<NamedParameter>& parameters) {
   std::vector<at::Tensor> tensors;
-  for (const NamedParameter& parameter : parameters) tensors.push_back(at::zeros_like(parameter.tensor));
+  for (const NamedParameter& parameter : parameters)
+    tensors.push_back(at::zeros_like(parameter.tensor));
   return tensors;
 }
 
@@ -49,9 +51,11 @@ Trainer::~Trainer() = default;
 
 std::vector<Trainer::Part> Trainer::MakeParts(const Batch& batch) {
   const auto sequences = batch.sequences();
-  // Pairs of equal parts, so that two cores finish together. Each part repeats the path to its first sequence.
+  // Pairs of equal parts, so that two cores finish together. Each part repeats the path to its
+  // first sequence.
   const int total = CountTreeNodes(sequences);
-  const int pairs = (total + 2 * options_.micro_batch_tokens - 1) / (2 * options_.micro_batch_tokens);
+  const int pairs =
+      (total + 2 * options_.micro_batch_tokens - 1) / (2 * options_.micro_batch_tokens);
   const int parts_wanted = total < 2 * kSmallestPart ? 1 : 2 * pairs;
   const int nodes_per_part =
       std::min(options_.micro_batch_tokens, total / parts_wanted + policy_->max_positions());
@@ -59,7 +63,8 @@ std::vector<Trainer::Part> Trainer::MakeParts(const Batch& batch) {
   for (std::vector<int>& members : PartitionByPrefix(sequences, nodes_per_part)) {
     std::vector<TreeSequence> part_sequences;
     for (const int member : members) part_sequences.push_back(sequences[member]);
-    parts.push_back({std::move(members), BuildPrefixTree(part_sequences, policy_->max_positions())});
+    parts.push_back(
+        {std::move(members), BuildPrefixTree(part_sequences, policy_->max_positions())});
   }
   return parts;
 }
@@ -73,8 +78,12 @@ void Trainer::ForwardPart(const Batch& batch, const Part& part, TreePass& pass,
   const auto scored = pass.Forward(part.tree, options_.temperature);
   for (size_t s = 0; s < part.sequences.size(); ++s) {
     const std::vector<int32_t>& indices = part.tree.sequence_scored[s];
+    const absl::Span<const float> recorded = batch.recorded_log_probs(part.sequences[s]);
+    double& mismatch = mismatch_[part.sequences[s]];
+    mismatch = 0.0;
     for (size_t i = 0; i < indices.size(); ++i) {
       log_probs[batch.Entry(part.sequences[s], i)] += scored[indices[i]];
+      mismatch += std::abs(scored[indices[i]] - static_cast<double>(recorded[i]));
     }
   }
 }
@@ -117,16 +126,25 @@ void Trainer::BackwardAll(const Batch& batch, const std::vector<Part>& parts,
   });
 }
 
-ObjectiveOutput Trainer::ComputeGradient(const Batch& batch, const std::vector<Part>& parts, bool known,
-                                         std::vector<double>& log_probs) {
+ObjectiveOutput Trainer::ComputeGradient(const Batch& batch, const std::vector<Part>& parts,
+                                         bool known, std::vector<double>& log_probs) {
+  mismatch_.resize(batch.sequences().size());
   const bool kept = parts.size() <= kKeptParts;
   const size_t passes = kept ? parts.size() : tasks_.threads();
   while (passes_.size() < passes) passes_.push_back(policy_->NewPass());
-  // Kept activations come with the log-probs; forwarding only for the log-probs is what knowing them saves.
+  // Kept activations come with the log-probs; forwarding only for the log-probs is what knowing
+  // them saves.
   if (kept || !known) ForwardAll(batch, parts, log_probs);
   ObjectiveOutput output = objective_->Evaluate(batch.InputFor(log_probs));
   BackwardAll(batch, parts, output.coefficients, log_probs);
   return output;
+}
+
+bool Trainer::ParametersAreFinite() const {
+  double sum = 0.0;
+  for (const NamedParameter& parameter : policy_->parameters())
+    sum += parameter.tensor.sum().item<double>();
+  return std::isfinite(sum);
 }
 
 double Trainer::GradientNorm() const {
@@ -159,11 +177,19 @@ absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
         result.loss = output.loss;
         result.grad_norm = norm;
         result.diagnostics = output.diagnostics;
-        result.logprob_mismatch = batch.MeanMismatch(log_probs);
+        if (on_policy) {
+          result.logprob_mismatch =
+              std::accumulate(mismatch_.begin(), mismatch_.end(), 0.0) /
+              std::max<double>(1.0, static_cast<double>(batch.scored_count()));
+        }
       }
       result.loss_last_epoch = output.loss;
       result.diagnostics.clip_fraction = output.diagnostics.clip_fraction;
       optimizer_->Step(gradients_);
+    }
+    if (!ParametersAreFinite()) {
+      return absl::InternalError(
+          "a parameter is not finite after the update: the learning rate is too high");
     }
     result.last_log_probs = std::move(log_probs);
   } catch (const std::exception& error) {

@@ -1,10 +1,13 @@
-// Turns a batch of groups into optimizer steps: the exact gradient of the objective, in constant memory.
+// Turns a batch of groups into optimizer steps: the exact gradient of the objective, in constant
+// memory.
 //
-// The batch becomes prefix trees of bounded size (policy/prefix_tree.h). Each epoch takes the log-probs of all trees, asks the
-// objective for the coefficients, and backpropagates tree by tree. While the batch is small, the trees' activations are
-// kept between the two, so each tree is forwarded once; a larger one is forwarded again for the backward pass (in the first epoch the
-// recorded log-probs stand in for the first pass when the batch is on-policy). Either way the sum is the gradient of
-// the whole batch, and it is added up in a fixed order: neither threads nor scheduling change a bit of it.
+// The batch becomes prefix trees of bounded size (policy/prefix_tree.h). Each epoch takes the
+// log-probs of all trees, asks the objective for the coefficients, and backpropagates tree by tree.
+// While the batch is small, the trees' activations are kept between the two, so each tree is
+// forwarded once; a larger one is forwarded again for the backward pass (in the first epoch the
+// recorded log-probs stand in for the first pass when the batch is on-policy). Either way the sum
+// is the gradient of the whole batch, and it is added up in a fixed order: neither threads nor
+// scheduling change a bit of it.
 #ifndef TPO_LEARNER_TRAINER_H_
 #define TPO_LEARNER_TRAINER_H_
 
@@ -26,11 +29,12 @@ namespace tpo {
 
 // What one batch's training did.
 struct TrainResult {
-  double loss = 0.0;             // first epoch
+  double loss = 0.0;  // first epoch
   double loss_last_epoch = 0.0;
-  double grad_norm = 0.0;        // L2, first epoch
+  double grad_norm = 0.0;            // L2, first epoch
   ObjectiveDiagnostics diagnostics;  // first epoch; clip_fraction of the last
-  // Mean |log-prob now - recorded| per sampled token, first epoch, when the batch was forwarded with the weights that sampled it.
+  // Mean over the sampled tokens of |the learner's log-prob - the recorded one|; only of an
+  // on-policy batch, for which it is rounding noise, else 0.
   double logprob_mismatch = 0.0;
   int64_t forward_nodes = 0;   // tree nodes forwarded per epoch
   int64_t forward_tokens = 0;  // tokens they stand for
@@ -38,8 +42,8 @@ struct TrainResult {
   std::vector<double> last_log_probs;
 };
 
-// Single-threaded to its caller (the learner's thread), whose LibTorch operators it makes run on one thread each; owns the
-// other threads that compute.
+// Single-threaded to its caller (the learner's thread), whose LibTorch operators it makes run on
+// one thread each; owns the other threads that compute.
 class Trainer {
  public:
   struct Options {
@@ -54,28 +58,36 @@ class Trainer {
   Trainer(Options options, Policy* policy, const Objective* objective, Optimizer* optimizer);
   ~Trainer();
 
-  // Trains on `batch`, all epochs. `on_policy`: the batch was sampled with the parameters as they are now, so its recorded
-  // log-probs may stand in for the first epoch's. INTERNAL: the loss or the gradient isn't finite (the parameters are as before the epoch that
-  // failed), or LibTorch failed.
+  // Trains on `batch`, all epochs. `on_policy`: the batch was sampled with the parameters as they
+  // are now, so its recorded log-probs may stand in for the first epoch's. INTERNAL: the loss or
+  // the gradient isn't finite (the parameters are as before the epoch that failed), a parameter
+  // isn't finite after the last one, or LibTorch failed.
   absl::StatusOr<TrainResult> Train(const Batch& batch, bool on_policy);
 
-  // The gradient of the objective at the current parameters, in their order, without a step; for tests and diagnosis.
+  // The gradient of the objective at the current parameters, in their order, without a step; for
+  // tests and diagnosis.
   absl::StatusOr<std::vector<at::Tensor>> Gradient(const Batch& batch);
 
  private:
   struct Part;  // one tree
 
   std::vector<Part> MakeParts(const Batch& batch);
-  // The pass that forwards a part, with room for its activations until the part's backward when they are kept.
+  // The pass that forwards a part, with room for its activations until the part's backward when
+  // they are kept.
   TreePass& PassFor(const std::vector<Part>& parts, int part, int thread);
-  // Forwards one part, and enters its log-probs.
-  void ForwardPart(const Batch& batch, const Part& part, TreePass& pass, std::vector<double>& log_probs);
-  // Log-probs of all entries.
-  void ForwardAll(const Batch& batch, const std::vector<Part>& parts, std::vector<double>& log_probs);
-  // gradients_ = Σ coefficients · d log-probs. Forwards parts again whose activations weren't kept, and enters their log-probs.
-  void BackwardAll(const Batch& batch, const std::vector<Part>& parts, const std::vector<double>& coefficients,
+  // Forwards one part, and enters its log-probs, and how far they are from the recorded ones.
+  void ForwardPart(const Batch& batch, const Part& part, TreePass& pass,
                    std::vector<double>& log_probs);
-  // One gradient. `log_probs` are those of the entries now; with `known` they are also given, as far as the objective needs.
+  bool ParametersAreFinite() const;
+  // Log-probs of all entries.
+  void ForwardAll(const Batch& batch, const std::vector<Part>& parts,
+                  std::vector<double>& log_probs);
+  // gradients_ = Σ coefficients · d log-probs. Forwards parts again whose activations weren't kept,
+  // and enters their log-probs.
+  void BackwardAll(const Batch& batch, const std::vector<Part>& parts,
+                   const std::vector<double>& coefficients, std::vector<double>& log_probs);
+  // One gradient. `log_probs` are those of the entries now; with `known` they are also given, as
+  // far as the objective needs.
   ObjectiveOutput ComputeGradient(const Batch& batch, const std::vector<Part>& parts, bool known,
                                   std::vector<double>& log_probs);
   double GradientNorm() const;
@@ -87,8 +99,11 @@ class Trainer {
   ParallelTasks tasks_;
   // Kept activations: one pass per part; else one per thread.
   std::vector<std::unique_ptr<TreePass>> passes_;
-  std::vector<at::Tensor> gradients_;                        // of the batch
-  std::vector<std::vector<at::Tensor>> thread_gradients_;    // of a part, by thread
+  // Per sequence of the batch: Σ over its tokens of |log-prob - recorded|, of the last forward
+  // pass.
+  std::vector<double> mismatch_;
+  std::vector<at::Tensor> gradients_;                      // of the batch
+  std::vector<std::vector<at::Tensor>> thread_gradients_;  // of a part, by thread
 };
 
 }  // namespace tpo

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
@@ -71,9 +72,13 @@ absl::StatusOr<TensorBundle> BundleTensors(const std::vector<NamedParameter>& te
   }
   TPO_ASSIGN_OR_RETURN(TensorBundle bundle, TensorBundle::Create(std::move(specs)));
   const at::NoGradGuard no_grad;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const TensorSpec& spec = bundle.tensors()[i];
-    if (spec.size_bytes > 0) View(bundle.bytes(spec).data(), spec).copy_(tensors[i].tensor);
+  try {
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      const TensorSpec& spec = bundle.tensors()[i];
+      if (spec.size_bytes > 0) View(bundle.bytes(spec).data(), spec).copy_(tensors[i].tensor);
+    }
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("copying tensors failed: ", error.what()));
   }
   return bundle;
 }

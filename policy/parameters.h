@@ -1,8 +1,8 @@
 // A policy's parameters by name, and their way into and out of flat bytes.
 //
-// Parameters are stored in the shape of the reference (flax): dense kernels [in, out], attention q/k/v kernels
-// [d_model, heads, head_dim], their biases [heads, head_dim], the out kernel [heads, head_dim, d_model]. The number of
-// dimensions is what Muon's partition goes by (paper.md §3).
+// Parameters are stored in the shape of the reference (flax): dense kernels [in, out], attention
+// q/k/v kernels [d_model, heads, head_dim], their biases [heads, head_dim], the out kernel [heads,
+// head_dim, d_model]. The number of dimensions is what Muon's partition goes by (paper.md §3).
 #ifndef TPO_POLICY_PARAMETERS_H_
 #define TPO_POLICY_PARAMETERS_H_
 
@@ -22,11 +22,13 @@ struct NamedParameter {
   at::Tensor tensor;  // a leaf; shares its storage with the policy
 };
 
-// Copies tensors (any device) into a bundle, in order. INVALID_ARGUMENT: a dtype that the wire doesn't know.
+// Copies tensors (any device) into a bundle, in order. INVALID_ARGUMENT: a dtype that the wire
+// doesn't know.
 absl::StatusOr<TensorBundle> BundleTensors(const std::vector<NamedParameter>& tensors);
 
-// Copies a bundle's bytes into tensors of the same names, shapes and dtypes, in place. INVALID_ARGUMENT names the first tensor
-// that is missing, surplus, or of another shape or type; nothing is changed then.
+// Copies a bundle's bytes into tensors of the same names, shapes and dtypes, in place.
+// INVALID_ARGUMENT names the first tensor that is missing, surplus, or of another shape or type;
+// nothing is changed then.
 absl::Status LoadTensors(const TensorBundle& bundle, const std::vector<NamedParameter>& tensors);
 
 // The wire's type of a dtype; kUnspecified when it has none.

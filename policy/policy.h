@@ -1,11 +1,13 @@
-// The policy as both sides see it: one definition of the log-prob, on prefix trees, for training and for sampling.
+// The policy as both sides see it: one definition of the log-prob, on prefix trees, for training
+// and for sampling.
 //
-// A Policy owns its parameters and is otherwise stateless; a TreePass (training) and a TreeDecoder (sampling) hold the
-// scratch memory of one thread. Any number of them may work on one policy at a time, as long as nobody changes
-// the parameters meanwhile: the learner changes them between passes, a rollout worker gives each version a policy of its own.
+// A Policy owns its parameters and is otherwise stateless; a TreePass (training) and a TreeDecoder
+// (sampling) hold the scratch memory of one thread. Any number of them may work on one policy at a
+// time, as long as nobody changes the parameters meanwhile: the learner changes them between
+// passes, a rollout worker gives each version a policy of its own.
 //
-// LibTorch's exceptions (a device out of memory) pass through these calls; the learner and the worker catch them at
-// their loops.
+// LibTorch's exceptions (a device out of memory) pass through these calls; the learner and the
+// worker catch them at their loops.
 #ifndef TPO_POLICY_POLICY_H_
 #define TPO_POLICY_POLICY_H_
 
@@ -26,13 +28,15 @@ class TreePass {
  public:
   virtual ~TreePass() = default;
 
-  // Log-prob of each scored token of `tree` at `temperature`, natural logarithm [E]. Keeps what Backward needs until the next
-  // Forward; `tree` must stay alive until then. The span is valid until the next call.
+  // Log-prob of each scored token of `tree` at `temperature`, natural logarithm [E]. Keeps what
+  // Backward needs until the next Forward; `tree` must stay alive until then. The span is valid
+  // until the next call.
   virtual absl::Span<const double> Forward(const PrefixTree& tree, double temperature) = 0;
 
-  // Adds the gradient of Σ_e coefficients[e] · log-prob[e] of the last Forward to `gradients`, which are in the order of the
-  // policy's parameters, same shapes.
-  virtual void Backward(absl::Span<const double> coefficients, std::vector<at::Tensor>& gradients) = 0;
+  // Adds the gradient of Σ_e coefficients[e] · log-prob[e] of the last Forward to `gradients`,
+  // which are in the order of the policy's parameters, same shapes.
+  virtual void Backward(absl::Span<const double> coefficients,
+                        std::vector<at::Tensor>& gradients) = 0;
 };
 
 // Incremental forward passes over a growing tree with a key-value cache; one thread's.
@@ -43,8 +47,9 @@ class TreeDecoder {
   // Forgets everything; room for `rows` nodes.
   virtual void Reset(int rows) = 0;
 
-  // Forwards `nodes`, which become the next rows of the cache in order (the first call's nodes are rows 0, 1, …). Returns the
-  // log-probs of all next tokens [N, vocabulary], float32, row-major; valid until the next call.
+  // Forwards `nodes`, which become the next rows of the cache in order (the first call's nodes are
+  // rows 0, 1, …). Returns the log-probs of all next tokens [N, vocabulary], float32, row-major;
+  // valid until the next call.
   virtual absl::Span<const float> Extend(const TreeNodes& nodes, double temperature) = 0;
 
   // Rows in use.

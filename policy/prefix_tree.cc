@@ -27,7 +27,8 @@ int CommonPrefix(const TreeSequence& a, const TreeSequence& b) {
   return length;
 }
 
-// Indices of the sequences in lexicographic order of their forwarded tokens; equal ones keep their order.
+// Indices of the sequences in lexicographic order of their forwarded tokens; equal ones keep their
+// order.
 std::vector<int> LexicographicOrder(absl::Span<const TreeSequence> sequences) {
   std::vector<int> order(sequences.size());
   std::iota(order.begin(), order.end(), 0);
@@ -67,7 +68,8 @@ void TreeNodes::Append(TokenId token, int32_t position, const int32_t* parent_pa
   const size_t offset = paths.size();
   paths.resize(offset + path_stride, 0);
   if (position > 0) {
-    std::memcpy(paths.data() + offset, parent_path, static_cast<size_t>(position) * sizeof(int32_t));
+    std::memcpy(paths.data() + offset, parent_path,
+                static_cast<size_t>(position) * sizeof(int32_t));
   }
   paths[offset + position] = row;
   tokens.push_back(token);
@@ -103,7 +105,8 @@ int CountTreeNodes(absl::Span<const TreeSequence> sequences) {
   const TreeSequence* previous = nullptr;
   for (const int index : LexicographicOrder(sequences)) {
     const TreeSequence& sequence = sequences[index];
-    count += ForwardedLength(sequence) - (previous == nullptr ? 0 : CommonPrefix(*previous, sequence));
+    count +=
+        ForwardedLength(sequence) - (previous == nullptr ? 0 : CommonPrefix(*previous, sequence));
     previous = &sequence;
   }
   return count;

@@ -6,8 +6,9 @@
 
 namespace tpo {
 
-// Makes LibTorch's operators run on the calling thread alone. Call once at the start of every thread that computes: both roles
-// run several small computations side by side, which beats splitting each of them.
+// Makes LibTorch's operators run on the calling thread alone. Call once at the start of every
+// thread that computes: both roles run several small computations side by side, which beats
+// splitting each of them.
 void UseOneThreadPerOperator();
 
 // The first CUDA device when there is one that LibTorch can use, else the CPU.

@@ -48,9 +48,11 @@ class TransformerPass : public TreePass {
     return scored_log_probs_;
   }
 
-  void Backward(absl::Span<const double> coefficients, std::vector<at::Tensor>& gradients) override {
+  void Backward(absl::Span<const double> coefficients,
+                std::vector<at::Tensor>& gradients) override {
     const c10::InferenceMode inference;
-    // d Σ c_e log p_e / d logits[n, v] = (Σ_{e at n: token v} c_e - p[n, v] Σ_{e at n} c_e) / temperature.
+    // d Σ c_e log p_e / d logits[n, v] = (Σ_{e at n: token v} c_e - p[n, v] Σ_{e at n} c_e) /
+    // temperature.
     at::Tensor d_logits = at::zeros_like(log_probs_);
     WithData(d_logits, [&](auto* gradient) {
       using T = std::remove_pointer_t<decltype(gradient)>;
@@ -160,12 +162,14 @@ at::Tensor UniformTensor(uint64_t seed, uint64_t parameter, int64_t elements) {
   at::Tensor uniform = at::empty({elements}, at::kDouble);
   double* data = uniform.data_ptr<double>();
   for (int64_t i = 0; i < elements; ++i) {
-    data[i] = UniformAt(seed, RandomStream::kInitialization, parameter, 0, static_cast<uint32_t>(i));
+    data[i] =
+        UniformAt(seed, RandomStream::kInitialization, parameter, 0, static_cast<uint32_t>(i));
   }
   return uniform;
 }
 
-// Standard normal numbers truncated to [-bound, bound], by the inverse of the distribution function.
+// Standard normal numbers truncated to [-bound, bound], by the inverse of the distribution
+// function.
 at::Tensor TruncatedNormal(const at::Tensor& uniform, double bound) {
   const double limit = std::erf(bound / std::sqrt(2.0));
   return at::erfinv(uniform * (2.0 * limit) - limit) * std::sqrt(2.0);
@@ -195,14 +199,17 @@ at::Tensor InitialValues(uint64_t seed, uint64_t index, const TransformerParamet
 
 absl::Status CheckSpec(const TransformerSpec& spec) {
   const std::pair<const char*, int> fields[] = {
-      {"vocab_size", spec.vocab_size}, {"max_positions", spec.max_positions}, {"d_model", spec.d_model},
-      {"layers", spec.layers},         {"heads", spec.heads},                 {"feed_forward", spec.feed_forward}};
+      {"vocab_size", spec.vocab_size}, {"max_positions", spec.max_positions},
+      {"d_model", spec.d_model},       {"layers", spec.layers},
+      {"heads", spec.heads},           {"feed_forward", spec.feed_forward}};
   for (const auto& [name, value] : fields) {
-    if (value < 1) return absl::InvalidArgumentError(absl::StrCat("transformer.", name, " is ", value, ", must be at least 1"));
+    if (value < 1)
+      return absl::InvalidArgumentError(
+          absl::StrCat("transformer.", name, " is ", value, ", must be at least 1"));
   }
   if (spec.d_model % spec.heads != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("transformer.heads is ", spec.heads,
-                                                   ", must divide d_model, ", spec.d_model));
+    return absl::InvalidArgumentError(
+        absl::StrCat("transformer.heads is ", spec.heads, ", must divide d_model, ", spec.d_model));
   }
   return absl::OkStatus();
 }

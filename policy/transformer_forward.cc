@@ -24,7 +24,8 @@ void AddTransposedProduct(const at::Tensor& left, const at::Tensor& right, at::T
 
 at::Tensor& RowBuffer::Resize(int64_t rows, at::IntArrayRef row_shape, const at::Tensor& like) {
   if (!memory_.defined() || memory_.size(0) < rows) {
-    std::vector<int64_t> shape = {memory_.defined() ? std::max(rows, memory_.size(0) * 3 / 2) : rows};
+    std::vector<int64_t> shape = {memory_.defined() ? std::max(rows, memory_.size(0) * 3 / 2)
+                                                    : rows};
     shape.insert(shape.end(), row_shape.begin(), row_shape.end());
     memory_ = at::empty(shape, like.options());
     view_ = at::Tensor();
@@ -43,10 +44,12 @@ void TransformerComputation::Reset(int64_t rows) {
     const TransformerBlock& block = tensors_->blocks[layer];
     Activations& a = layers_[layer];
     if (!a.query_key_value_kernel.defined()) {
-      a.query_key_value_kernel = at::empty({spec_.d_model, 3L * spec_.d_model}, block.query_kernel.options());
+      a.query_key_value_kernel =
+          at::empty({spec_.d_model, 3L * spec_.d_model}, block.query_kernel.options());
       a.query_key_value_bias = at::empty({3L * spec_.d_model}, block.query_bias.options());
     }
-    at::cat_out(a.query_key_value_kernel, {block.query_kernel, block.key_kernel, block.value_kernel}, 1);
+    at::cat_out(a.query_key_value_kernel,
+                {block.query_kernel, block.key_kernel, block.value_kernel}, 1);
     at::cat_out(a.query_key_value_bias, {block.query_bias, block.key_bias, block.value_bias}, 0);
     a.query_key_value.Resize(rows, {3L * spec_.d_model}, block.query_kernel);
   }
@@ -70,13 +73,15 @@ at::Tensor& TransformerComputation::ForwardBlock(int layer, const TreeAttentionS
   const int64_t n = shape.nodes->size();
   const int64_t d = spec_.d_model;
   at::Tensor& normalised1 = a.normalised1.Resize(n, {d}, input);
-  kernels_->AddBiasLayerNorm(input, input_bias, block.norm1_scale, block.norm1_shift, kLayerNormEpsilon,
-                             normalised1, a.mean1.Resize(n, {}, input), a.inverse_std1.Resize(n, {}, input));
+  kernels_->AddBiasLayerNorm(input, input_bias, block.norm1_scale, block.norm1_shift,
+                             kLayerNormEpsilon, normalised1, a.mean1.Resize(n, {}, input),
+                             a.inverse_std1.Resize(n, {}, input));
   at::Tensor rows = a.query_key_value.tensor().narrow(0, shape.first_row, n);
   at::addmm_out(rows, a.query_key_value_bias, normalised1, a.query_key_value_kernel);
   at::Tensor& attended = a.attended.Resize(n, {d}, input);
-  kernels_->TreeAttention(shape, a.query_key_value.tensor(), attended,
-                          a.attention_weights.Resize(n, {spec_.heads, shape.nodes->path_stride}, input));
+  kernels_->TreeAttention(
+      shape, a.query_key_value.tensor(), attended,
+      a.attention_weights.Resize(n, {spec_.heads, shape.nodes->path_stride}, input));
 
   at::Tensor& middle = a.middle.Resize(n, {d}, input);
   at::addmm_out(middle, input, attended, block.out_kernel);
@@ -107,8 +112,8 @@ at::Tensor& TransformerComputation::Forward(const TreeNodes& nodes, int64_t firs
     bias = tensors_->blocks[layer].back_bias;
   }
   at::Tensor& normalised = final_normalised_.Resize(n, {spec_.d_model}, *stream);
-  kernels_->AddBiasLayerNorm(*stream, bias, tensors_->final_scale, tensors_->final_shift, kLayerNormEpsilon,
-                             normalised, final_mean_.Resize(n, {}, *stream),
+  kernels_->AddBiasLayerNorm(*stream, bias, tensors_->final_scale, tensors_->final_shift,
+                             kLayerNormEpsilon, normalised, final_mean_.Resize(n, {}, *stream),
                              final_inverse_std_.Resize(n, {}, *stream));
   at::Tensor& log_probs = log_probs_.Resize(n, {spec_.vocab_size}, *stream);
   at::addmm_out(log_probs, tensors_->head_bias, normalised, tensors_->head_kernel);
@@ -168,9 +173,9 @@ void TransformerComputation::Backward(const TreeNodes& nodes, const at::Tensor& 
   at::mm_out(d_normalised, d_logits, tensors_->head_kernel.t());
   at::Tensor& d_stream = d_stream_.Resize(n, {spec_.d_model}, d_logits);
   d_stream.zero_();
-  kernels_->LayerNormBackward(d_normalised, output_.tensor(), tensors_->final_scale, final_mean_.tensor(),
-                              final_inverse_std_.tensor(), d_stream, gradients.final_scale,
-                              gradients.final_shift);
+  kernels_->LayerNormBackward(d_normalised, output_.tensor(), tensors_->final_scale,
+                              final_mean_.tensor(), final_inverse_std_.tensor(), d_stream,
+                              gradients.final_scale, gradients.final_shift);
   for (int layer = spec_.layers - 1; layer >= 0; --layer) {
     BackwardBlock(layer, shape, gradients.blocks[layer]);
   }

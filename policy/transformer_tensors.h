@@ -1,5 +1,5 @@
-// The transformer's tensors by role, in the order in which the policy names them. The same view serves the
-// parameters and their gradients. Internal to policy/.
+// The transformer's tensors by role, in the order in which the policy names them. The same view
+// serves the parameters and their gradients. Internal to policy/.
 #ifndef TPO_POLICY_TRANSFORMER_TENSORS_H_
 #define TPO_POLICY_TRANSFORMER_TENSORS_H_
 
@@ -25,14 +25,15 @@ struct TransformerParameterSpec {
 // All parameters in order.
 std::vector<TransformerParameterSpec> TransformerParameters(const TransformerSpec& spec);
 
-// Views of one block's tensors with kernels as matrices [in, out] and biases as vectors; they share storage with the tensors
-// they were made from.
+// Views of one block's tensors with kernels as matrices [in, out] and biases as vectors; they share
+// storage with the tensors they were made from.
 struct TransformerBlock {
   at::Tensor norm1_scale, norm1_shift;
   at::Tensor query_kernel, query_bias, key_kernel, key_bias, value_kernel, value_bias;
   at::Tensor out_kernel, out_bias;
   at::Tensor norm2_scale, norm2_shift;
-  at::Tensor in_kernel, in_bias, back_kernel, back_bias;  // feed-forward: width -> feed_forward -> width
+  at::Tensor in_kernel, in_bias, back_kernel,
+      back_bias;  // feed-forward: width -> feed_forward -> width
 };
 
 struct TransformerTensors {
@@ -42,7 +43,8 @@ struct TransformerTensors {
   at::Tensor head_kernel, head_bias;
 
   // REQUIRES: `tensors` are those of TransformerParameters(spec), in order.
-  static TransformerTensors View(const TransformerSpec& spec, const std::vector<at::Tensor>& tensors);
+  static TransformerTensors View(const TransformerSpec& spec,
+                                 const std::vector<at::Tensor>& tensors);
 };
 
 }  // namespace tpo

@@ -34,7 +34,8 @@ absl::Status CheckPrompt(const Prompt& prompt, const SamplingSpec& spec, const P
 }
 
 TokenId MostLikelyToken(absl::Span<const float> log_probs) {
-  return static_cast<TokenId>(std::max_element(log_probs.begin(), log_probs.end()) - log_probs.begin());
+  return static_cast<TokenId>(std::max_element(log_probs.begin(), log_probs.end()) -
+                              log_probs.begin());
 }
 
 // A completion that is being sampled.
@@ -68,7 +69,8 @@ class TreeSampling {
   }
 
  private:
-  void ForwardPrompts(absl::Span<const Prompt> prompts, std::vector<std::vector<Completion>>& groups) {
+  void ForwardPrompts(absl::Span<const Prompt> prompts,
+                      std::vector<std::vector<Completion>>& groups) {
     // One scored token per prompt tells which node its last token became.
     const TokenId any = 0;
     std::vector<TreeSequence> sequences;

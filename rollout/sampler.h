@@ -1,9 +1,11 @@
-// Samples completions on a tree of shared prefixes: each distinct prefix is forwarded once, whatever the number of prompts and
-// completions that go through it, and sampling early in training costs as much as there is diversity.
+// Samples completions on a tree of shared prefixes: each distinct prefix is forwarded once,
+// whatever the number of prompts and completions that go through it, and sampling early in training
+// costs as much as there is diversity.
 //
-// Reproducible: the token at a position is a function of the weights and of (run seed, prompt id, completion index,
-// position) through the counter-based generator, so a group doesn't depend on who sampled it or when. To the last bit
-// this holds for the same batch of prompts, because matrix products may round differently for other numbers of rows.
+// Reproducible: the token at a position is a function of the weights and of (run seed, prompt id,
+// completion index, position) through the counter-based generator, so a group doesn't depend on who
+// sampled it or when. To the last bit this holds for the same batch of prompts, because matrix
+// products may round differently for other numbers of rows.
 #ifndef TPO_ROLLOUT_SAMPLER_H_
 #define TPO_ROLLOUT_SAMPLER_H_
 
@@ -19,21 +21,20 @@
 
 namespace tpo {
 
-// The token at which a uniform number falls in the distribution `log_probs` [V]: the first whose cumulative probability exceeds
-// `uniform`. Never a token of probability 0.
+// The token at which a uniform number falls in the distribution `log_probs` [V]: the first whose
+// cumulative probability exceeds `uniform`. Never a token of probability 0.
 TokenId SampleToken(absl::Span<const float> log_probs, double uniform);
 
-// Samples spec.completions_per_prompt completions of spec.max_tokens tokens for each prompt, with `decoder` of a policy at
-// `version`. Returns [prompts][K] in order. With spec.candidates_per_token = C > 0 each position also draws C candidates, of
-// which candidate 0 continues. A temperature of 0 takes the most likely token each time. INVALID_ARGUMENT: a prompt that is empty, doesn't fit the position table with its
-// completion, or has a token outside of the vocabulary.
+// Samples spec.completions_per_prompt completions of spec.max_tokens tokens for each prompt, with
+// `decoder` of a policy at `version`. Returns [prompts][K] in order. With spec.candidates_per_token
+// = C > 0 each position also draws C candidates, of which candidate 0 continues. A temperature of 0
+// takes the most likely token each time. INVALID_ARGUMENT: a prompt that is empty, doesn't fit the
+// position table with its completion, or has a token outside of the vocabulary.
 //
 // Not thread-safe in `decoder`. LibTorch's exceptions pass through.
-absl::StatusOr<std::vector<std::vector<Completion>>> SampleCompletions(const SamplingSpec& spec, uint64_t seed,
-                                                                       RandomStream stream, const Policy& policy,
-                                                                       WeightVersion version,
-                                                                       absl::Span<const Prompt> prompts,
-                                                                       TreeDecoder& decoder);
+absl::StatusOr<std::vector<std::vector<Completion>>> SampleCompletions(
+    const SamplingSpec& spec, uint64_t seed, RandomStream stream, const Policy& policy,
+    WeightVersion version, absl::Span<const Prompt> prompts, TreeDecoder& decoder);
 
 }  // namespace tpo
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -18,6 +17,10 @@ namespace {
 
 constexpr absl::Duration kFirstPause = absl::Milliseconds(20);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
+constexpr absl::Duration kFirstWeightsPatience = absl::Seconds(1);
+// Leases in a row that a worker may fail to answer for a fault of its own.
+constexpr int kMostUnansweredLeases = 3;
+constexpr absl::Duration kUnscoredWarningInterval = absl::Seconds(10);
 
 std::string IdempotencyKey(const RunInfo& run, const Lease& lease, const Prompt& prompt) {
   return absl::StrCat(run.run_id, "/", lease.id, "/", prompt.id);
@@ -40,24 +43,39 @@ class RolloutWorker::LeaseLoop {
 
   absl::Status Run(RunInfo run) {
     run_ = std::move(run);
-    TPO_RETURN_IF_ERROR(MakePolicy());
+    try {
+      TPO_RETURN_IF_ERROR(MakePolicy());
+      return Work();
+    } catch (const std::exception& error) {
+      return absl::InternalError(absl::StrCat("LibTorch failed: ", error.what()));
+    }
+  }
+
+ private:
+  // What came of asking for a lease.
+  enum class Turn { kAnswered, kNothingToDo, kFinished };
+
+  absl::Status Work() {
     int failures = 0;
     absl::Time failing_since = absl::InfiniteFuture();
-    while (!worker_.stopped_.HasBeenNotified()) {
-      const absl::StatusOr<bool> finished = AnswerLease();
-      if (finished.ok()) {
-        if (*finished) return absl::OkStatus();
+    while (!worker_.stopped()) {
+      const absl::StatusOr<Turn> turn = TakeTurn();
+      if (turn.ok()) {
+        if (*turn == Turn::kFinished) {
+          worker_.Stop();
+          break;
+        }
         failures = 0;
         failing_since = absl::InfiniteFuture();
         continue;
       }
+      if (worker_.stopped()) break;
       if (failures++ == 0) failing_since = absl::Now();
-      TPO_RETURN_IF_ERROR(Recover(finished.status(), failing_since, failures));
+      TPO_RETURN_IF_ERROR(Recover(turn.status(), failing_since, failures));
     }
     return absl::OkStatus();
   }
 
- private:
   absl::Status MakePolicy() {
     TPO_ASSIGN_OR_RETURN(policy_, MakeTransformer(run_.transformer, {.device = DefaultDevice()}));
     decoder_ = policy_->NewDecoder();
@@ -65,36 +83,60 @@ class RolloutWorker::LeaseLoop {
     return absl::OkStatus();
   }
 
-  // Returns whether the run is over. Errors are those of a call to the learner.
-  absl::StatusOr<bool> AnswerLease() {
-    LearnerApi& learner = *worker_.learner_;
-    TPO_ASSIGN_OR_RETURN(LeaseResult result, learner.LeasePrompts(run_.worker_id));
-    if (const NoLease* none = std::get_if<NoLease>(&result)) {
-      if (none->finished) return true;
-      return WaitForChange(std::min(none->retry_after, absl::Seconds(1)));
+  // Errors are those of a call to the learner, or AnswerLease's.
+  absl::StatusOr<Turn> TakeTurn() {
+    // A worker that joins fetches the weights on its own time, not on a lease's.
+    if (version_ < 0) return WaitForChange(kFirstWeightsPatience);
+    // In hand from the question on: an answer that came to a closed worker were a lease that nobody
+    // answers until it expires.
+    worker_.CountLeaseInHand(+1);
+    const absl::StatusOr<LeaseResult> result = worker_.learner_->LeasePrompts(run_.worker_id);
+    const Lease* const lease = result.ok() ? std::get_if<Lease>(&*result) : nullptr;
+    const absl::Status answered = lease != nullptr ? AnswerLease(*lease) : absl::OkStatus();
+    worker_.CountLeaseInHand(-1);
+    TPO_RETURN_IF_ERROR(result.status());
+    if (lease == nullptr) {
+      const NoLease& none = std::get<NoLease>(*result);
+      if (none.finished) return Turn::kFinished;
+      return WaitForChange(std::min(none.retry_after, kLongestPause));
     }
-    const Lease& lease = std::get<Lease>(result);
+    if (answered.ok()) {
+      unanswered_leases_ = 0;
+      return Turn::kAnswered;
+    }
+    // A lease that is taken and not answered keeps its prompts from everybody: a worker that can't,
+    // goes.
+    const bool hopeless =
+        absl::IsInternal(answered) && ++unanswered_leases_ >= kMostUnansweredLeases;
+    return hopeless ? absl::FailedPreconditionError(answered.message()) : answered;
+  }
+
+  absl::Status AnswerLease(const Lease& lease) {
     TPO_RETURN_IF_ERROR(RefreshWeights(lease));
     TPO_ASSIGN_OR_RETURN(std::vector<Group> groups, SampleGroups(lease));
     Verify(lease, groups);
-    TPO_ASSIGN_OR_RETURN(const std::vector<SubmitResult> results,
-                         learner.SubmitGroups(run_.worker_id, groups));
+    TPO_ASSIGN_OR_RETURN(const std::vector<SubmitResult> results, Submit(lease, groups));
     Count(groups, results);
-    return false;
+    PauseAfterUselessLease(groups, results);
+    return absl::OkStatus();
   }
 
-  // Nothing to lease: waits for a new version, which is when there may be something.
-  absl::StatusOr<bool> WaitForChange(absl::Duration timeout) {
+  // Nothing to lease, or no weights yet: waits for a new version, which is when there may be
+  // something.
+  absl::StatusOr<Turn> WaitForChange(absl::Duration timeout) {
     const auto snapshot = worker_.learner_->WaitForWeights(run_.worker_id, version_, timeout);
     if (snapshot.ok()) {
       TPO_RETURN_IF_ERROR(Load(**snapshot));
+    } else if (absl::IsCancelled(snapshot.status())) {
+      return Turn::kFinished;
     } else if (!absl::IsDeadlineExceeded(snapshot.status())) {
       return snapshot.status();
     }
-    return false;
+    return Turn::kNothingToDo;
   }
 
-  // Takes the newest weights at hand, and waits for newer ones while those held are too old for the lease.
+  // Takes the newest weights at hand, and waits for newer ones while those held are too old for the
+  // lease.
   absl::Status RefreshWeights(const Lease& lease) {
     const absl::Time deadline = absl::Now() + lease.time_to_live;
     do {
@@ -103,7 +145,8 @@ class RolloutWorker::LeaseLoop {
       const auto snapshot = worker_.learner_->WaitForWeights(run_.worker_id, version_, patience);
       if (snapshot.ok()) {
         TPO_RETURN_IF_ERROR(Load(**snapshot));
-      } else if (!absl::IsDeadlineExceeded(snapshot.status()) || version_ < lease.min_weight_version) {
+      } else if (!absl::IsDeadlineExceeded(snapshot.status()) ||
+                 version_ < lease.min_weight_version) {
         return snapshot.status();
       }
     } while (version_ < lease.min_weight_version);
@@ -116,12 +159,45 @@ class RolloutWorker::LeaseLoop {
     return absl::OkStatus();
   }
 
+  // Submits until it is known what became of the groups, or the lease is over: submitting is
+  // idempotent, and the groups are worth more than the calls.
+  absl::StatusOr<std::vector<SubmitResult>> Submit(const Lease& lease,
+                                                   const std::vector<Group>& groups) {
+    const absl::Time deadline = absl::Now() + lease.time_to_live;
+    for (int failures = 1;; ++failures) {
+      absl::StatusOr<std::vector<SubmitResult>> results =
+          worker_.learner_->SubmitGroups(run_.worker_id, groups);
+      const bool may_help =
+          absl::IsUnavailable(results.status()) || absl::IsDeadlineExceeded(results.status());
+      if (!may_help || worker_.stopped() || absl::Now() > deadline) return results;
+      worker_.Warn(absl::StrCat("will submit again: ", results.status().ToString()));
+      worker_.Pause(failures);
+    }
+  }
+
+  // When nothing of the lease could be used, the cause is probably still there: goes on slowly.
+  void PauseAfterUselessLease(const std::vector<Group>& groups,
+                              const std::vector<SubmitResult>& results) {
+    const bool scored = std::any_of(groups.begin(), groups.end(), [](const Group& group) {
+      return std::any_of(group.verdicts.begin(), group.verdicts.end(), [](const Verdict& verdict) {
+        return verdict.kind == VerdictKind::kScored;
+      });
+    });
+    const bool valid = std::any_of(results.begin(), results.end(), [](const SubmitResult& result) {
+      return result.outcome != SubmitOutcome::kInvalid;
+    });
+    useless_leases_ = scored && valid ? 0 : useless_leases_ + 1;
+    if (useless_leases_ > 0) worker_.Pause(useless_leases_);
+  }
+
   absl::StatusOr<std::vector<Group>> SampleGroups(const Lease& lease) {
     std::vector<std::vector<Completion>> completions;
     try {
-      TPO_ASSIGN_OR_RETURN(completions, SampleCompletions(run_.sampling, run_.seed, RandomStream::kCompletion, *policy_,
-                                                          version_, lease.prompts, *decoder_));
+      TPO_ASSIGN_OR_RETURN(completions,
+                           SampleCompletions(run_.sampling, run_.seed, RandomStream::kCompletion,
+                                             *policy_, version_, lease.prompts, *decoder_));
     } catch (const std::exception& error) {
+      // Another worker, or this one later, may have what it takes: no reason to end yet.
       return absl::InternalError(absl::StrCat("sampling failed: ", error.what()));
     }
     std::vector<Group> groups(lease.prompts.size());
@@ -148,14 +224,17 @@ class RolloutWorker::LeaseLoop {
           answers[g].ok() ? SanitizeVerdicts(requests[g], *std::move(answers[g]))
                           : VerdictsOfFailure(answers[g].status(), requests[g].completions.size());
       groups[g].completions = std::move(requests[g].completions);
+      worker_.NoteUnscored(lease.prompts[g], groups[g].verdicts);
     }
   }
 
   void Count(const std::vector<Group>& groups, const std::vector<SubmitResult>& results) {
-    for (const SubmitResult& result : results) {
-      if (result.outcome == SubmitOutcome::kInvalid) {
-        worker_.Warn(absl::StrCat("the learner refused the group of prompt ", result.prompt_id, ": ", result.error));
-      }
+    const auto invalid = std::find_if(
+        results.begin(), results.end(),
+        [](const SubmitResult& result) { return result.outcome == SubmitOutcome::kInvalid; });
+    if (invalid != results.end()) {
+      worker_.Warn(absl::StrCat("the learner refused the group of prompt ", invalid->prompt_id,
+                                ": ", invalid->error));
     }
     const absl::MutexLock lock(&worker_.mutex_);
     ++worker_.statistics_.leases;
@@ -180,6 +259,7 @@ class RolloutWorker::LeaseLoop {
         run_ = *std::move(run);
         return MakePolicy();
       }
+      if (absl::IsFailedPrecondition(run.status())) return run.status();
     }
     worker_.Warn(absl::StrCat("will try again: ", failure.ToString()));
     worker_.Pause(failures);
@@ -191,17 +271,33 @@ class RolloutWorker::LeaseLoop {
   std::unique_ptr<Policy> policy_;
   std::unique_ptr<TreeDecoder> decoder_;
   WeightVersion version_ = -1;  // of the policy; -1: none yet
+  int unanswered_leases_ = 0;   // in a row, for a fault of this worker
+  int useless_leases_ = 0;      // in a row, of which nothing was scored or nothing was valid
 };
 
 RolloutWorker::RolloutWorker(Options options, LearnerApi* learner, VerifierFactory verifier_factory)
-    : options_(std::move(options)), learner_(learner), verifier_factory_(std::move(verifier_factory)) {}
+    : options_(std::move(options)),
+      learner_(learner),
+      verifier_factory_(std::move(verifier_factory)) {}
 
 RolloutWorker::~RolloutWorker() { Stop(); }
 
 absl::Status RolloutWorker::Run() {
-  TPO_ASSIGN_OR_RETURN(const RunInfo run, RegisterFirst());
-  if (stopped_.HasBeenNotified()) return absl::OkStatus();
-  TPO_ASSIGN_OR_RETURN(verifier_, verifier_factory_(run));
+  std::thread stopper([this] { CloseWhenStopped(); });
+  const absl::Status status = RunLoops();
+  {
+    const absl::MutexLock lock(&mutex_);
+    done_ = true;
+  }
+  stopper.join();
+  return status;
+}
+
+absl::Status RolloutWorker::RunLoops() {
+  const absl::StatusOr<RunInfo> run = RegisterFirst();
+  if (stopped()) return absl::OkStatus();
+  TPO_RETURN_IF_ERROR(run.status());
+  TPO_RETURN_IF_ERROR(MakeVerifier(*run));
   const int loops = options_.parallel_leases > 0
                         ? options_.parallel_leases
                         : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -210,7 +306,7 @@ absl::Status RolloutWorker::Run() {
   for (int i = 0; i < loops; ++i) {
     threads.emplace_back([this, i, &run, &results] {
       UseOneThreadPerOperator();
-      results[i] = LeaseLoop(this).Run(run);
+      results[i] = LeaseLoop(this).Run(*run);
       // One loop that can't go on is a worker that can't go on.
       if (!results[i].ok()) Stop();
     });
@@ -220,9 +316,36 @@ absl::Status RolloutWorker::Run() {
   return absl::OkStatus();
 }
 
+void RolloutWorker::CloseWhenStopped() {
+  const auto ending = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopped_ || done_; };
+  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return done_ || leases_in_hand_ == 0;
+  };
+  VerifierApi* verifier = nullptr;
+  {
+    const absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(&ending));
+    mutex_.AwaitWithTimeout(absl::Condition(&idle), options_.stop_grace);
+    if (done_) return;
+    verifier = verifier_.get();
+  }
+  if (verifier != nullptr) verifier->Close();
+  learner_->Close();
+}
+
 void RolloutWorker::Stop() {
-  const absl::MutexLock lock(&stop_mutex_);
-  if (!stopped_.HasBeenNotified()) stopped_.Notify();
+  const absl::MutexLock lock(&mutex_);
+  stopped_ = true;
+}
+
+bool RolloutWorker::stopped() const {
+  const absl::MutexLock lock(&mutex_);
+  return stopped_;
+}
+
+void RolloutWorker::CountLeaseInHand(int change) {
+  const absl::MutexLock lock(&mutex_);
+  leases_in_hand_ += change;
 }
 
 RolloutWorker::Statistics RolloutWorker::statistics() const {
@@ -232,31 +355,79 @@ RolloutWorker::Statistics RolloutWorker::statistics() const {
 
 absl::StatusOr<RunInfo> RolloutWorker::RegisterFirst() {
   const absl::Time start = absl::Now();
-  for (int failures = 1; !stopped_.HasBeenNotified(); ++failures) {
+  for (int failures = 1;; ++failures) {
     absl::StatusOr<RunInfo> run = learner_->Register(options_.name);
     if (run.ok()) {
       const absl::MutexLock lock(&mutex_);
       run_ = *run;
       return run;
     }
-    if (!absl::IsUnavailable(run.status()) && !absl::IsDeadlineExceeded(run.status())) return run.status();
-    if (absl::Now() - start > options_.give_up_after) return run.status();
+    const bool may_help =
+        absl::IsUnavailable(run.status()) || absl::IsDeadlineExceeded(run.status());
+    if (!may_help || stopped() || absl::Now() - start > options_.give_up_after) return run;
     Warn(absl::StrCat("will try again to register: ", run.status().ToString()));
     Pause(failures);
   }
-  return RunInfo{};
+}
+
+absl::Status RolloutWorker::MakeVerifier(const RunInfo& run) {
+  const absl::Time start = absl::Now();
+  for (int failures = 1;; ++failures) {
+    absl::StatusOr<std::unique_ptr<VerifierApi>> verifier = verifier_factory_(run);
+    if (verifier.ok()) {
+      const absl::MutexLock lock(&mutex_);
+      verifier_ = *std::move(verifier);
+      return absl::OkStatus();
+    }
+    const bool may_help =
+        absl::IsUnavailable(verifier.status()) || absl::IsDeadlineExceeded(verifier.status());
+    if (stopped()) return absl::OkStatus();
+    if (!may_help || absl::Now() - start > options_.give_up_after) return verifier.status();
+    Warn(absl::StrCat("will try again to reach the verifiers: ", verifier.status().ToString()));
+    Pause(failures);
+  }
 }
 
 absl::StatusOr<RunInfo> RolloutWorker::RegisterAgain(const RunInfo& stale) {
+  // One loop registers; the others wait for it, without holding up those who only read the
+  // statistics.
+  const absl::MutexLock registration(&registration_mutex_);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (run_.worker_id != stale.worker_id) return run_;
+  }
+  TPO_ASSIGN_OR_RETURN(RunInfo run, learner_->Register(options_.name));
+  if (run.verifiers != stale.verifiers) {
+    return absl::FailedPreconditionError(
+        "the run goes on with other verifiers: start this worker anew");
+  }
   const absl::MutexLock lock(&mutex_);
-  if (run_.worker_id != stale.worker_id) return run_;
-  TPO_ASSIGN_OR_RETURN(run_, learner_->Register(options_.name));
-  return run_;
+  run_ = run;
+  return run;
 }
 
 void RolloutWorker::Pause(int failures) const {
   const absl::Duration pause = kFirstPause * (1 << std::min(failures, 10));
-  stopped_.WaitForNotificationWithTimeout(std::min(pause, kLongestPause));
+  const absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&stopped_), std::min(pause, kLongestPause));
+}
+
+void RolloutWorker::NoteUnscored(const Prompt& prompt, const std::vector<Verdict>& verdicts) {
+  const auto unscored = [](const Verdict& verdict) { return verdict.kind != VerdictKind::kScored; };
+  const auto first = std::find_if(verdicts.begin(), verdicts.end(), unscored);
+  if (first == verdicts.end()) return;
+  uint64_t total = 0;
+  {
+    const absl::MutexLock lock(&mutex_);
+    total = statistics_.unscored +=
+        static_cast<uint64_t>(std::count_if(first, verdicts.end(), unscored));
+    const absl::Time now = absl::Now();
+    if (now < next_unscored_warning_) return;
+    next_unscored_warning_ = now + kUnscoredWarningInterval;
+  }
+  Warn(absl::StrCat("no score for a completion of prompt ", prompt.id, " (", prompt.task,
+                    "): ", first->reason.empty() ? "the verifier gave no reason" : first->reason,
+                    "; ", total, " such completions so far"));
 }
 
 void RolloutWorker::Warn(const std::string& warning) const {

@@ -1,9 +1,9 @@
-// A rollout worker: leases prompts, samples a group for each, has it verified, submits it; until the learner says that
-// the run is over. It keeps nothing that matters: when it dies, its leases expire and others answer them with the
-// same sampling keys.
+// A rollout worker: leases prompts, samples a group for each, has it verified, submits it; until
+// the learner says that the run is over. It keeps nothing that matters: when it dies, its leases
+// expire and others answer them with the same sampling keys.
 //
-// Owns its threads: one per lease that it answers at the same time, each with a policy of its own. The learner's
-// interface is borrowed and thread-safe.
+// Owns its threads: one per lease that it answers at the same time, each with a policy of its own.
+// The learner's interface is borrowed and thread-safe.
 #ifndef TPO_ROLLOUT_WORKER_H_
 #define TPO_ROLLOUT_WORKER_H_
 
@@ -16,7 +16,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "core/learner_api.h"
 #include "core/verifier_api.h"
@@ -31,7 +30,10 @@ class RolloutWorker {
     int parallel_leases = 0;
     // Gives up when the learner couldn't be reached for so long.
     absl::Duration give_up_after = absl::Minutes(10);
-    // Called with what went wrong whenever a call fails and is tried again, from the worker's threads; may be empty.
+    // After Stop, how long leases in hand may still take; then the calls in progress are closed.
+    absl::Duration stop_grace = absl::Seconds(8);
+    // Called with what went wrong whenever a call fails and is tried again, and, now and then, when
+    // verdicts aren't scores; from the worker's threads; may be empty.
     std::function<void(const std::string&)> on_warning;
   };
 
@@ -41,20 +43,24 @@ class RolloutWorker {
     uint64_t groups = 0;
     uint64_t tokens = 0;
     uint64_t rejected = 0;  // groups whose submission wasn't accepted
+    uint64_t unscored = 0;  // completions whose verdict isn't a score
   };
 
   // Makes the verifier that a run's config asks for, once the worker knows it.
-  using VerifierFactory = std::function<absl::StatusOr<std::unique_ptr<VerifierApi>>(const RunInfo&)>;
+  using VerifierFactory =
+      std::function<absl::StatusOr<std::unique_ptr<VerifierApi>>(const RunInfo&)>;
 
   // `learner` must outlive the worker.
   RolloutWorker(Options options, LearnerApi* learner, VerifierFactory verifier_factory);
   ~RolloutWorker();
 
-  // Works until the run is over (OK), Stop (OK), or it can't go on: the learner stays unreachable (UNAVAILABLE), or sends what this
-  // worker can't do (INVALID_ARGUMENT). Call once.
+  // Works until the run is over (OK), Stop (OK), or it can't go on: the learner stays unreachable
+  // (UNAVAILABLE), or sends what this worker can't do (INVALID_ARGUMENT, FAILED_PRECONDITION).
+  // Closes the learner's interface when it was stopped. Call once.
   absl::Status Run();
 
-  // Finishes the leases in hand and ends Run. Thread-safe, from any thread, any number of times.
+  // Finishes the leases in hand, within the grace, and ends Run. Thread-safe, from any thread, any
+  // number of times.
   void Stop();
 
   Statistics statistics() const;
@@ -62,22 +68,37 @@ class RolloutWorker {
  private:
   class LeaseLoop;
 
+  absl::Status RunLoops();
+  // The stopping thread: waits for Stop, then for the leases in hand, then ends the calls that are
+  // still in progress.
+  void CloseWhenStopped();
+  bool stopped() const;
+  void CountLeaseInHand(int change);
   absl::StatusOr<RunInfo> RegisterFirst();
+  absl::Status MakeVerifier(const RunInfo& run);
   // Registers anew unless another thread has done so since `stale` was obtained.
   absl::StatusOr<RunInfo> RegisterAgain(const RunInfo& stale);
   // Waits a while, longer the more calls failed in a row; ends early on Stop.
   void Pause(int failures) const;
   void Warn(const std::string& warning) const;
+  // Counts the verdicts that aren't scores, and tells of the first and, at intervals, of later
+  // ones: without a word, a run whose verifier fails looks as if it hung.
+  void NoteUnscored(const Prompt& prompt, const std::vector<Verdict>& verdicts);
 
   const Options options_;
   LearnerApi* const learner_;
   const VerifierFactory verifier_factory_;
-  std::unique_ptr<VerifierApi> verifier_;  // made by Run before its threads start
-  absl::Notification stopped_;
-  absl::Mutex stop_mutex_;
+  // Made by Run before its lease loops start, and constant then.
+  std::unique_ptr<VerifierApi> verifier_;
+  // Held over the call to register; taken before mutex_.
+  absl::Mutex registration_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;  // all loops have ended
+  int leases_in_hand_ ABSL_GUARDED_BY(mutex_) = 0;
   RunInfo run_ ABSL_GUARDED_BY(mutex_);
   Statistics statistics_ ABSL_GUARDED_BY(mutex_);
+  absl::Time next_unscored_warning_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
 }  // namespace tpo

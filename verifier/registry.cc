@@ -82,4 +82,8 @@ std::vector<absl::StatusOr<std::vector<Verdict>>> VerifierRegistry::VerifyAll(
 
 absl::StatusOr<VerifierDescription> VerifierRegistry::Describe() { return description_; }
 
+void VerifierRegistry::Close() {
+  for (const auto& verifier : verifiers_) verifier->Close();
+}
+
 }  // namespace tpo

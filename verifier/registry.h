@@ -39,6 +39,9 @@ class VerifierRegistry : public VerifierApi {
   // All patterns; token_rewards when all verifiers give them.
   absl::StatusOr<VerifierDescription> Describe() override;
 
+  // Closes all verifiers.
+  void Close() override;
+
  private:
   absl::StatusOr<VerifierApi*> Find(std::string_view task) const;
 

@@ -1,12 +1,15 @@
-// A training objective in coefficient form (design.md §5): from log-probs, scores and masks it computes the loss and
-// **the coefficient of each log-prob**, d loss / d log-prob. Backpropagating Σ coefficient · log-prob
-// then gives the loss's exact gradient, micro-batch by micro-batch, in constant memory.
+// A training objective in coefficient form (docs/decisions/0007): from log-probs, scores and masks
+// it computes the loss and
+// **the coefficient of each log-prob**, d loss / d log-prob. Backpropagating Σ coefficient ·
+// log-prob then gives the loss's exact gradient, micro-batch by micro-batch, in constant memory.
 //
-// An objective is a pure function in double precision: no tensors, no state. What it freezes over epochs (the target q, the
-// advantages) is a function of the anchor log-probs and the scores alone, so recomputing it each epoch changes nothing.
+// An objective is a pure function in double precision: no tensors, no state. What it freezes over
+// epochs (the target q, the advantages) is a function of the anchor log-probs and the scores alone,
+// so recomputing it each epoch changes nothing.
 //
 // Two shapes of input, told apart by `layout()`, both a matrix [rows, columns], row-major:
-//  * kGroups: a row is a group, a column a member; log-probs are of whole sequences, or of single candidate tokens
+//  * kGroups: a row is a group, a column a member; log-probs are of whole sequences, or of single
+//  candidate tokens
 //    for the token-level variants, whose rows are the prefix states;
 //  * kTokens: a row is a completion, a column a token position; log-probs are of tokens.
 // Thread-safe: const and stateless.
@@ -25,25 +28,27 @@ namespace tpo {
 
 enum class ObjectiveLayout { kGroups, kTokens };
 
-// One batch. Entries with valid == 0 (padding, members without a score) take part in nothing: their coefficient is 0, and
-// what stands in the other fields is ignored (it may even be NaN).
+// One batch. Entries with valid == 0 (padding, members without a score) take part in nothing: their
+// coefficient is 0, and what stands in the other fields is ignored (it may even be NaN).
 struct ObjectiveInput {
   int rows = 0;
   int columns = 0;
   absl::Span<const double> log_probs;         // [rows, columns] under the current policy
   absl::Span<const double> anchor_log_probs;  // [rows, columns] recorded while sampling
-  absl::Span<const double> scores;            // [rows, columns]: score of the member, or reward of the token
-  absl::Span<const uint8_t> valid;            // [rows, columns]
+  absl::Span<const double> scores;  // [rows, columns]: score of the member, or reward of the token
+  absl::Span<const uint8_t> valid;  // [rows, columns]
 };
 
-// Means over groups (over completions for kTokens) unless said otherwise; 0 where undefined for the objective.
+// Means over groups (over completions for kTokens) unless said otherwise; 0 where undefined for the
+// objective.
 struct ObjectiveDiagnostics {
-  double zero_variance_fraction = 0.0;  // of rows (kTokens: of columns) whose valid scores are all equal
-  double target_entropy = 0.0;          // nats, of q
-  double anchor_entropy = 0.0;          // nats, of p_old = softmax(anchor log-probs)
-  double target_kl = 0.0;               // KL(q || p_old), nats
-  double target_distance = 0.0;         // L1 norm of q - p
-  double clip_fraction = 0.0;           // of valid entries, those whose ratio the clip holds back
+  double zero_variance_fraction =
+      0.0;                       // of rows (kTokens: of columns) whose valid scores are all equal
+  double target_entropy = 0.0;   // nats, of q
+  double anchor_entropy = 0.0;   // nats, of p_old = softmax(anchor log-probs)
+  double target_kl = 0.0;        // KL(q || p_old), nats
+  double target_distance = 0.0;  // L1 norm of q - p
+  double clip_fraction = 0.0;    // of valid entries, those whose ratio the clip holds back
 };
 
 struct ObjectiveOutput {

@@ -19,20 +19,21 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // Updates the parameters in place, without autograd. `gradients` are in the order of the parameters that the
-  // optimizer was made with, same shapes, same dtype.
+  // Updates the parameters in place, without autograd. `gradients` are in the order of the
+  // parameters that the optimizer was made with, same shapes, same dtype.
   virtual void Step(const std::vector<at::Tensor>& gradients) = 0;
 
-  // All state as named tensors (the step counter is an int64 scalar), for a checkpoint: loading it into a fresh
-  // optimizer continues bit by bit.
+  // All state as named tensors (the step counter is an int64 scalar), for a checkpoint: loading it
+  // into a fresh optimizer continues bit by bit.
   virtual absl::StatusOr<TensorBundle> SaveState() const = 0;
-  // INVALID_ARGUMENT names the tensor that is missing, surplus or of another shape or type; nothing is changed then.
+  // INVALID_ARGUMENT names the tensor that is missing, surplus or of another shape or type; nothing
+  // is changed then.
   virtual absl::Status LoadState(const TensorBundle& state) = 0;
 };
 
 // `parameters` stay owned by the policy, which must outlive the optimizer.
-absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(const OptimizerSpec& spec,
-                                                         const std::vector<NamedParameter>& parameters);
+absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(
+    const OptimizerSpec& spec, const std::vector<NamedParameter>& parameters);
 
 }  // namespace tpo
 

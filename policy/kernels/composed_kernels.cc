@@ -10,15 +10,17 @@
 namespace tpo {
 namespace {
 
-// Path rows [N, P] and which of them hold [N, 1, P], on the device of `like`. Rows beyond a path's end name row 0.
+// Path rows [N, P] and which of them hold [N, 1, P], on the device of `like`. Rows beyond a path's
+// end name row 0.
 std::tuple<at::Tensor, at::Tensor> PathTensors(const TreeNodes& nodes, const at::Tensor& like) {
   const auto options = at::TensorOptions().dtype(at::kInt);
   const int64_t n = nodes.size();
   const int64_t stride = nodes.path_stride;
   at::Tensor paths = at::from_blob(const_cast<int32_t*>(nodes.paths.data()), {n, stride}, options)
                          .to(like.device(), at::kLong);
-  at::Tensor positions = at::from_blob(const_cast<int32_t*>(nodes.positions.data()), {n, 1}, options)
-                             .to(like.device(), at::kLong);
+  at::Tensor positions =
+      at::from_blob(const_cast<int32_t*>(nodes.positions.data()), {n, 1}, options)
+          .to(like.device(), at::kLong);
   at::Tensor holds =
       at::arange(stride, at::TensorOptions().dtype(at::kLong).device(like.device())).unsqueeze(0) <=
       positions;
@@ -38,8 +40,13 @@ PathAttention GatherPaths(const TreeAttentionShape& shape, const at::Tensor& que
   auto [paths, holds] = PathTensors(*shape.nodes, query_key_value);
   const at::Tensor gathered = query_key_value.index_select(0, paths.flatten())
                                   .view({n, shape.nodes->path_stride, 3, shape.heads, head_width});
-  return {query_key_value.narrow(0, shape.first_row, n).narrow(1, 0, width).reshape({n, shape.heads, head_width}),
-          gathered.select(2, 1).transpose(1, 2), gathered.select(2, 2).transpose(1, 2), paths, holds,
+  return {query_key_value.narrow(0, shape.first_row, n)
+              .narrow(1, 0, width)
+              .reshape({n, shape.heads, head_width}),
+          gathered.select(2, 1).transpose(1, 2),
+          gathered.select(2, 2).transpose(1, 2),
+          paths,
+          holds,
           1.0 / std::sqrt(static_cast<double>(head_width))};
 }
 
@@ -70,12 +77,14 @@ class ComposedTransformerKernels : public TransformerKernels {
     d_shift.add_(db);
   }
 
-  void AddBiasGelu(at::Tensor& hidden, const at::Tensor& bias, at::Tensor& activated) const override {
+  void AddBiasGelu(at::Tensor& hidden, const at::Tensor& bias,
+                   at::Tensor& activated) const override {
     hidden.add_(bias);
     activated.copy_(at::gelu(hidden, "tanh"));
   }
 
-  void GeluBackward(const at::Tensor& hidden, at::Tensor& gradient, at::Tensor& d_bias) const override {
+  void GeluBackward(const at::Tensor& hidden, at::Tensor& gradient,
+                    at::Tensor& d_bias) const override {
     gradient.copy_(at::gelu_backward(gradient, hidden, "tanh"));
     d_bias.add_(gradient.sum(0));
   }

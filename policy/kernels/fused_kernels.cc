@@ -54,20 +54,21 @@ class FusedTransformerKernels : public TransformerKernels {
                          at::Tensor& d_shift) const override {
     Dispatch(values, [&]<typename T>(const FusedLoops<T>& loops) {
       loops.layer_norm_backward(Data<T>(d_normalised), Data<T>(values), Data<T>(scale),
-                                Data<T>(mean), Data<T>(inverse_std), values.size(0),
-                                values.size(1), Data<T>(d_values), Data<T>(d_scale),
-                                Data<T>(d_shift));
+                                Data<T>(mean), Data<T>(inverse_std), values.size(0), values.size(1),
+                                Data<T>(d_values), Data<T>(d_scale), Data<T>(d_shift));
     });
   }
 
-  void AddBiasGelu(at::Tensor& hidden, const at::Tensor& bias, at::Tensor& activated) const override {
+  void AddBiasGelu(at::Tensor& hidden, const at::Tensor& bias,
+                   at::Tensor& activated) const override {
     Dispatch(hidden, [&]<typename T>(const FusedLoops<T>& loops) {
       loops.add_bias_gelu(Data<T>(hidden), Data<T>(bias), hidden.size(0), hidden.size(1),
                           Data<T>(activated));
     });
   }
 
-  void GeluBackward(const at::Tensor& hidden, at::Tensor& gradient, at::Tensor& d_bias) const override {
+  void GeluBackward(const at::Tensor& hidden, at::Tensor& gradient,
+                    at::Tensor& d_bias) const override {
     Dispatch(hidden, [&]<typename T>(const FusedLoops<T>& loops) {
       loops.gelu_backward(Data<T>(hidden), hidden.size(0), hidden.size(1), Data<T>(gradient),
                           Data<T>(d_bias));
@@ -89,10 +90,10 @@ class FusedTransformerKernels : public TransformerKernels {
                              const at::Tensor& d_attended,
                              at::Tensor& d_query_key_value) const override {
     Dispatch(query_key_value, [&]<typename T>(const FusedLoops<T>& loops) {
-      loops.tree_attention_backward(Data<T>(query_key_value), Data<T>(weights), Data<T>(attended),
-                                    Data<T>(d_attended), shape.nodes->paths.data(), shape.nodes->positions.data(),
-                                    shape.nodes->size(), shape.nodes->path_stride, shape.heads,
-                                    d_attended.size(1), Data<T>(d_query_key_value));
+      loops.tree_attention_backward(
+          Data<T>(query_key_value), Data<T>(weights), Data<T>(attended), Data<T>(d_attended),
+          shape.nodes->paths.data(), shape.nodes->positions.data(), shape.nodes->size(),
+          shape.nodes->path_stride, shape.heads, d_attended.size(1), Data<T>(d_query_key_value));
     });
   }
 

@@ -202,7 +202,7 @@ class Parser {
     Add("eval", "Measure a checkpoint on fresh prompts", DefineEval, &eval_);
     Add("generate", "Show completions of a checkpoint", DefineGenerate, &generate_);
     Add("inspect", "Show what training did with single groups", DefineInspect, &inspect_);
-    Add("export", "Write a checkpoint as a Hugging Face model directory", DefineExport, &export_);
+    Add("export", "Write a checkpoint as safetensors and config.json", DefineExport, &export_);
     Add("report", "Write report.html for a run", DefineReport, &report_);
     Add("status", "Ask a learner how far it is", DefineStatus, &status_);
     Add("validate", "Check a config without running it", DefineValidate, &validate_);

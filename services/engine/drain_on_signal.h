@@ -1,4 +1,5 @@
-// Ties SIGTERM and SIGINT to whatever can be drained. Make one before any thread: see services/grpc/signals.h.
+// Ties SIGTERM and SIGINT to whatever can be drained. Make one before any thread: see
+// services/grpc/signals.h.
 #ifndef TPO_SERVICES_ENGINE_DRAIN_ON_SIGNAL_H_
 #define TPO_SERVICES_ENGINE_DRAIN_ON_SIGNAL_H_
 
@@ -15,8 +16,8 @@ class DrainOnSignal {
  public:
   DrainOnSignal();
 
-  // Calls `drain` at the first signal, or now when it has come already. Replaces an earlier one; an empty one detaches. `drain` is
-  // called with a lock held: it must not call back into this object.
+  // Calls `drain` at the first signal, or now when it has come already. Replaces an earlier one; an
+  // empty one detaches. `drain` is called with a lock held: it must not call back into this object.
   void SetDrain(std::function<void()> drain);
 
  private:

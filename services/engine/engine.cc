@@ -9,7 +9,9 @@ namespace tpo {
 namespace {
 
 // Commands that the front-end answers itself never come here.
-absl::Status NotOurs() { return absl::InternalError("this command belongs to the front-end: run `tpo`, not the engine"); }
+absl::Status NotOurs() {
+  return absl::InternalError("this command belongs to the front-end: run `tpo`, not the engine");
+}
 
 absl::Status RunCommand(const Command& command) {
   struct Runner {

@@ -1,5 +1,5 @@
-// The engine: the program with LibTorch and gRPC that `tpo` becomes for the commands that need them (train, learner,
-// rollout, eval, generate, export, status).
+// The engine: the program with LibTorch and gRPC that `tpo` becomes for the commands that need them
+// (train, learner, rollout, eval, generate, export, status).
 #ifndef TPO_SERVICES_ENGINE_ENGINE_H_
 #define TPO_SERVICES_ENGINE_ENGINE_H_
 

@@ -59,35 +59,36 @@ std::string Tokens(const std::vector<TokenId>& tokens) { return absl::StrJoin(to
 absl::Status RunEval(const EvalCommand& command) {
   UseOneThreadPerOperator();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
-  TPO_ASSIGN_OR_RETURN(const std::vector<AnsweredPrompt> answered,
-                       AnswerHeldOutPrompts(trained, command.prompts, command.samples, command.greedy));
+  TPO_ASSIGN_OR_RETURN(
+      const std::vector<AnsweredPrompt> answered,
+      AnswerHeldOutPrompts(trained, command.prompts, command.samples, command.greedy));
   const Scores scores = Summarise(answered);
-  const nlohmann::ordered_json record = {{"step", trained.step},
-                                         {"prompts", command.prompts},
-                                         {"samples", command.samples},
-                                         {"greedy", command.greedy},
-                                         {"reward_mean", scores.mean},
-                                         {"reward_standard_error", scores.standard_error},
-                                         {"error", 1.0 - scores.mean},
-                                         {"solved_fraction", scores.solved},
-                                         {"unscored", scores.unscored}};
+  const nlohmann::ordered_json record = {
+      {"step", trained.step},       {"prompts", command.prompts},
+      {"samples", command.samples}, {"greedy", command.greedy},
+      {"reward_mean", scores.mean}, {"reward_standard_error", scores.standard_error},
+      {"error", 1.0 - scores.mean}, {"solved_fraction", scores.solved},
+      {"unscored", scores.unscored}};
   std::printf("%s\n", record.dump().c_str());
   std::ofstream file(RunPaths(trained.run_dir).eval, std::ios::app);
   file << record.dump() << "\n" << std::flush;
-  if (!file) return absl::UnavailableError(absl::StrCat("can't write ", RunPaths(trained.run_dir).eval));
+  if (!file)
+    return absl::UnavailableError(absl::StrCat("can't write ", RunPaths(trained.run_dir).eval));
   return absl::OkStatus();
 }
 
 absl::Status RunGenerate(const GenerateCommand& command) {
   UseOneThreadPerOperator();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
-  TPO_ASSIGN_OR_RETURN(const std::vector<AnsweredPrompt> answered,
-                       AnswerHeldOutPrompts(trained, command.prompts, command.samples, command.greedy));
+  TPO_ASSIGN_OR_RETURN(
+      const std::vector<AnsweredPrompt> answered,
+      AnswerHeldOutPrompts(trained, command.prompts, command.samples, command.greedy));
   for (const AnsweredPrompt& answer : answered) {
     std::printf("prompt    %s\nwanted    %s\n", Tokens(answer.prompt.tokens).c_str(),
                 Tokens(answer.prompt.reference_tokens).c_str());
     for (size_t k = 0; k < answer.completions.size(); ++k) {
-      std::printf("sampled   %s   score %g\n", Tokens(answer.completions[k].tokens).c_str(), answer.verdicts[k].score);
+      std::printf("sampled   %s   score %g\n", Tokens(answer.completions[k].tokens).c_str(),
+                  answer.verdicts[k].score);
     }
     std::printf("\n");
   }

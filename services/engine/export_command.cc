@@ -20,10 +20,13 @@ absl::Status RunExport(const ExportCommand& command) {
   const std::filesystem::path directory(command.directory);
   std::error_code error;
   if (std::filesystem::exists(directory / "model.safetensors", error)) {
-    return absl::FailedPreconditionError(absl::StrCat(command.directory, " already holds a model.safetensors"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(command.directory, " already holds a model.safetensors"));
   }
   std::filesystem::create_directories(directory, error);
-  if (error) return absl::UnavailableError(absl::StrCat("can't create ", command.directory, ": ", error.message()));
+  if (error)
+    return absl::UnavailableError(
+        absl::StrCat("can't create ", command.directory, ": ", error.message()));
   const TransformerSpec& model = trained.spec.model;
   const nlohmann::ordered_json config = {{"model_type", "tpo_transformer"},
                                          {"vocab_size", model.vocab_size},
@@ -34,9 +37,12 @@ absl::Status RunExport(const ExportCommand& command) {
                                          {"feed_forward", model.feed_forward},
                                          {"step", trained.step}};
   FileSystem* const files = FileSystem::Posix();
-  TPO_RETURN_IF_ERROR(WriteSafetensors(files, (directory / "model.safetensors").string(), trained.weights));
-  TPO_RETURN_IF_ERROR(WriteFileAtomically(files, (directory / "config.json").string(), config.dump(2) + "\n"));
-  std::printf("exported step %lld to %s\n", static_cast<long long>(trained.step), command.directory.c_str());
+  TPO_RETURN_IF_ERROR(
+      WriteSafetensors(files, (directory / "model.safetensors").string(), trained.weights));
+  TPO_RETURN_IF_ERROR(
+      WriteFileAtomically(files, (directory / "config.json").string(), config.dump(2) + "\n"));
+  std::printf("exported step %lld to %s\n", static_cast<long long>(trained.step),
+              command.directory.c_str());
   return absl::OkStatus();
 }
 

@@ -41,7 +41,8 @@ absl::Status RunRollout(const RolloutCommand& command) {
   MetricsRegistry metrics("tpo-rollout");
   metrics.Add(MakeWorkerMetrics([&worker] {
     const RolloutWorker::Statistics statistics = worker.statistics();
-    return WorkerCounts{statistics.leases, statistics.groups, statistics.tokens, statistics.rejected};
+    return WorkerCounts{statistics.leases, statistics.groups, statistics.tokens,
+                        statistics.rejected, statistics.unscored};
   }));
   std::unique_ptr<MetricsServer> metrics_server;
   if (!command.metrics_listen.empty()) {

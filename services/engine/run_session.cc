@@ -41,7 +41,8 @@ absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& fla
   TPO_ASSIGN_OR_RETURN(session->config_, LoadConfig(flags.config, flags.overrides));
   session->spec_ = ToRunSpec(session->config_);
   if (!flags.metrics_listen.empty()) {
-    TPO_ASSIGN_OR_RETURN(session->metrics_server_, MetricsServer::Start(flags.metrics_listen, session->metrics_));
+    TPO_ASSIGN_OR_RETURN(session->metrics_server_,
+                         MetricsServer::Start(flags.metrics_listen, session->metrics_));
   }
   TPO_RETURN_IF_ERROR(session->OpenDirectory());
   TPO_RETURN_IF_ERROR(session->MakeLearner());
@@ -52,14 +53,16 @@ absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& fla
 absl::Status RunSession::OpenDirectory() {
   const std::string path =
       flags_.run_dir.empty() ? DefaultRunDirectory(flags_.config, absl::Now()) : flags_.run_dir;
-  TPO_ASSIGN_OR_RETURN(directory_, RunDirectory::Open(path, flags_.resume ? RunDirectoryMode::kResume
-                                                                          : RunDirectoryMode::kNew));
+  TPO_ASSIGN_OR_RETURN(
+      directory_,
+      RunDirectory::Open(path, flags_.resume ? RunDirectoryMode::kResume : RunDirectoryMode::kNew));
   if (directory_->holds_run()) {
     TPO_ASSIGN_OR_RETURN(const v1::Config saved, LoadConfig(directory_->paths().config, {}));
     TPO_RETURN_IF_ERROR(CheckMayResume(saved, config_));
   }
-  TPO_ASSIGN_OR_RETURN(checkpoints_, CheckpointStore::Open(directory_->paths().checkpoints, FileSystem::Posix(),
-                                                           spec_.learner.checkpoint.keep));
+  TPO_ASSIGN_OR_RETURN(checkpoints_,
+                       CheckpointStore::Open(directory_->paths().checkpoints, FileSystem::Posix(),
+                                             spec_.learner.checkpoint.keep));
   return absl::OkStatus();
 }
 
@@ -72,12 +75,13 @@ absl::Status RunSession::MakeLearner() {
   options.version = std::string(Version());
   options.inspect_every_steps = config_.output().inspect_every_steps();
   options.resume = flags_.resume;
-  TPO_ASSIGN_OR_RETURN(learner_, Learner::Create(std::move(options), source_.get(), &Clock::Monotonic(),
-                                                 &*checkpoints_, &observers_));
+  TPO_ASSIGN_OR_RETURN(learner_, Learner::Create(std::move(options), source_.get(),
+                                                 &Clock::Monotonic(), &*checkpoints_, &observers_));
   if (!learner_->resume_warning().empty()) spdlog::warn("{}", learner_->resume_warning());
   LearnerServiceOptions service;
   service.observer = &rpc_metrics_;
-  learner_service_ = MakeLearnerService(&learner_->api(), &learner_->weights(), learner_.get(), service);
+  learner_service_ =
+      MakeLearnerService(&learner_->api(), &learner_->weights(), learner_.get(), service);
   admin_service_ = MakeAdminService(learner_.get(), &rpc_metrics_);
   return absl::OkStatus();
 }
@@ -95,7 +99,7 @@ absl::Status RunSession::AttachObservers() {
   observers_.AddBorrowed(writers_.get());
   observers_.AddBorrowed(&step_metrics_);
   if (!flags_.quiet) {
-    std::printf("run directory %s\n%s, %s optimizer steps from step %lld\n", directory().c_str(),
+    std::printf("run directory %s\n%s, %s steps from step %lld\n", directory().c_str(),
                 learner_->policy_description().c_str(), std::to_string(spec_.learner.steps).c_str(),
                 static_cast<long long>(learner_->first_step()));
     std::fflush(stdout);
@@ -108,13 +112,15 @@ absl::Status RunSession::Run() {
   RunOutcome outcome;
   outcome.end = EndOf(trained);
   if (!trained.ok()) outcome.message = std::string(trained.status().message());
-  if (outcome.end == RunEnd::kDrained) outcome.message = "stopped before its last step; --resume goes on";
+  if (outcome.end == RunEnd::kDrained)
+    outcome.message = "stopped before its last step; --resume goes on";
   outcome.ledger = learner_->GetStatus().ledger;
   const absl::Status written = writers_->Finish(outcome);
   if (const absl::Status report = WriteReport(directory()); !report.ok()) {
     spdlog::warn("no report.html: {}", std::string(report.message()));
   }
-  TPO_RETURN_IF_ERROR(trained.status());
+  // Whatever its code, it isn't the user's input that was refused.
+  if (!trained.ok()) return absl::InternalError(trained.status().message());
   // Training went on without them, but a run whose files are incomplete hasn't done what was asked.
   return written;
 }

@@ -1,5 +1,6 @@
-// All that a process with a learner in it needs around the learner: config, run directory, checkpoints, observers, metrics.
-// `tpo train` and `tpo learner` differ in what they put next to it.
+// All that a process with a learner in it needs around the learner: config, run directory,
+// checkpoints, observers, metrics. `tpo train` and `tpo learner` differ in what they put next to
+// it.
 #ifndef TPO_SERVICES_ENGINE_RUN_SESSION_H_
 #define TPO_SERVICES_ENGINE_RUN_SESSION_H_
 
@@ -29,8 +30,9 @@ namespace tpo {
 
 class RunSession {
  public:
-  // Reads the config, takes the run directory, makes or resumes the learner. Nothing is written into the directory
-  // before the input was found good. Errors carry the exit status (services/cli/exit_status.h).
+  // Reads the config, takes the run directory, makes or resumes the learner. Nothing is written
+  // into the directory before the input was found good. Errors carry the exit status
+  // (services/cli/exit_status.h).
   static absl::StatusOr<std::unique_ptr<RunSession>> Open(const RunFlags& flags);
 
   Learner& learner() { return *learner_; }

@@ -42,7 +42,9 @@ absl::Status RunStatusCommand(const StatusCommand& command) {
     return absl::OkStatus();
   }
   for (const auto& [name, value] : json.items()) {
-    if (name != "ledger") std::printf("%-15s %s\n", name.c_str(), value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+    if (name != "ledger")
+      std::printf("%-15s %s\n", name.c_str(),
+                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
   }
   std::printf("groups\n");
   for (const auto& [name, value] : json["ledger"].items()) {

@@ -1,5 +1,5 @@
-// `tpo train`: learner, rollout workers and verifier in one process, over in-process channels of the very services that
-// separate processes use.
+// `tpo train`: learner, rollout workers and verifier in one process, over in-process channels of
+// the very services that separate processes use.
 #include <memory>
 #include <string>
 #include <thread>
@@ -30,7 +30,8 @@ constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 class LocalWorkers {
  public:
   // `on_failure` is called, on a worker's thread, when a worker can't go on.
-  LocalWorkers(const RunSpec& spec, GrpcServer* server, bool insecure, std::function<void()> on_failure)
+  LocalWorkers(const RunSpec& spec, GrpcServer* server, bool insecure,
+               std::function<void()> on_failure)
       : on_failure_(std::move(on_failure)) {
     for (int i = 0; i < spec.rollout.workers; ++i) {
       clients_.push_back(std::make_unique<GrpcLearnerClient>(server->InProcessChannel()));
@@ -53,7 +54,6 @@ class LocalWorkers {
   // Ends and joins all workers; the first failure of any.
   absl::Status Join() {
     for (auto& worker : workers_) worker->Stop();
-    for (auto& client : clients_) client->Close();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
     const absl::MutexLock lock(&mutex_);
@@ -92,7 +92,8 @@ absl::Status RunTrain(const TrainCommand& command) {
   TPO_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server, GrpcServer::Start(server_options));
 
   Learner& learner = session->learner();
-  LocalWorkers workers(session->spec(), server.get(), command.run.insecure, [&learner] { learner.Drain(); });
+  LocalWorkers workers(session->spec(), server.get(), command.run.insecure,
+                       [&learner] { learner.Drain(); });
   drain_on_signal.SetDrain([&learner] { learner.Drain(); });
   const absl::Status trained = session->Run();
   const absl::Status rolled_out = workers.Join();
@@ -100,7 +101,8 @@ absl::Status RunTrain(const TrainCommand& command) {
   server->Shutdown(kShutdownGrace);
   if (!rolled_out.ok()) {
     // Whatever its code, it isn't the user's input that was refused.
-    return absl::InternalError(absl::StrCat("a rollout worker failed: ", std::string(rolled_out.message())));
+    return absl::InternalError(
+        absl::StrCat("a rollout worker failed: ", std::string(rolled_out.message())));
   }
   return trained;
 }

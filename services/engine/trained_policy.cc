@@ -41,7 +41,8 @@ void ResolveCheckpointPath(std::string& run, std::optional<int64_t>& step) {
   }
 }
 
-absl::StatusOr<CheckpointData> LoadData(const CheckpointStore& store, std::optional<int64_t> step, const std::string& run) {
+absl::StatusOr<CheckpointData> LoadData(const CheckpointStore& store, std::optional<int64_t> step,
+                                        const std::string& run) {
   if (step.has_value()) {
     TPO_ASSIGN_OR_RETURN(LoadedCheckpoint loaded, store.Load(*step));
     return std::move(loaded.data);
@@ -54,7 +55,8 @@ absl::StatusOr<CheckpointData> LoadData(const CheckpointStore& store, std::optio
 
 }  // namespace
 
-absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run, std::optional<int64_t> step) {
+absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
+                                                std::optional<int64_t> step) {
   TrainedPolicy trained;
   trained.run_dir = run;
   ResolveCheckpointPath(trained.run_dir, step);
@@ -64,13 +66,15 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run, std::opt
   const CheckpointStore store = CheckpointStore::ForReading(paths.checkpoints, FileSystem::Posix());
   TPO_ASSIGN_OR_RETURN(CheckpointData data, LoadData(store, step, trained.run_dir));
   trained.step = data.step;
-  TPO_ASSIGN_OR_RETURN(trained.policy, MakeTransformer(trained.spec.model, {.device = DefaultDevice()}));
+  TPO_ASSIGN_OR_RETURN(trained.policy,
+                       MakeTransformer(trained.spec.model, {.device = DefaultDevice()}));
   TPO_RETURN_IF_ERROR(LoadTensors(data.model, trained.policy->parameters()));
   trained.weights = std::move(data.model);
   return trained;
 }
 
-absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained, int prompts, int samples,
+absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained,
+                                                                 int prompts, int samples,
                                                                  bool greedy) {
   SequencePromptSource source(trained.spec.task, trained.spec.seed);
   TPO_ASSIGN_OR_RETURN(const auto verifier, MakeVerifier(RunInfo(), false));
@@ -88,8 +92,9 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPo
     }
     std::vector<std::vector<Completion>> completions;
     try {
-      TPO_ASSIGN_OR_RETURN(completions, SampleCompletions(sampling, trained.spec.seed, RandomStream::kEvaluation,
-                                                          *trained.policy, trained.step, batch, *decoder));
+      TPO_ASSIGN_OR_RETURN(completions,
+                           SampleCompletions(sampling, trained.spec.seed, RandomStream::kEvaluation,
+                                             *trained.policy, trained.step, batch, *decoder));
     } catch (const std::exception& error) {
       return absl::InternalError(absl::StrCat("sampling failed: ", error.what()));
     }
@@ -99,7 +104,8 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPo
       request.completions = std::move(completions[i]);
       TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, verifier->Verify(request));
       verdicts = SanitizeVerdicts(request, std::move(verdicts));
-      answered.push_back({std::move(request.prompt), std::move(request.completions), std::move(verdicts)});
+      answered.push_back(
+          {std::move(request.prompt), std::move(request.completions), std::move(verdicts)});
     }
   }
   return answered;

@@ -24,9 +24,10 @@ struct TrainedPolicy {
   TensorBundle weights;
 };
 
-// `run` is a run directory, or one checkpoint's directory in it. `step` chooses a checkpoint; unset: the newest that is intact.
-// NOT_FOUND: no such run or checkpoint.
-absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run, std::optional<int64_t> step);
+// `run` is a run directory, or one checkpoint's directory in it. `step` chooses a checkpoint;
+// unset: the newest that is intact. NOT_FOUND: no such run or checkpoint.
+absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
+                                                std::optional<int64_t> step);
 
 // An answered prompt.
 struct AnsweredPrompt {
@@ -35,9 +36,10 @@ struct AnsweredPrompt {
   std::vector<Verdict> verdicts;
 };
 
-// Samples and scores prompts that training never sees: the stream far beyond any run's end. `samples` completions each,
-// or the most likely one.
-absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained, int prompts, int samples,
+// Samples and scores prompts that training never sees: the stream far beyond any run's end.
+// `samples` completions each, or the most likely one.
+absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained,
+                                                                 int prompts, int samples,
                                                                  bool greedy);
 
 }  // namespace tpo

@@ -13,7 +13,8 @@ namespace tpo {
 
 namespace {
 
-absl::StatusOr<std::unique_ptr<VerifierApi>> Connect(const VerifierSpec& spec, bool allow_remote_plaintext) {
+absl::StatusOr<std::unique_ptr<VerifierApi>> Connect(const VerifierSpec& spec,
+                                                     bool allow_remote_plaintext) {
   TPO_ASSIGN_OR_RETURN(auto channel, MakeVerifierChannel({spec.address, allow_remote_plaintext}));
   GrpcVerifierClientOptions options;
   options.deadline = spec.deadline;
@@ -23,7 +24,8 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> Connect(const VerifierSpec& spec, b
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run, bool allow_remote_plaintext) {
+absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
+                                                          bool allow_remote_plaintext) {
   if (run.verifiers.empty()) {
     TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> built_in, VerifierRegistry::BuiltIn());
     return built_in;
@@ -31,7 +33,8 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run, bo
   if (run.verifiers.size() == 1) return Connect(run.verifiers.front(), allow_remote_plaintext);
   auto registry = std::make_unique<VerifierRegistry>();
   for (const VerifierSpec& spec : run.verifiers) {
-    TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> verifier, Connect(spec, allow_remote_plaintext));
+    TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> verifier,
+                         Connect(spec, allow_remote_plaintext));
     TPO_RETURN_IF_ERROR(registry->Add(std::move(verifier)));
   }
   return registry;

@@ -10,10 +10,12 @@
 
 namespace tpo {
 
-// The external verifiers that the run's config names, or the built-in ones when it names none. Several external ones share the tasks as
-// they describe them, so each must be reachable now. INVALID_ARGUMENT: an address that can't be used
+// The external verifiers that the run's config names, or the built-in ones when it names none.
+// Several external ones share the tasks as they describe them, so each must be reachable now.
+// INVALID_ARGUMENT: an address that can't be used
 // (`allow_remote_plaintext`: --insecure); ALREADY_EXISTS: two verifiers for the same task.
-absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run, bool allow_remote_plaintext);
+absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
+                                                          bool allow_remote_plaintext);
 
 }  // namespace tpo
 

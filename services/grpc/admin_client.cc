@@ -10,11 +10,13 @@
 
 namespace tpo {
 
-absl::StatusOr<RunStatus> GetRunStatus(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline) {
+absl::StatusOr<RunStatus> GetRunStatus(const std::shared_ptr<grpc::Channel>& channel,
+                                       absl::Duration deadline) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
   v1::GetStatusResponse response;
-  const grpc::Status status = v1::LearnerService::NewStub(channel)->GetStatus(&context, v1::GetStatusRequest(), &response);
+  const grpc::Status status =
+      v1::LearnerService::NewStub(channel)->GetStatus(&context, v1::GetStatusRequest(), &response);
   TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "GetStatus"));
   return FromProto(response);
 }
@@ -34,7 +36,8 @@ absl::Status RequestDrain(const std::shared_ptr<grpc::Channel>& channel, absl::D
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
   v1::DrainResponse response;
-  return FromGrpcStatus(v1::AdminService::NewStub(channel)->Drain(&context, v1::DrainRequest(), &response), "Drain");
+  return FromGrpcStatus(
+      v1::AdminService::NewStub(channel)->Drain(&context, v1::DrainRequest(), &response), "Drain");
 }
 
 }  // namespace tpo

@@ -24,7 +24,8 @@ absl::StatusOr<RunStatus> GetRunStatus(const std::shared_ptr<grpc::Channel>& cha
 absl::StatusOr<CheckpointInfo> RequestCheckpoint(const std::shared_ptr<grpc::Channel>& channel,
                                                  absl::Duration deadline = absl::Minutes(10));
 
-absl::Status RequestDrain(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline = absl::Seconds(10));
+absl::Status RequestDrain(const std::shared_ptr<grpc::Channel>& channel,
+                          absl::Duration deadline = absl::Seconds(10));
 
 }  // namespace tpo
 

@@ -10,21 +10,25 @@
 namespace tpo {
 namespace {
 
-using Methods =
-    v1::AdminService::WithCallbackMethod_Checkpoint<v1::AdminService::WithCallbackMethod_Drain<v1::AdminService::Service>>;
+using Methods = v1::AdminService::WithCallbackMethod_Checkpoint<
+    v1::AdminService::WithCallbackMethod_Drain<v1::AdminService::Service>>;
 
 // Operators who wait for a checkpoint at the same time.
 constexpr size_t kMaxWaiting = 8;
 
 class AdminHandler : public Methods {
  public:
-  AdminHandler(AdminApi* admin, RpcObserver* observer) : admin_(admin), observer_(observer) {}
+  AdminHandler(AdminApi* admin, RpcObserver* observer)
+      : admin_(admin), calls_{.observer = observer, .active = {}} {}
 
-  grpc::ServerUnaryReactor* Checkpoint(grpc::CallbackServerContext* context, const v1::CheckpointRequest*,
+  bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }
+
+  grpc::ServerUnaryReactor* Checkpoint(grpc::CallbackServerContext* context,
+                                       const v1::CheckpointRequest*,
                                        v1::CheckpointResponse* response) override {
-    CallRecord record(observer_, "Checkpoint");
+    const CallRecord record(&calls_, "Checkpoint");
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const bool accepted = executor_.TryRun([this, record, reactor, response]() mutable {
+    const bool accepted = executor_.TryRun([this, record, reactor, response] {
       const absl::StatusOr<CheckpointInfo> info = admin_->Checkpoint();
       if (info.ok()) {
         response->set_path(info->path);
@@ -32,13 +36,15 @@ class AdminHandler : public Methods {
       }
       reactor->Finish(record.End(info.status()));
     });
-    if (!accepted) reactor->Finish(record.End(absl::ResourceExhaustedError("too many checkpoints are being waited for")));
+    if (!accepted)
+      reactor->Finish(
+          record.End(absl::ResourceExhaustedError("too many checkpoints are being waited for")));
     return reactor;
   }
 
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const v1::DrainRequest*,
                                   v1::DrainResponse*) override {
-    return Answer(context, observer_, "Drain", [this]() -> absl::Status {
+    return Answer(context, &calls_, "Drain", [this]() -> absl::Status {
       admin_->Drain();
       return absl::OkStatus();
     });
@@ -46,7 +52,7 @@ class AdminHandler : public Methods {
 
  private:
   AdminApi* const admin_;
-  RpcObserver* const observer_;
+  CallBook calls_;
   BoundedExecutor executor_{1, kMaxWaiting};
 };
 
@@ -56,6 +62,7 @@ class AdminRpcService : public RpcService {
 
   std::string name() const override { return v1::AdminService::service_full_name(); }
   grpc::Service* handler() override { return &handler_; }
+  bool WaitUntilIdle(absl::Duration timeout) override { return handler_.WaitUntilIdle(timeout); }
 
  private:
   AdminHandler handler_;

@@ -1,5 +1,5 @@
-// How long to wait before trying again: exponential, capped, and jittered so that many clients of one server that
-// restarted don't come back at the same moment.
+// How long to wait before trying again: exponential, capped, and jittered so that many clients of
+// one server that restarted don't come back at the same moment.
 #ifndef TPO_SERVICES_GRPC_BACKOFF_H_
 #define TPO_SERVICES_GRPC_BACKOFF_H_
 
@@ -13,7 +13,8 @@ namespace tpo {
 // Not thread-safe.
 class Backoff {
  public:
-  Backoff(absl::Duration initial, absl::Duration maximum) : initial_(initial), maximum_(maximum), next_(initial) {}
+  Backoff(absl::Duration initial, absl::Duration maximum)
+      : initial_(initial), maximum_(maximum), next_(initial) {}
 
   // Between half of the current pause and all of it; doubles the pause for the next time.
   absl::Duration Next() {

@@ -4,7 +4,8 @@
 
 namespace tpo {
 
-BoundedExecutor::BoundedExecutor(int threads, size_t queue_capacity) : queue_capacity_(queue_capacity) {
+BoundedExecutor::BoundedExecutor(int threads, size_t queue_capacity)
+    : queue_capacity_(queue_capacity) {
   threads_.reserve(threads);
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }

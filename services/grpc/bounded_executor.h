@@ -1,5 +1,5 @@
-// A fixed number of threads and a bounded queue in front of them, for work that may block and therefore has no place
-// on gRPC's own threads.
+// A fixed number of threads and a bounded queue in front of them, for work that may block and
+// therefore has no place on gRPC's own threads.
 #ifndef TPO_SERVICES_GRPC_BOUNDED_EXECUTOR_H_
 #define TPO_SERVICES_GRPC_BOUNDED_EXECUTOR_H_
 

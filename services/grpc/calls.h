@@ -1,4 +1,5 @@
-// The calls that a client has open, so that closing the client ends them. For clients' sources; needs gRPC.
+// The calls that a client has open, so that closing the client ends them. For clients' sources;
+// needs gRPC.
 #ifndef TPO_SERVICES_GRPC_CALLS_H_
 #define TPO_SERVICES_GRPC_CALLS_H_
 

@@ -10,7 +10,8 @@
 namespace tpo {
 namespace {
 
-// Retried: what the protocol calls idempotent. LeasePrompts isn't: an answer that got lost is a lease lost.
+// Retried: what the protocol calls idempotent. LeasePrompts isn't: an answer that got lost is a
+// lease lost.
 constexpr char kLearnerServiceConfig[] = R"({
   "methodConfig": [{
     "name": [
@@ -27,8 +28,9 @@ constexpr char kLearnerServiceConfig[] = R"({
   }]
 })";
 
-// Health checks need a balancing policy that asks for them, which pick_first doesn't. The empty service name is the whole
-// server's health, which every implementation of the health service reports.
+// Health checks need a balancing policy that asks for them, which pick_first doesn't. The empty
+// service name is the whole server's health, which every implementation of the health service
+// reports.
 constexpr char kVerifierServiceConfig[] = R"({
   "loadBalancingConfig": [{"round_robin": {}}],
   "healthCheckConfig": {"serviceName": ""},
@@ -44,18 +46,21 @@ constexpr char kVerifierServiceConfig[] = R"({
   }]
 })";
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions& options, const char* service_config) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions& options,
+                                                           const char* service_config) {
   TPO_RETURN_IF_ERROR(CheckAddress(options.address, PortZero::kRefused));
   if (!IsLoopback(options.address) && !options.allow_remote_plaintext) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", options.address,
-                                                   "\" isn't a loopback address, and the connection would be plaintext; "
-                                                   "pass --insecure where the network is trusted"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", options.address,
+                     "\" isn't a loopback address, and the connection would be plaintext; "
+                     "pass --insecure where the network is trusted"));
   }
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(service_config);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  // A request is retried only while it is in this buffer; the default of 256 KiB silently excludes large groups.
+  // A request is retried only while it is in this buffer; the default of 256 KiB silently excludes
+  // large groups.
   arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kMaxMessageBytes);
   // Within what the server permits (server.cc), else it would end the connection.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);

@@ -14,7 +14,8 @@ class Channel;
 
 namespace tpo {
 
-// Largest message that any service or client here takes: a group of 64 completions of 128 Ki tokens fits.
+// Largest message that any service or client here takes: a group of 64 completions of 128 Ki tokens
+// fits.
 inline constexpr int kMaxMessageBytes = 128 << 20;
 
 struct ChannelOptions {
@@ -23,12 +24,14 @@ struct ChannelOptions {
   bool allow_remote_plaintext = false;
 };
 
-// INVALID_ARGUMENT: the address is malformed, or remote without being allowed. Connects when it is first used, and again
-// after every loss, with growing pauses of at most 5 s. A dead peer is noticed within 30 s while a call is open.
+// INVALID_ARGUMENT: the address is malformed, or remote without being allowed. Connects when it is
+// first used, and again after every loss, with growing pauses of at most 5 s. A dead peer is
+// noticed within 30 s while a call is open.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeLearnerChannel(const ChannelOptions& options);
 
-// The same; besides, calls wait while the verifier's health isn't SERVING, and calls that ended with UNAVAILABLE or
-// RESOURCE_EXHAUSTED are tried up to four times: Verify and Describe may come again.
+// The same; besides, calls wait while the verifier's health isn't SERVING, and calls that ended
+// with UNAVAILABLE or RESOURCE_EXHAUSTED are tried up to four times: Verify and Describe may come
+// again.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeVerifierChannel(const ChannelOptions& options);
 
 }  // namespace tpo

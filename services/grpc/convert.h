@@ -1,10 +1,11 @@
 // Core types to wire messages and back. The only code that knows both.
 //
-// ToProto writes a message that is empty so far; text that isn't valid UTF-8 is repaired. FromProto takes what somebody else has sent and checks every
-// value by itself: enums are known and specified, numbers finite, ids and sizes not negative, lists that describe the same
-// tokens equally long. INVALID_ARGUMENT names the field, e.g. "completions[3].behavior_log_probs[17]: not a
-// finite number". Whether a group fits its run (versions, counts, vocabulary) is the learner's to check
-// (learner/admission.h), and verdicts are made safe by SanitizeVerdicts.
+// ToProto writes a message that is empty so far; text that isn't valid UTF-8 is repaired. FromProto
+// takes what somebody else has sent and checks every value by itself: enums are known and
+// specified, numbers finite, ids and sizes not negative, lists that describe the same tokens
+// equally long. INVALID_ARGUMENT names the field, e.g. "completions[3].behavior_log_probs[17]: not
+// a finite number". Whether a group fits its run (versions, counts, vocabulary) is the learner's to
+// check (learner/admission.h), and verdicts are made safe by SanitizeVerdicts.
 //
 // Thread-safe: pure functions.
 #ifndef TPO_SERVICES_GRPC_CONVERT_H_
@@ -88,7 +89,8 @@ absl::StatusOr<WeightManifest> FromProto(const v1::WeightManifest& proto);
 
 VerifierDescription FromProto(const v1::DescribeResponse& proto);
 
-// The verdict as it was sent, lies included; an unknown kind becomes kUnspecified. Only for SanitizeVerdicts.
+// The verdict as it was sent, lies included; an unknown kind becomes kUnspecified. Only for
+// SanitizeVerdicts.
 Verdict UncheckedFromProto(const v1::Verdict& proto);
 
 }  // namespace tpo

@@ -33,8 +33,8 @@ inline absl::Status CheckNotNegative(int64_t value, const char* field) {
 // `last` is the enum's highest number; all below are in use.
 inline absl::Status CheckEnum(int value, int last, const char* field) {
   if (value > 0 && value <= last) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, value == 0 ? std::string(": unspecified") : absl::StrCat(": unknown value ", value)));
+  return absl::InvalidArgumentError(absl::StrCat(
+      field, value == 0 ? std::string(": unspecified") : absl::StrCat(": unknown value ", value)));
 }
 
 // Converts a repeated field of messages; an error says which element.

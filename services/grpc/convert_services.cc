@@ -25,7 +25,8 @@ static_assert(static_cast<int>(TensorType::kBfloat16) == v1::TENSOR_TYPE_BFLOAT1
 static_assert(static_cast<int>(TensorType::kFloat16) == v1::TENSOR_TYPE_FLOAT16);
 static_assert(static_cast<int>(TensorType::kInt64) == v1::TENSOR_TYPE_INT64);
 
-absl::StatusOr<absl::Duration> PositiveFromProto(const google::protobuf::Duration& proto, const char* field) {
+absl::StatusOr<absl::Duration> PositiveFromProto(const google::protobuf::Duration& proto,
+                                                 const char* field) {
   absl::StatusOr<absl::Duration> duration = FromProto(proto);
   if (!duration.ok() || *duration <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(absl::StrCat(field, ": not a positive duration"));
@@ -64,7 +65,8 @@ absl::StatusOr<SamplingSpec> FromProto(const v1::SamplingSpec& proto) {
 
 absl::StatusOr<VerifierSpec> FromProto(const v1::VerifierSpec& proto) {
   if (proto.address().empty()) return absl::InvalidArgumentError("address: empty");
-  TPO_ASSIGN_OR_RETURN(const absl::Duration deadline, PositiveFromProto(proto.deadline(), "deadline"));
+  TPO_ASSIGN_OR_RETURN(const absl::Duration deadline,
+                       PositiveFromProto(proto.deadline(), "deadline"));
   return VerifierSpec{.address = proto.address(), .deadline = deadline};
 }
 
@@ -132,7 +134,8 @@ absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto) {
 
 void ToProto(const LeaseResult& result, v1::LeasePromptsResponse* proto) {
   if (const NoLease* none = std::get_if<NoLease>(&result)) {
-    proto->set_no_lease(none->finished ? v1::NO_LEASE_REASON_FINISHED : v1::NO_LEASE_REASON_ALL_LEASED);
+    proto->set_no_lease(none->finished ? v1::NO_LEASE_REASON_FINISHED
+                                       : v1::NO_LEASE_REASON_ALL_LEASED);
     ToProto(none->retry_after, proto->mutable_retry_after());
     return;
   }
@@ -219,7 +222,8 @@ absl::StatusOr<RunStatus> FromProto(const v1::GetStatusResponse& proto) {
 void ToProto(const VerifyRequest& request, v1::VerifyRequest* proto) {
   ToProto(request.prompt, proto->mutable_prompt());
   proto->mutable_completions()->Reserve(static_cast<int>(request.completions.size()));
-  for (const Completion& completion : request.completions) ToProto(completion, proto->add_completions());
+  for (const Completion& completion : request.completions)
+    ToProto(completion, proto->add_completions());
   proto->set_want_token_rewards(request.want_token_rewards);
   proto->set_weight_version(request.weight_version);
   proto->set_idempotency_key(request.idempotency_key);
@@ -231,8 +235,10 @@ absl::StatusOr<VerifyRequest> FromProto(const v1::VerifyRequest& proto) {
   absl::StatusOr<Prompt> prompt = FromProto(proto.prompt());
   if (!prompt.ok()) return InField("prompt", prompt.status());
   request.prompt = *std::move(prompt);
-  if (proto.completions().empty()) return absl::InvalidArgumentError("completions: empty; send at least one");
-  TPO_ASSIGN_OR_RETURN(request.completions, AllFromProto<Completion>(proto.completions(), "completions"));
+  if (proto.completions().empty())
+    return absl::InvalidArgumentError("completions: empty; send at least one");
+  TPO_ASSIGN_OR_RETURN(request.completions,
+                       AllFromProto<Completion>(proto.completions(), "completions"));
   request.want_token_rewards = proto.want_token_rewards();
   TPO_RETURN_IF_ERROR(CheckNotNegative(proto.weight_version(), "weight_version"));
   request.weight_version = proto.weight_version();

@@ -47,7 +47,8 @@ template <typename Repeated>
 absl::Status CheckTokens(const Repeated& tokens, const char* field) {
   for (int i = 0; i < tokens.size(); ++i) {
     if (tokens.Get(i) < 0) {
-      return absl::InvalidArgumentError(absl::StrCat(field, "[", i, "]: negative token id ", tokens.Get(i)));
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, "[", i, "]: negative token id ", tokens.Get(i)));
     }
   }
   return absl::OkStatus();
@@ -57,14 +58,17 @@ absl::Status CheckVersionSpans(const v1::Completion& proto) {
   for (int i = 0; i < proto.weight_versions_size(); ++i) {
     const v1::WeightVersionSpan& span = proto.weight_versions(i);
     if (span.weight_version() < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("weight_versions[", i, "].weight_version: negative"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("weight_versions[", i, "].weight_version: negative"));
     }
-    const bool in_order = i == 0 ? span.first_token() == 0
-                                 : span.first_token() > proto.weight_versions(i - 1).first_token() &&
-                                       span.first_token() < static_cast<uint32_t>(proto.tokens_size());
+    const bool in_order = i == 0
+                              ? span.first_token() == 0
+                              : span.first_token() > proto.weight_versions(i - 1).first_token() &&
+                                    span.first_token() < static_cast<uint32_t>(proto.tokens_size());
     if (!in_order) {
-      return absl::InvalidArgumentError(absl::StrCat("weight_versions[", i, "].first_token: ", span.first_token(),
-                                                     "; must start at 0, ascend, and lie within the tokens"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("weight_versions[", i, "].first_token: ", span.first_token(),
+                       "; must start at 0, ascend, and lie within the tokens"));
     }
   }
   return absl::OkStatus();
@@ -75,12 +79,13 @@ absl::Status CheckCandidates(const v1::Completion& proto) {
   TPO_RETURN_IF_ERROR(CheckAllFinite(proto.candidate_log_probs(), "candidate_log_probs"));
   const int count = proto.candidate_tokens_size();
   if (proto.candidate_log_probs_size() != count) {
-    return absl::InvalidArgumentError(absl::StrCat("candidate_log_probs: ", proto.candidate_log_probs_size(),
-                                                   " values for ", count, " candidate_tokens"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("candidate_log_probs: ", proto.candidate_log_probs_size(), " values for ",
+                     count, " candidate_tokens"));
   }
   if (count != 0 && (proto.tokens_size() == 0 || count % proto.tokens_size() != 0)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("candidate_tokens: ", count, " is no multiple of the ", proto.tokens_size(), " tokens"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "candidate_tokens: ", count, " is no multiple of the ", proto.tokens_size(), " tokens"));
   }
   return absl::OkStatus();
 }
@@ -88,9 +93,11 @@ absl::Status CheckCandidates(const v1::Completion& proto) {
 absl::Status CheckCompletion(const v1::Completion& proto) {
   TPO_RETURN_IF_ERROR(CheckTokens(proto.tokens(), "tokens"));
   TPO_RETURN_IF_ERROR(CheckAllFinite(proto.behavior_log_probs(), "behavior_log_probs"));
-  if (proto.behavior_log_probs_size() != 0 && proto.behavior_log_probs_size() != proto.tokens_size()) {
-    return absl::InvalidArgumentError(absl::StrCat("behavior_log_probs: ", proto.behavior_log_probs_size(),
-                                                   " values for ", proto.tokens_size(), " tokens"));
+  if (proto.behavior_log_probs_size() != 0 &&
+      proto.behavior_log_probs_size() != proto.tokens_size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("behavior_log_probs: ", proto.behavior_log_probs_size(), " values for ",
+                     proto.tokens_size(), " tokens"));
   }
   TPO_RETURN_IF_ERROR(CheckEnum(proto.finish_reason(), v1::FinishReason_MAX, "finish_reason"));
   TPO_RETURN_IF_ERROR(CheckVersionSpans(proto));
@@ -107,9 +114,10 @@ void ToProto(absl::Duration duration, google::protobuf::Duration* proto) {
 
 absl::StatusOr<absl::Duration> FromProto(const google::protobuf::Duration& proto) {
   constexpr int64_t kMaxSeconds = 315'576'000'000;  // of google.protobuf.Duration: 10,000 years
-  const bool same_sign = proto.seconds() == 0 || proto.nanos() == 0 || (proto.seconds() > 0) == (proto.nanos() > 0);
-  if (proto.seconds() < -kMaxSeconds || proto.seconds() > kMaxSeconds || proto.nanos() <= -1'000'000'000 ||
-      proto.nanos() >= 1'000'000'000 || !same_sign) {
+  const bool same_sign =
+      proto.seconds() == 0 || proto.nanos() == 0 || (proto.seconds() > 0) == (proto.nanos() > 0);
+  if (proto.seconds() < -kMaxSeconds || proto.seconds() > kMaxSeconds ||
+      proto.nanos() <= -1'000'000'000 || proto.nanos() >= 1'000'000'000 || !same_sign) {
     return absl::InvalidArgumentError("not a valid duration");
   }
   return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
@@ -122,7 +130,8 @@ void ToProto(const Prompt& prompt, v1::Prompt* proto) {
   Assign(prompt.tokens, proto->mutable_tokens());
   proto->set_reference_answer(ValidUtf8(prompt.reference_answer));
   Assign(prompt.reference_tokens, proto->mutable_reference_tokens());
-  for (const auto& [name, value] : prompt.metadata) (*proto->mutable_metadata())[ValidUtf8(name)] = ValidUtf8(value);
+  for (const auto& [name, value] : prompt.metadata)
+    (*proto->mutable_metadata())[ValidUtf8(name)] = ValidUtf8(value);
 }
 
 absl::StatusOr<Prompt> FromProto(const v1::Prompt& proto) {
@@ -172,14 +181,16 @@ absl::StatusOr<Completion> FromProto(const v1::Completion& proto) {
 void ToProto(const Verdict& verdict, v1::Verdict* proto) {
   proto->set_kind(static_cast<v1::VerdictKind>(verdict.kind));
   proto->set_score(verdict.score);
-  for (const auto& [name, value] : verdict.components) (*proto->mutable_components())[ValidUtf8(name)] = value;
+  for (const auto& [name, value] : verdict.components)
+    (*proto->mutable_components())[ValidUtf8(name)] = value;
   proto->set_reason(ValidUtf8(verdict.reason));
   Assign(verdict.token_rewards, proto->mutable_token_rewards());
 }
 
 Verdict UncheckedFromProto(const v1::Verdict& proto) {
   Verdict verdict;
-  verdict.kind = v1::VerdictKind_IsValid(proto.kind()) ? static_cast<VerdictKind>(proto.kind()) : VerdictKind::kUnspecified;
+  verdict.kind = v1::VerdictKind_IsValid(proto.kind()) ? static_cast<VerdictKind>(proto.kind())
+                                                       : VerdictKind::kUnspecified;
   verdict.score = proto.score();
   verdict.components.insert(proto.components().begin(), proto.components().end());
   verdict.reason = proto.reason();
@@ -200,7 +211,8 @@ absl::StatusOr<Verdict> FromProto(const v1::Verdict& proto) {
 void ToProto(const Group& group, v1::Group* proto) {
   proto->set_lease_id(group.lease_id);
   proto->set_prompt_id(group.prompt_id);
-  for (const Completion& completion : group.completions) ToProto(completion, proto->add_completions());
+  for (const Completion& completion : group.completions)
+    ToProto(completion, proto->add_completions());
   for (const Verdict& verdict : group.verdicts) ToProto(verdict, proto->add_verdicts());
 }
 
@@ -208,7 +220,8 @@ absl::StatusOr<Group> FromProto(const v1::Group& proto) {
   Group group;
   group.lease_id = proto.lease_id();
   group.prompt_id = proto.prompt_id();
-  TPO_ASSIGN_OR_RETURN(group.completions, AllFromProto<Completion>(proto.completions(), "completions"));
+  TPO_ASSIGN_OR_RETURN(group.completions,
+                       AllFromProto<Completion>(proto.completions(), "completions"));
   TPO_ASSIGN_OR_RETURN(group.verdicts, AllFromProto<Verdict>(proto.verdicts(), "verdicts"));
   return group;
 }

@@ -16,12 +16,15 @@
 namespace tpo {
 namespace {
 
-// One SubmitGroups call. Writes don't wait for the acks of what was written before, so that the network's latency is
-// paid once and not per group; the learner's pace reaches here as writes that take longer.
-class SubmitCall : public grpc::ClientBidiReactor<v1::SubmitGroupsRequest, v1::SubmitGroupsResponse> {
+// One SubmitGroups call. Writes don't wait for the acks of what was written before, so that the
+// network's latency is paid once and not per group; the learner's pace reaches here as writes that
+// take longer.
+class SubmitCall
+    : public grpc::ClientBidiReactor<v1::SubmitGroupsRequest, v1::SubmitGroupsResponse> {
  public:
   // The arguments outlive the call.
-  SubmitCall(const std::string& worker_id, const std::vector<Group>& groups, grpc::ClientContext* context)
+  SubmitCall(const std::string& worker_id, const std::vector<Group>& groups,
+             grpc::ClientContext* context)
       : worker_id_(worker_id), groups_(groups), context_(context) {
     results_.reserve(groups.size());
   }
@@ -36,8 +39,9 @@ class SubmitCall : public grpc::ClientBidiReactor<v1::SubmitGroupsRequest, v1::S
     TPO_RETURN_IF_ERROR(fault_);
     TPO_RETURN_IF_ERROR(FromGrpcStatus(status_, "SubmitGroups"));
     if (results_.size() != groups_.size()) {
-      return absl::UnavailableError(absl::StrCat("SubmitGroups: the learner ended the stream after ", results_.size(),
-                                                 " of ", groups_.size(), " groups; submit them again"));
+      return absl::UnavailableError(
+          absl::StrCat("SubmitGroups: the learner ended the stream after ", results_.size(), " of ",
+                       groups_.size(), " groups; submit them again"));
     }
     return std::move(results_);
   }
@@ -67,12 +71,13 @@ class SubmitCall : public grpc::ClientBidiReactor<v1::SubmitGroupsRequest, v1::S
 
   absl::Status TakeAck() {
     TPO_ASSIGN_OR_RETURN(SubmitResult result, FromProto(response_));
-    if (results_.size() == groups_.size()) return absl::InternalError("SubmitGroups: more answers than groups");
+    if (results_.size() == groups_.size())
+      return absl::InternalError("SubmitGroups: more answers than groups");
     const Group& group = groups_[results_.size()];
     if (result.lease_id != group.lease_id || result.prompt_id != group.prompt_id) {
-      return absl::InternalError(absl::StrCat("SubmitGroups: the answer to lease ", group.lease_id, ", prompt ",
-                                              group.prompt_id, " is for lease ", result.lease_id, ", prompt ",
-                                              result.prompt_id));
+      return absl::InternalError(absl::StrCat("SubmitGroups: the answer to lease ", group.lease_id,
+                                              ", prompt ", group.prompt_id, " is for lease ",
+                                              result.lease_id, ", prompt ", result.prompt_id));
     }
     results_.push_back(std::move(result));
     return absl::OkStatus();
@@ -98,7 +103,9 @@ class SubmitCall : public grpc::ClientBidiReactor<v1::SubmitGroupsRequest, v1::S
 
 struct GrpcLearnerClient::Impl {
   Impl(std::shared_ptr<grpc::Channel> channel, const GrpcLearnerClientOptions& client_options)
-      : options(client_options), stub(v1::LearnerService::NewStub(channel)), watcher(std::move(channel)) {}
+      : options(client_options),
+        stub(v1::LearnerService::NewStub(channel)),
+        watcher(std::move(channel)) {}
 
   const GrpcLearnerClientOptions options;
   Calls calls;
@@ -141,17 +148,16 @@ absl::StatusOr<LeaseResult> GrpcLearnerClient::LeasePrompts(const std::string& w
   return FromProto(response);
 }
 
-absl::StatusOr<std::vector<SubmitResult>> GrpcLearnerClient::SubmitGroups(const std::string& worker_id,
-                                                                          const std::vector<Group>& groups) {
+absl::StatusOr<std::vector<SubmitResult>> GrpcLearnerClient::SubmitGroups(
+    const std::string& worker_id, const std::vector<Group>& groups) {
   if (groups.empty()) return std::vector<SubmitResult>();
   Call call(&impl_->calls, impl_->options.submit_deadline);
   call.context()->set_wait_for_ready(true);
   return SubmitCall(worker_id, groups, call.context()).Run(impl_->stub.get());
 }
 
-absl::StatusOr<std::shared_ptr<const WeightSnapshot>> GrpcLearnerClient::WaitForWeights(const std::string& worker_id,
-                                                                                        WeightVersion newer_than,
-                                                                                        absl::Duration timeout) {
+absl::StatusOr<std::shared_ptr<const WeightSnapshot>> GrpcLearnerClient::WaitForWeights(
+    const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) {
   return impl_->watcher.WaitForNewer(worker_id, newer_than, timeout);
 }
 

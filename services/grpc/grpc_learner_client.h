@@ -1,12 +1,13 @@
 // The learner over a channel: what rollout workers use, over the network or within one process.
 //
-// Every call has a deadline and waits that long for a learner that can't be reached, so that a learner that restarts is
-// no error of its workers. Errors carry the learner's code, or UNAVAILABLE or DEADLINE_EXCEEDED when it couldn't be
-// reached, or CANCELLED after Close.
+// Every call has a deadline and waits that long for a learner that can't be reached, so that a
+// learner that restarts is no error of its workers. Errors carry the learner's code, or UNAVAILABLE
+// or DEADLINE_EXCEEDED when it couldn't be reached, or CANCELLED after Close.
 //
-// Weights come on one stream that a thread of this object reads (services/grpc/weight_watcher.h), started by the first
-// WaitForWeights. All workers that share the client share the stream. Register forgets the weights held, because a learner
-// that restarted may have gone back to its checkpoint: after a second Register, wait with newer_than -1.
+// Weights come on one stream that a thread of this object reads (services/grpc/weight_watcher.h),
+// started by the first WaitForWeights. All workers that share the client share the stream. Register
+// forgets the weights held, because a learner that restarted may have gone back to its checkpoint:
+// after a second Register, wait with newer_than -1.
 #ifndef TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
 #define TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
 
@@ -35,7 +36,8 @@ class GrpcLearnerClient : public LearnerApi {
  public:
   using Options = GrpcLearnerClientOptions;
 
-  explicit GrpcLearnerClient(std::shared_ptr<grpc::Channel> channel, const Options& options = Options());
+  explicit GrpcLearnerClient(std::shared_ptr<grpc::Channel> channel,
+                             const Options& options = Options());
   // Close, and joins. REQUIRES: no other call is in progress.
   ~GrpcLearnerClient() override;
 
@@ -43,12 +45,11 @@ class GrpcLearnerClient : public LearnerApi {
   absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) override;
   absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(const std::string& worker_id,
                                                          const std::vector<Group>& groups) override;
-  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string& worker_id,
-                                                                       WeightVersion newer_than,
-                                                                       absl::Duration timeout) override;
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(
+      const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) override;
 
   // Ends all calls in progress, and those to come, with CANCELLED. Idempotent.
-  void Close();
+  void Close() override;
 
  private:
   struct Impl;

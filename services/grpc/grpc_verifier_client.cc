@@ -1,12 +1,16 @@
 #include "services/grpc/grpc_verifier_client.h"
 
+#include <numeric>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
+#include "services/grpc/backoff.h"
 #include "services/grpc/calls.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/status.h"
@@ -18,21 +22,26 @@ namespace {
 using VerifyResult = absl::StatusOr<std::vector<Verdict>>;
 
 // What the worker gets for what the verifier said.
-VerifyResult ToVerdicts(const VerifyRequest& request, const absl::Status& status, const v1::VerifyResponse& response) {
+VerifyResult ToVerdicts(const VerifyRequest& request, const absl::Status& status,
+                        const v1::VerifyResponse& response) {
   if (absl::IsInvalidArgument(status) || absl::IsCancelled(status)) return status;
   if (!status.ok()) {
-    const VerdictKind kind = absl::IsDeadlineExceeded(status) ? VerdictKind::kTimedOut : VerdictKind::kFailed;
-    return std::vector<Verdict>(request.completions.size(), Verdict::Unscored(kind, status.ToString()));
+    const VerdictKind kind =
+        absl::IsDeadlineExceeded(status) ? VerdictKind::kTimedOut : VerdictKind::kFailed;
+    return std::vector<Verdict>(request.completions.size(),
+                                Verdict::Unscored(kind, status.ToString()));
   }
   std::vector<Verdict> verdicts;
   verdicts.reserve(static_cast<size_t>(response.verdicts_size()));
-  for (const v1::Verdict& verdict : response.verdicts()) verdicts.push_back(UncheckedFromProto(verdict));
+  for (const v1::Verdict& verdict : response.verdicts())
+    verdicts.push_back(UncheckedFromProto(verdict));
   return SanitizeVerdicts(request, std::move(verdicts));
 }
 
 // One call with everything that has to live as long as it does.
 struct PendingVerify {
-  PendingVerify(Calls* calls, absl::Duration deadline, const VerifyRequest& request) : call(calls, deadline) {
+  PendingVerify(Calls* calls, absl::Duration deadline, const VerifyRequest& request)
+      : call(calls, deadline) {
     call.context()->set_wait_for_ready(true);
     ToProto(request, &proto);
   }
@@ -48,7 +57,8 @@ class InFlight {
   explicit InFlight(int limit) : limit_(limit) {}
   void Enter() {
     absl::MutexLock lock(&mutex_);
-    const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return count_ < limit_; };
+    const auto has_room = [this]()
+                              ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return count_ < limit_; };
     mutex_.Await(absl::Condition(&has_room));
     ++count_;
   }
@@ -68,6 +78,9 @@ class InFlight {
   int count_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
+constexpr absl::Duration kFirstOverloadPause = absl::Milliseconds(10);
+constexpr absl::Duration kLongestOverloadPause = absl::Milliseconds(500);
+
 }  // namespace
 
 struct GrpcVerifierClient::Impl {
@@ -77,7 +90,8 @@ struct GrpcVerifierClient::Impl {
   Calls calls;
 };
 
-GrpcVerifierClient::GrpcVerifierClient(std::shared_ptr<grpc::Channel> channel, const Options& options)
+GrpcVerifierClient::GrpcVerifierClient(std::shared_ptr<grpc::Channel> channel,
+                                       const Options& options)
     : impl_(new Impl{.options = options,
                      .verify_name = absl::StrCat("Verify at ", options.name),
                      .stub = v1::VerifierService::NewStub(channel),
@@ -89,33 +103,60 @@ void GrpcVerifierClient::Close() { impl_->calls.Close(); }
 
 absl::StatusOr<std::vector<Verdict>> GrpcVerifierClient::Verify(const VerifyRequest& request) {
   PendingVerify pending(&impl_->calls, impl_->options.deadline, request);
-  const grpc::Status status = impl_->stub->Verify(pending.call.context(), pending.proto, &pending.response);
+  const grpc::Status status =
+      impl_->stub->Verify(pending.call.context(), pending.proto, &pending.response);
   return ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), pending.response);
 }
 
-std::vector<VerifyResult> GrpcVerifierClient::VerifyAll(const std::vector<VerifyRequest>& requests) {
+std::vector<VerifyResult> GrpcVerifierClient::VerifyAll(
+    const std::vector<VerifyRequest>& requests) {
   std::vector<VerifyResult> results(requests.size());
+  std::vector<size_t> left(requests.size());
+  std::iota(left.begin(), left.end(), size_t{0});
+  const absl::Time deadline = absl::Now() + impl_->options.deadline;
+  Backoff backoff(kFirstOverloadPause, kLongestOverloadPause);
+  while (true) {
+    left = VerifyOnce(requests, left, results);
+    if (left.empty() || absl::Now() >= deadline) return results;
+    // An overloaded verifier slows its callers down; it doesn't cost them groups.
+    absl::SleepFor(backoff.Next());
+  }
+}
+
+std::vector<size_t> GrpcVerifierClient::VerifyOnce(const std::vector<VerifyRequest>& requests,
+                                                   const std::vector<size_t>& which,
+                                                   std::vector<VerifyResult>& results) {
+  std::vector<grpc::StatusCode> codes(which.size());
   InFlight in_flight(impl_->options.max_in_flight);
-  for (size_t i = 0; i < requests.size(); ++i) {
+  for (size_t i = 0; i < which.size(); ++i) {
     in_flight.Enter();
-    auto* pending = new PendingVerify(&impl_->calls, impl_->options.deadline, requests[i]);
+    const VerifyRequest& request = requests[which[i]];
+    auto* pending = new PendingVerify(&impl_->calls, impl_->options.deadline, request);
     impl_->stub->async()->Verify(
         pending->call.context(), &pending->proto, &pending->response,
-        [this, pending, &in_flight, &request = requests[i], &result = results[i]](const grpc::Status& status) {
-          result = ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), pending->response);
+        [this, pending, &in_flight, &request, &code = codes[i],
+         &result = results[which[i]]](const grpc::Status& status) {
+          code = status.error_code();
+          result =
+              ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), pending->response);
           delete pending;
           in_flight.Leave();
         });
   }
   in_flight.WaitUntilNone();
-  return results;
+  std::vector<size_t> overloaded;
+  for (size_t i = 0; i < which.size(); ++i) {
+    if (codes[i] == grpc::StatusCode::RESOURCE_EXHAUSTED) overloaded.push_back(which[i]);
+  }
+  return overloaded;
 }
 
 absl::StatusOr<VerifierDescription> GrpcVerifierClient::Describe() {
   Call call(&impl_->calls, impl_->options.deadline);
   call.context()->set_wait_for_ready(true);
   v1::DescribeResponse response;
-  const grpc::Status status = impl_->stub->Describe(call.context(), v1::DescribeRequest(), &response);
+  const grpc::Status status =
+      impl_->stub->Describe(call.context(), v1::DescribeRequest(), &response);
   TPO_RETURN_IF_ERROR(FromGrpcStatus(status, absl::StrCat("Describe at ", impl_->options.name)));
   return FromProto(response);
 }

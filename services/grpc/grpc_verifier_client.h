@@ -1,8 +1,10 @@
-// A verifier over a channel. Whatever becomes of the verifier, a group gets its verdicts in bounded time: an answer
-// that lies (SanitizeVerdicts) or that doesn't come turns into verdicts that aren't scores, with the reason.
+// A verifier over a channel. Whatever becomes of the verifier, a group gets its verdicts in bounded
+// time: an answer that lies (SanitizeVerdicts) or that doesn't come turns into verdicts that aren't
+// scores, with the reason.
 #ifndef TPO_SERVICES_GRPC_GRPC_VERIFIER_CLIENT_H_
 #define TPO_SERVICES_GRPC_GRPC_VERIFIER_CLIENT_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,24 +33,33 @@ class GrpcVerifierClient : public VerifierApi {
  public:
   using Options = GrpcVerifierClientOptions;
 
-  explicit GrpcVerifierClient(std::shared_ptr<grpc::Channel> channel, const Options& options = Options());
+  explicit GrpcVerifierClient(std::shared_ptr<grpc::Channel> channel,
+                              const Options& options = Options());
   // REQUIRES: no call is in progress.
   ~GrpcVerifierClient() override;
 
-  // INVALID_ARGUMENT: the verifier refused the request. CANCELLED: closed. All else becomes verdicts: kTimedOut when the
-  // deadline passed, kFailed otherwise.
+  // INVALID_ARGUMENT: the verifier refused the request. CANCELLED: closed. All else becomes
+  // verdicts: kTimedOut when the deadline passed, kFailed otherwise.
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override;
 
-  // The same for several groups, many of them at the same time; each has a deadline of its own, from the moment on when
-  // it is sent.
-  std::vector<absl::StatusOr<std::vector<Verdict>>> VerifyAll(const std::vector<VerifyRequest>& requests) override;
+  // The same for several groups, many of them at the same time; each has a deadline of its own,
+  // from the moment on when it is sent. A verifier that is overloaded (RESOURCE_EXHAUSTED) is asked
+  // again, more and more slowly, until the deadline.
+  std::vector<absl::StatusOr<std::vector<Verdict>>> VerifyAll(
+      const std::vector<VerifyRequest>& requests) override;
 
   absl::StatusOr<VerifierDescription> Describe() override;
 
   // Ends all calls in progress, and those to come, with CANCELLED. Idempotent.
-  void Close();
+  void Close() override;
 
  private:
+  // Asks for the requests `which`, all of them once; returns those for which the verifier was
+  // overloaded.
+  std::vector<size_t> VerifyOnce(const std::vector<VerifyRequest>& requests,
+                                 const std::vector<size_t>& which,
+                                 std::vector<absl::StatusOr<std::vector<Verdict>>>& results);
+
   struct Impl;
   const std::unique_ptr<Impl> impl_;
 };

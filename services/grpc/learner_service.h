@@ -1,8 +1,8 @@
-// The learner over gRPC: LearnerService and AdminService of proto/tpo/v1/learner.proto. Translates calls; decides
-// nothing.
+// The learner over gRPC: LearnerService and AdminService of proto/tpo/v1/learner.proto. Translates
+// calls; decides nothing.
 //
-// Calls run on gRPC's own threads and never block there: the LearnerApi must not either. AdminApi::Checkpoint, which may
-// take long, runs on a thread that the admin service owns.
+// Calls run on gRPC's own threads and never block there: the LearnerApi must not either.
+// AdminApi::Checkpoint, which may take long, runs on a thread that the admin service owns.
 #ifndef TPO_SERVICES_GRPC_LEARNER_SERVICE_H_
 #define TPO_SERVICES_GRPC_LEARNER_SERVICE_H_
 
@@ -27,9 +27,10 @@ struct LearnerServiceOptions {
   RpcObserver* observer = nullptr;
 };
 
-// `learner`, `weights` and `admin` (for GetStatus) outlive the service. WatchWeights streams end with OK when the
-// store is closed, and with UNAVAILABLE when the server shuts down before.
-std::unique_ptr<RpcService> MakeLearnerService(LearnerApi* learner, WeightStore* weights, AdminApi* admin,
+// `learner`, `weights` and `admin` (for GetStatus) outlive the service. WatchWeights streams end
+// with OK when the store is closed, and with UNAVAILABLE when the server shuts down before.
+std::unique_ptr<RpcService> MakeLearnerService(LearnerApi* learner, WeightStore* weights,
+                                               AdminApi* admin,
                                                const LearnerServiceOptions& options);
 
 // `admin` outlives the service.

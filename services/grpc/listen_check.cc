@@ -32,11 +32,14 @@ std::string ListenFault(const std::string& address) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* targets = nullptr;
-  if (const int error = getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &targets); error != 0) {
+  if (const int error =
+          getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &targets);
+      error != 0) {
     return gai_strerror(error);
   }
   std::string fault;
-  for (const addrinfo* target = targets; target != nullptr && fault.empty(); target = target->ai_next) {
+  for (const addrinfo* target = targets; target != nullptr && fault.empty();
+       target = target->ai_next) {
     fault = BindFault(*target);
   }
   freeaddrinfo(targets);

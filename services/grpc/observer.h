@@ -1,5 +1,5 @@
-// How the services report what they do to whoever counts it (services/metrics). Without gRPC, so that metrics
-// don't depend on it.
+// How the services report what they do to whoever counts it (services/metrics). Without gRPC, so
+// that metrics don't depend on it.
 //
 // Thread-safe, quick, never blocks: called on the threads that serve the calls.
 #ifndef TPO_SERVICES_GRPC_OBSERVER_H_
@@ -16,8 +16,8 @@ namespace tpo {
 class RpcObserver {
  public:
   virtual ~RpcObserver() = default;
-  // A call ended. `method` is its name without the service, e.g. "LeasePrompts"; the set of names is fixed. For a
-  // stream, the duration is that of the stream.
+  // A call ended. `method` is its name without the service, e.g. "LeasePrompts"; the set of names
+  // is fixed. For a stream, the duration is that of the stream.
   virtual void OnRpc(const char* method, absl::StatusCode code, absl::Duration duration) = 0;
 };
 

@@ -1,9 +1,11 @@
-// A gRPC service that a GrpcServer (services/grpc/server.h) serves. Made by the functions in learner_service.h and
-// verifier_service.h; outlives its server.
+// A gRPC service that a GrpcServer (services/grpc/server.h) serves. Made by the functions in
+// learner_service.h and verifier_service.h; outlives its server.
 #ifndef TPO_SERVICES_GRPC_RPC_SERVICE_H_
 #define TPO_SERVICES_GRPC_RPC_SERVICE_H_
 
 #include <string>
+
+#include "absl/time/time.h"
 
 namespace grpc {
 class Service;
@@ -21,9 +23,12 @@ class RpcService {
   // What the server registers.
   virtual grpc::Service* handler() = 0;
 
-  // Called when the server begins to shut down: ends the calls that would never end by themselves. Calls in progress
-  // may go on until the server's deadline. Idempotent, thread-safe.
+  // Called when the server begins to shut down: ends the calls that would never end by themselves.
+  // Calls in progress may go on until the server's deadline. Idempotent, thread-safe.
   virtual void Close() {}
+
+  // Waits until no call is being answered; false after `timeout`.
+  virtual bool WaitUntilIdle(absl::Duration timeout) = 0;
 };
 
 }  // namespace tpo

@@ -1,5 +1,6 @@
 #include "services/grpc/server.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -16,7 +17,8 @@
 namespace tpo {
 namespace {
 
-// Plugins are global and last for the process; linking them by registration at start-up would cost every `--help`.
+// Plugins are global and last for the process; linking them by registration at start-up would cost
+// every `--help`.
 void RegisterPlugins() {
   static const bool registered = [] {
     grpc::EnableDefaultHealthCheckService(true);
@@ -29,9 +31,10 @@ void RegisterPlugins() {
 absl::Status CheckListenAddress(const GrpcServer::Options& options) {
   TPO_RETURN_IF_ERROR(CheckAddress(options.listen, PortZero::kAllowed));
   if (!IsLoopback(options.listen) && !options.allow_remote_plaintext) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", options.listen,
-                                                   "\" isn't a loopback address, and the service would be plaintext; "
-                                                   "pass --insecure where the network is trusted"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", options.listen,
+                     "\" isn't a loopback address, and the service would be plaintext; "
+                     "pass --insecure where the network is trusted"));
   }
   return CheckCanListen(options.listen);
 }
@@ -54,6 +57,9 @@ void SetLimits(grpc::ServerBuilder* builder) {
   builder->SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
 }
 
+// For answers to leave.
+constexpr absl::Duration kFlush = absl::Milliseconds(200);
+
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
 }
@@ -72,7 +78,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
   grpc::ServerBuilder builder;
   SetLimits(&builder);
   int port = 0;
-  if (!options.listen.empty()) builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  if (!options.listen.empty())
+    builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
   for (RpcService* service : options.services) builder.RegisterService(service->handler());
 
   auto impl = std::make_unique<Impl>();
@@ -106,13 +113,18 @@ std::shared_ptr<grpc::Channel> GrpcServer::InProcessChannel() {
 }
 
 void GrpcServer::ReportNotServing() {
-  if (grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService()) health->Shutdown();
+  if (grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService())
+    health->Shutdown();
 }
 
 void GrpcServer::Shutdown(absl::Duration grace) {
   ReportNotServing();
   for (RpcService* service : impl_->services) service->Close();
-  impl_->server->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  const absl::Time deadline = absl::Now() + grace;
+  for (RpcService* service : impl_->services) service->WaitUntilIdle(deadline - absl::Now());
+  // What is left now: answers on their way, which get a moment, calls that took too long, and
+  // streams that clients keep open for ever, such as those that watch the health.
+  impl_->server->Shutdown(absl::ToChronoTime(std::min(deadline, absl::Now() + kFlush)));
 }
 
 }  // namespace tpo

@@ -1,5 +1,5 @@
-// A gRPC server for the services of one process: standard health and reflection included. Handles no signals
-// (services/grpc/signals.h does).
+// A gRPC server for the services of one process: standard health and reflection included. Handles
+// no signals (services/grpc/signals.h does).
 #ifndef TPO_SERVICES_GRPC_SERVER_H_
 #define TPO_SERVICES_GRPC_SERVER_H_
 
@@ -31,8 +31,8 @@ class GrpcServer {
     std::vector<RpcService*> services;
   };
 
-  // INVALID_ARGUMENT: the address is malformed, or remote without being allowed. UNAVAILABLE: the address can't be
-  // listened on; the message names it and says why.
+  // INVALID_ARGUMENT: the address is malformed, or remote without being allowed. UNAVAILABLE: the
+  // address can't be listened on; the message names it and says why.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options);
 
   // Shutdown without grace.
@@ -44,15 +44,17 @@ class GrpcServer {
   // HOST:PORT with the real port; empty without one.
   const std::string& address() const;
 
-  // A channel that stays within the process and passes by the network, its limits and its retries. It must not be used
-  // after the server is gone.
+  // A channel that stays within the process and passes by the network, its limits and its retries.
+  // It must not be used after the server is gone.
   std::shared_ptr<grpc::Channel> InProcessChannel();
 
-  // Reports all services as NOT_SERVING from now on, so that nobody sends more; calls are still served.
+  // Reports all services as NOT_SERVING from now on, so that nobody sends more; calls are still
+  // served.
   void ReportNotServing();
 
-  // ReportNotServing, closes the services, and lets calls in progress end, cancelling them after `grace`. Returns when all
-  // have ended: a handler that never returns holds it up. Idempotent.
+  // ReportNotServing, closes the services, and lets their calls in progress end, cancelling them
+  // after `grace`. Returns when all have ended: a handler that never returns holds it up.
+  // Idempotent.
   void Shutdown(absl::Duration grace);
 
  private:

@@ -51,7 +51,8 @@ void SignalWaiter::Wait(const std::function<void(int)>& on_first) const {
     signalfd_siginfo info;
     if (read(signal_fd_, &info, sizeof(info)) != sizeof(info)) continue;
     if (callback.joinable()) _exit(1);
-    callback = std::thread([&on_first, signal = static_cast<int>(info.ssi_signo)] { on_first(signal); });
+    callback =
+        std::thread([&on_first, signal = static_cast<int>(info.ssi_signo)] { on_first(signal); });
   }
   if (callback.joinable()) callback.join();
 }

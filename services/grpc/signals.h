@@ -7,10 +7,11 @@
 
 namespace tpo {
 
-// The first signal calls back; the second ends the process at once with status 1, for a drain that hangs.
+// The first signal calls back; the second ends the process at once with status 1, for a drain that
+// hangs.
 //
-// Make one before any other thread: threads inherit that these signals are blocked, and one that doesn't would die of
-// them. At most one at a time.
+// Make one before any other thread: threads inherit that these signals are blocked, and one that
+// doesn't would die of them. At most one at a time.
 class SignalWaiter {
  public:
   // `on_first` gets the signal's number, on this object's thread.

@@ -13,30 +13,34 @@ namespace {
 // Acks must stay small: a client may have a few of them unread.
 constexpr size_t kMaxErrorBytes = 1000;
 
-absl::StatusOr<SubmitResult> SubmitOne(LearnerApi* learner, const std::string& worker_id, Group group) {
+absl::StatusOr<SubmitResult> SubmitOne(LearnerApi* learner, const std::string& worker_id,
+                                       Group group) {
   std::vector<Group> groups;
   groups.push_back(std::move(group));
   TPO_ASSIGN_OR_RETURN(std::vector<SubmitResult> results, learner->SubmitGroups(worker_id, groups));
-  if (results.size() != 1) return absl::InternalError("the learner gave no single answer for a group");
+  if (results.size() != 1)
+    return absl::InternalError("the learner gave no single answer for a group");
   return std::move(results.front());
 }
 
-// A group that can't be converted reaches the learner all the same, without its content: the learner counts it,
-// leases the prompt again, and answers kInvalid.
-absl::StatusOr<SubmitResult> SubmitMalformed(LearnerApi* learner, const v1::SubmitGroupsRequest& request,
+// A group that can't be converted reaches the learner all the same, without its content: the
+// learner counts it, leases the prompt again, and answers kInvalid.
+absl::StatusOr<SubmitResult> SubmitMalformed(LearnerApi* learner,
+                                             const v1::SubmitGroupsRequest& request,
                                              const absl::Status& fault) {
   Group group;
   group.lease_id = request.group().lease_id();
   group.prompt_id = request.group().prompt_id();
-  TPO_ASSIGN_OR_RETURN(SubmitResult result, SubmitOne(learner, request.worker_id(), std::move(group)));
+  TPO_ASSIGN_OR_RETURN(SubmitResult result,
+                       SubmitOne(learner, request.worker_id(), std::move(group)));
   if (result.outcome == SubmitOutcome::kInvalid) result.error = std::string(fault.message());
   return result;
 }
 
 }  // namespace
 
-SubmitStream::SubmitStream(LearnerApi* learner, RpcObserver* observer)
-    : learner_(learner), record_(observer, "SubmitGroups") {
+SubmitStream::SubmitStream(LearnerApi* learner, CallBook* calls)
+    : learner_(learner), record_(calls, "SubmitGroups") {
   StartRead(&request_);
 }
 
@@ -54,8 +58,9 @@ void SubmitStream::OnWriteDone(bool ok) {
 
 absl::Status SubmitStream::Submit() {
   absl::StatusOr<Group> group = FromProto(request_.group());
-  absl::StatusOr<SubmitResult> result = group.ok() ? SubmitOne(learner_, request_.worker_id(), *std::move(group))
-                                                   : SubmitMalformed(learner_, request_, group.status());
+  absl::StatusOr<SubmitResult> result =
+      group.ok() ? SubmitOne(learner_, request_.worker_id(), *std::move(group))
+                 : SubmitMalformed(learner_, request_, group.status());
   if (!result.ok()) return result.status();
   if (result->error.size() > kMaxErrorBytes) result->error.resize(kMaxErrorBytes);
   response_.Clear();

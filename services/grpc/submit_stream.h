@@ -1,5 +1,6 @@
-// One SubmitGroups call: read a group, submit it, acknowledge it, and only then read the next. So at most one
-// group of a stream is in memory, and a slow learner slows its workers down. For learner_service.cc.
+// One SubmitGroups call: read a group, submit it, acknowledge it, and only then read the next. So
+// at most one group of a stream is in memory, and a slow learner slows its workers down. For
+// learner_service.cc.
 #ifndef TPO_SERVICES_GRPC_SUBMIT_STREAM_H_
 #define TPO_SERVICES_GRPC_SUBMIT_STREAM_H_
 
@@ -11,9 +12,10 @@
 namespace tpo {
 
 // Deletes itself when the call is over.
-class SubmitStream : public grpc::ServerBidiReactor<v1::SubmitGroupsRequest, v1::SubmitGroupsResponse> {
+class SubmitStream
+    : public grpc::ServerBidiReactor<v1::SubmitGroupsRequest, v1::SubmitGroupsResponse> {
  public:
-  SubmitStream(LearnerApi* learner, RpcObserver* observer);
+  SubmitStream(LearnerApi* learner, CallBook* calls);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;

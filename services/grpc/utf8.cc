@@ -8,12 +8,15 @@ namespace tpo {
 namespace {
 
 bool IsAscii(const std::string& text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 // Length of the valid sequence that begins at `i`; 0 when there is none (Unicode 15, table 3-7).
 size_t SequenceLength(const std::string& text, size_t i) {
-  const auto byte = [&](size_t at) -> uint32_t { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0; };
+  const auto byte = [&](size_t at) -> uint32_t {
+    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+  };
   const auto continues = [&](size_t at, uint32_t low = 0x80, uint32_t high = 0xBF) {
     return byte(at) >= low && byte(at) <= high;
   };

@@ -1,5 +1,6 @@
-// Text for protobuf, whose string fields must be valid UTF-8: a message with any other byte is refused whole by its
-// receiver. Completions can have such bytes: the token limit may cut a character in two.
+// Text for protobuf, whose string fields must be valid UTF-8: a message with any other byte is
+// refused whole by its receiver. Completions can have such bytes: the token limit may cut a
+// character in two.
 #ifndef TPO_SERVICES_GRPC_UTF8_H_
 #define TPO_SERVICES_GRPC_UTF8_H_
 
@@ -7,7 +8,8 @@
 
 namespace tpo {
 
-// `text`, with each byte that isn't part of a valid sequence replaced by U+FFFD. Thread-safe: a pure function.
+// `text`, with each byte that isn't part of a valid sequence replaced by U+FFFD. Thread-safe: a
+// pure function.
 std::string ValidUtf8(const std::string& text);
 
 }  // namespace tpo

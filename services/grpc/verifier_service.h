@@ -1,8 +1,9 @@
 // A verifier over gRPC: VerifierService of proto/tpo/v1/verifier.proto.
 //
-// A bounded number of groups is scored at a time, on threads that the service owns; a few more wait, and the rest is
-// refused with RESOURCE_EXHAUSTED, which clients retry. A call whose deadline has passed or whose caller has gone while it
-// waited is not begun. Verdicts are made safe (SanitizeVerdicts) before they leave.
+// A bounded number of groups is scored at a time, on threads that the service owns; a few more
+// wait, and the rest is refused with RESOURCE_EXHAUSTED, which clients retry. A call whose deadline
+// has passed or whose caller has gone while it waited is not begun. Verdicts are made safe
+// (SanitizeVerdicts) before they leave.
 #ifndef TPO_SERVICES_GRPC_VERIFIER_SERVICE_H_
 #define TPO_SERVICES_GRPC_VERIFIER_SERVICE_H_
 
@@ -27,8 +28,10 @@ struct VerifierServiceOptions {
   VerifierObserver* verifier_observer = nullptr;
 };
 
-// `verifier` outlives the service. A Verify call of it that never returns holds up the server's shutdown.
-std::unique_ptr<RpcService> MakeVerifierService(VerifierApi* verifier, const VerifierServiceOptions& options);
+// `verifier` outlives the service. A Verify call of it that never returns holds up the server's
+// shutdown.
+std::unique_ptr<RpcService> MakeVerifierService(VerifierApi* verifier,
+                                                const VerifierServiceOptions& options);
 
 }  // namespace tpo
 

@@ -22,12 +22,16 @@ uint8_t* WriteTag(int field, WireFormatLite::WireType type, uint8_t* target) {
 }
 
 // Everything of WeightFrame in front of its bytes.
-uint8_t* WriteFrameFields(uint64_t version, uint64_t offset_bytes, uint64_t size_bytes, uint8_t* target) {
-  target = WriteTag(v1::WeightFrame::kWeightVersionFieldNumber, WireFormatLite::WIRETYPE_VARINT, target);
+uint8_t* WriteFrameFields(uint64_t version, uint64_t offset_bytes, uint64_t size_bytes,
+                          uint8_t* target) {
+  target =
+      WriteTag(v1::WeightFrame::kWeightVersionFieldNumber, WireFormatLite::WIRETYPE_VARINT, target);
   target = CodedOutputStream::WriteVarint64ToArray(version, target);
-  target = WriteTag(v1::WeightFrame::kOffsetBytesFieldNumber, WireFormatLite::WIRETYPE_VARINT, target);
+  target =
+      WriteTag(v1::WeightFrame::kOffsetBytesFieldNumber, WireFormatLite::WIRETYPE_VARINT, target);
   target = CodedOutputStream::WriteVarint64ToArray(offset_bytes, target);
-  target = WriteTag(v1::WeightFrame::kDataFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED, target);
+  target = WriteTag(v1::WeightFrame::kDataFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED,
+                    target);
   return CodedOutputStream::WriteVarint64ToArray(size_bytes, target);
 }
 
@@ -35,8 +39,8 @@ grpc::Slice FrameHeader(uint64_t version, uint64_t offset_bytes, uint64_t size_b
   uint8_t fields[kMaxHeaderBytes];
   const size_t fields_size = WriteFrameFields(version, offset_bytes, size_bytes, fields) - fields;
   uint8_t header[kMaxHeaderBytes * 2];
-  uint8_t* end =
-      WriteTag(v1::WatchWeightsResponse::kFrameFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED, header);
+  uint8_t* end = WriteTag(v1::WatchWeightsResponse::kFrameFieldNumber,
+                          WireFormatLite::WIRETYPE_LENGTH_DELIMITED, header);
   end = CodedOutputStream::WriteVarint64ToArray(fields_size + size_bytes, end);
   end = CodedOutputStream::WriteRawToArray(fields, static_cast<int>(fields_size), end);
   return grpc::Slice(header, end - header);
@@ -44,11 +48,13 @@ grpc::Slice FrameHeader(uint64_t version, uint64_t offset_bytes, uint64_t size_b
 
 using SnapshotPointer = std::shared_ptr<const WeightSnapshot>;
 
-grpc::Slice SnapshotSlice(const SnapshotPointer& snapshot, uint64_t offset_bytes, uint64_t size_bytes) {
+grpc::Slice SnapshotSlice(const SnapshotPointer& snapshot, uint64_t offset_bytes,
+                          uint64_t size_bytes) {
   const std::byte* data = snapshot->weights.bytes().data() + offset_bytes;
   // A slice never writes through its pointer, but takes it without const.
   return grpc::Slice(
-      const_cast<std::byte*>(data), size_bytes, [](void* owner) { delete static_cast<SnapshotPointer*>(owner); },
+      const_cast<std::byte*>(data), size_bytes,
+      [](void* owner) { delete static_cast<SnapshotPointer*>(owner); },
       new SnapshotPointer(snapshot));
 }
 
@@ -61,9 +67,11 @@ grpc::ByteBuffer ManifestMessage(const WeightSnapshot& snapshot) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-grpc::ByteBuffer FrameMessage(const SnapshotPointer& snapshot, uint64_t offset_bytes, uint64_t size_bytes) {
-  const grpc::Slice slices[] = {FrameHeader(static_cast<uint64_t>(snapshot->version), offset_bytes, size_bytes),
-                                SnapshotSlice(snapshot, offset_bytes, size_bytes)};
+grpc::ByteBuffer FrameMessage(const SnapshotPointer& snapshot, uint64_t offset_bytes,
+                              uint64_t size_bytes) {
+  const grpc::Slice slices[] = {
+      FrameHeader(static_cast<uint64_t>(snapshot->version), offset_bytes, size_bytes),
+      SnapshotSlice(snapshot, offset_bytes, size_bytes)};
   return grpc::ByteBuffer(slices, 2);
 }
 

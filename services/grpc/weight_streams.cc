@@ -8,17 +8,16 @@
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
-#include "services/grpc/handler.h"
 #include "services/grpc/weight_messages.h"
 #include "tpo/v1/learner.pb.h"
 
 namespace tpo {
-// One call. Writes are started by whoever finds that none is in progress: the publisher of a new version, or the
-// end of the write before. No lock is held while gRPC is called.
+// One call. Writes are started by whoever finds that none is in progress: the publisher of a new
+// version, or the end of the write before. No lock is held while gRPC is called.
 class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   explicit WeightStream(WeightStreams* streams)
-      : streams_(streams), weights_(streams->weights_), record_(streams->observer_, "WatchWeights") {}
+      : streams_(streams), weights_(streams->weights_), record_(streams->calls_, "WatchWeights") {}
 
   void Begin(const absl::StatusOr<v1::WatchWeightsRequest>& request) {
     if (!request.ok()) return End(request.status());
@@ -57,7 +56,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   }
 
  private:
-  // Starts the next write, or ends the stream, unless a write is in progress or there is nothing to do.
+  // Starts the next write, or ends the stream, unless a write is in progress or there is nothing to
+  // do.
   void Continue() {
     std::optional<absl::Status> end;
     {
@@ -73,7 +73,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
         return;
       }
     }
-    // Of all callers only the one that has just raised a flag gets here. After Finish the object may be gone.
+    // Of all callers only the one that has just raised a flag gets here. After Finish the object
+    // may be gone.
     if (end.has_value()) {
       Finish(record_.End(*end));
     } else {
@@ -84,7 +85,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   // Fills in message_; false: everything is sent.
   bool PrepareMessage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (current_ != nullptr && offset_bytes_ < current_->weights.bytes().size()) {
-      const uint64_t size_bytes = std::min(streams_->frame_bytes_, current_->weights.bytes().size() - offset_bytes_);
+      const uint64_t size_bytes =
+          std::min(streams_->frame_bytes_, current_->weights.bytes().size() - offset_bytes_);
       message_ = FrameMessage(current_, offset_bytes_, size_bytes);
       offset_bytes_ += size_bytes;
       return true;
@@ -95,7 +97,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
       return false;
     }
     newest_sent_ = current_->version;
-    const bool resume = current_->version == resume_version_ && resume_bytes_ <= current_->weights.bytes().size();
+    const bool resume =
+        current_->version == resume_version_ && resume_bytes_ <= current_->weights.bytes().size();
     offset_bytes_ = resume ? resume_bytes_ : 0;
     resume_bytes_ = 0;
     message_ = ManifestMessage(*current_);
@@ -121,9 +124,12 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   uint64_t offset_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-WeightStreams::WeightStreams(WeightStore* weights, uint64_t frame_bytes, RpcObserver* observer,
+WeightStreams::WeightStreams(WeightStore* weights, uint64_t frame_bytes, CallBook* calls,
                              std::function<absl::Status(const std::string&)> check_worker)
-    : weights_(weights), frame_bytes_(frame_bytes), observer_(observer), check_worker_(std::move(check_worker)) {}
+    : weights_(weights),
+      frame_bytes_(frame_bytes),
+      calls_(calls),
+      check_worker_(std::move(check_worker)) {}
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* WeightStreams::Open(const grpc::ByteBuffer& request) {
   auto* stream = new WeightStream(this);
@@ -133,11 +139,13 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* WeightStreams::Open(const grpc::Byte
     streams_.insert(stream);
     closed = closed_;
   }
-  stream->Begin(closed ? absl::UnavailableError("the learner is shutting down") : CheckRequest(request));
+  stream->Begin(closed ? absl::UnavailableError("the learner is shutting down")
+                       : CheckRequest(request));
   return stream;
 }
 
-absl::StatusOr<v1::WatchWeightsRequest> WeightStreams::CheckRequest(const grpc::ByteBuffer& bytes) const {
+absl::StatusOr<v1::WatchWeightsRequest> WeightStreams::CheckRequest(
+    const grpc::ByteBuffer& bytes) const {
   v1::WatchWeightsRequest request;
   grpc::ByteBuffer copy = bytes;
   if (!grpc::SerializationTraits<v1::WatchWeightsRequest>::Deserialize(&copy, &request).ok()) {
@@ -153,7 +161,8 @@ void WeightStreams::Close() {
   absl::MutexLock lock(&mutex_);
   closed_ = true;
   // A stream can't go away meanwhile: it would have to pass Remove.
-  for (WeightStream* stream : streams_) stream->End(absl::UnavailableError("the learner is shutting down"));
+  for (WeightStream* stream : streams_)
+    stream->End(absl::UnavailableError("the learner is shutting down"));
 }
 
 void WeightStreams::Remove(WeightStream* stream) {

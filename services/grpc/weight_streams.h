@@ -1,7 +1,7 @@
 // All open WatchWeights calls of a learner. For learner_service.cc; needs gRPC.
 //
-// Each stream sends a version whole, then whatever is the newest by then: a slow subscriber skips versions and costs
-// nothing but its own place. Streams end with OK when the store closes.
+// Each stream sends a version whole, then whatever is the newest by then: a slow subscriber skips
+// versions and costs nothing but its own place. Streams end with OK when the store closes.
 #ifndef TPO_SERVICES_GRPC_WEIGHT_STREAMS_H_
 #define TPO_SERVICES_GRPC_WEIGHT_STREAMS_H_
 
@@ -17,7 +17,7 @@
 #include "core/weight_store.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
-#include "services/grpc/observer.h"
+#include "services/grpc/handler.h"
 #include "tpo/v1/learner.pb.h"
 
 namespace tpo {
@@ -27,8 +27,9 @@ class WeightStream;
 // Thread-safe. Outlives its streams: destroyed after the server.
 class WeightStreams {
  public:
-  // `check_worker` says whether there is a worker of this id; a stream for another ends with its error.
-  WeightStreams(WeightStore* weights, uint64_t frame_bytes, RpcObserver* observer,
+  // `check_worker` says whether there is a worker of this id; a stream for another ends with its
+  // error.
+  WeightStreams(WeightStore* weights, uint64_t frame_bytes, CallBook* calls,
                 std::function<absl::Status(const std::string&)> check_worker);
 
   // The reactor of a new call, which owns itself. `request` is a WatchWeightsRequest.
@@ -44,7 +45,7 @@ class WeightStreams {
 
   WeightStore* const weights_;
   const uint64_t frame_bytes_;
-  RpcObserver* const observer_;
+  CallBook* const calls_;
   const std::function<absl::Status(const std::string&)> check_worker_;
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -24,7 +24,8 @@ absl::Span<const std::byte> AsBytes(const std::string& data) {
   return {reinterpret_cast<const std::byte*>(data.data()), data.size()};
 }
 
-absl::Status AddMessage(const v1::WatchWeightsResponse& message, WeightVersion newest, WeightAssembler* assembler) {
+absl::Status AddMessage(const v1::WatchWeightsResponse& message, WeightVersion newest,
+                        WeightAssembler* assembler) {
   if (message.has_manifest()) {
     TPO_ASSIGN_OR_RETURN(WeightManifest manifest, FromProto(message.manifest()));
     return assembler->Begin(std::move(manifest), newest);
@@ -51,9 +52,8 @@ WeightWatcher::~WeightWatcher() {
   if (thread.joinable()) thread.join();
 }
 
-absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WeightWatcher::WaitForNewer(const std::string& worker_id,
-                                                                                  WeightVersion newer_than,
-                                                                                  absl::Duration timeout) {
+absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WeightWatcher::WaitForNewer(
+    const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   if (worker_id_.empty()) worker_id_ = worker_id;
   if (!closed_ && !thread_.joinable()) thread_ = std::thread([this] { Run(); });
@@ -64,9 +64,9 @@ absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WeightWatcher::WaitForNewe
   if (closed_) return absl::CancelledError("the client is closed");
   if (ended_.has_value()) return *ended_;
   if (done) return newest_;
-  return absl::DeadlineExceededError(
-      absl::StrCat("no weight version above ", newer_than, " came in time",
-                   last_error_.ok() ? "" : absl::StrCat("; the stream broke: ", last_error_.ToString())));
+  return absl::DeadlineExceededError(absl::StrCat(
+      "no weight version above ", newer_than, " came in time",
+      last_error_.ok() ? "" : absl::StrCat("; the stream broke: ", last_error_.ToString())));
 }
 
 void WeightWatcher::Restart(const std::string& worker_id) {
@@ -89,7 +89,9 @@ void WeightWatcher::Run() {
     uint64_t generation = 0;
     {
       absl::MutexLock lock(&mutex_);
-      const auto is_wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || !ended_.has_value(); };
+      const auto is_wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return closed_ || !ended_.has_value();
+      };
       mutex_.Await(absl::Condition(&is_wanted));
       if (closed_) return;
       generation = generation_;
@@ -104,9 +106,11 @@ void WeightWatcher::Run() {
       if (absl::IsNotFound(status)) ended_ = status;
       if (ended_.has_value()) continue;
     }
-    const absl::Duration pause = absl::IsDeadlineExceeded(status) ? absl::ZeroDuration() : backoff_.Next();
-    spdlog::warn("weight stream broke after {} bytes of version {}: {}; trying again in {}", assembler_.held_bytes(),
-                 assembler_.held_version(), status.ToString(), absl::FormatDuration(pause));
+    const absl::Duration pause =
+        absl::IsDeadlineExceeded(status) ? absl::ZeroDuration() : backoff_.Next();
+    spdlog::warn("weight stream broke after {} bytes of version {}: {}; trying again in {}",
+                 assembler_.held_bytes(), assembler_.held_version(), status.ToString(),
+                 absl::FormatDuration(pause));
     Pause(generation, pause);
   }
 }

@@ -1,5 +1,5 @@
-// The newest weights of a learner, kept current by one thread that reads a WatchWeights stream. A stream that breaks is
-// opened again, with growing pauses, and goes on where it was.
+// The newest weights of a learner, kept current by one thread that reads a WatchWeights stream. A
+// stream that breaks is opened again, with growing pauses, and goes on where it was.
 #ifndef TPO_SERVICES_GRPC_WEIGHT_WATCHER_H_
 #define TPO_SERVICES_GRPC_WEIGHT_WATCHER_H_
 
@@ -35,13 +35,15 @@ class WeightWatcher {
   WeightWatcher(const WeightWatcher&) = delete;
   WeightWatcher& operator=(const WeightWatcher&) = delete;
 
-  // As LearnerApi::WaitForWeights. The first call starts the thread. CANCELLED: closed, or the learner has ended the stream
-  // because its run is over. NOT_FOUND: the learner doesn't know the worker of the last Restart.
+  // As LearnerApi::WaitForWeights. The first call starts the thread. CANCELLED: closed, or the
+  // learner has ended the stream because its run is over. NOT_FOUND: the learner doesn't know the
+  // worker of the last Restart.
   absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForNewer(const std::string& worker_id,
-                                                                     WeightVersion newer_than, absl::Duration timeout);
+                                                                     WeightVersion newer_than,
+                                                                     absl::Duration timeout);
 
-  // Forgets the weights held and begins anew, on behalf of `worker_id`: the learner may have restarted from a
-  // checkpoint, so that what it published before counts no longer.
+  // Forgets the weights held and begins anew, on behalf of `worker_id`: the learner may have
+  // restarted from a checkpoint, so that what it published before counts no longer.
   void Restart(const std::string& worker_id);
 
   // Ends all waits and the stream. Idempotent.
@@ -49,7 +51,8 @@ class WeightWatcher {
 
  private:
   void Run();
-  // Reads one stream to its end. OK: the run is over. NOT_FOUND: the learner doesn't know the worker.
+  // Reads one stream to its end. OK: the run is over. NOT_FOUND: the learner doesn't know the
+  // worker.
   absl::Status ReadStream();
   // Takes a snapshot that is complete; false: Restart was called meanwhile.
   bool Publish(uint64_t generation, std::shared_ptr<const WeightSnapshot> snapshot);

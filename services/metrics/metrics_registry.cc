@@ -13,7 +13,8 @@
 namespace tpo {
 
 MetricsRegistry::MetricsRegistry(const std::string& program)
-    : registry_(std::make_shared<prometheus::Registry>()), collectables_({registry_, MakeProcessMetrics()}) {
+    : registry_(std::make_shared<prometheus::Registry>()),
+      collectables_({registry_, MakeProcessMetrics()}) {
   prometheus::BuildGauge()
       .Name("tpo_build_info")
       .Help("What build this is; always 1.")
@@ -33,7 +34,8 @@ void MetricsRegistry::Add(std::shared_ptr<prometheus::Collectable> collectable) 
 std::string MetricsRegistry::Text() const {
   std::vector<prometheus::MetricFamily> families;
   for (const auto& collectable : collectables_) {
-    for (prometheus::MetricFamily& family : collectable->Collect()) families.push_back(std::move(family));
+    for (prometheus::MetricFamily& family : collectable->Collect())
+      families.push_back(std::move(family));
   }
   return prometheus::TextSerializer().Serialize(families);
 }

@@ -1,9 +1,9 @@
-// Everything that one process exposes to Prometheus. Names follow its conventions: prefix tpo_, base units, _total on
-// counters; every label has a small fixed set of values.
+// Everything that one process exposes to Prometheus. Names follow its conventions: prefix tpo_,
+// base units, _total on counters; every label has a small fixed set of values.
 //
-// Always there: tpo_build_info{version,commit,build_type,compiler,program} = 1, and, read from the kernel at each
-// scrape, tpo_process_resident_memory_bytes, tpo_process_cpu_seconds_total, tpo_process_open_fds, tpo_process_threads
-// and tpo_process_start_time_seconds.
+// Always there: tpo_build_info{version,commit,build_type,compiler,program} = 1, and, read from the
+// kernel at each scrape, tpo_process_resident_memory_bytes, tpo_process_cpu_seconds_total,
+// tpo_process_open_fds, tpo_process_threads and tpo_process_start_time_seconds.
 #ifndef TPO_SERVICES_METRICS_METRICS_REGISTRY_H_
 #define TPO_SERVICES_METRICS_METRICS_REGISTRY_H_
 

@@ -17,10 +17,12 @@ namespace tpo {
 // Owns its threads; the destructor joins them.
 class MetricsServer {
  public:
-  // `listen` is HOST:PORT; port 0 picks a free one. Prints the line "metrics on HOST:PORT" to stdout, unless told not to.
-  // INVALID_ARGUMENT: the address is malformed. UNAVAILABLE: it can't be listened on; the message names it and says why.
+  // `listen` is HOST:PORT; port 0 picks a free one. Prints the line "metrics on HOST:PORT" to
+  // stdout, unless told not to. INVALID_ARGUMENT: the address is malformed. UNAVAILABLE: it can't
+  // be listened on; the message names it and says why.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& listen,
-                                                              const MetricsRegistry& registry, bool announce = true);
+                                                              const MetricsRegistry& registry,
+                                                              bool announce = true);
   ~MetricsServer();
 
   // HOST:PORT with the real port.
@@ -29,7 +31,7 @@ class MetricsServer {
  private:
   MetricsServer(std::unique_ptr<prometheus::Exposer> exposer, std::string address);
 
-  const std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<prometheus::Exposer> exposer_;
   const std::string address_;
 };
 

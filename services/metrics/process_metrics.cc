@@ -59,7 +59,8 @@ std::optional<double> OpenFiles() {
   return static_cast<double>(std::distance(begin(files), end(files)) - 1);
 }
 
-prometheus::MetricFamily Single(const char* name, const char* help, prometheus::MetricType type, double value) {
+prometheus::MetricFamily Single(const char* name, const char* help, prometheus::MetricType type,
+                                double value) {
   prometheus::ClientMetric metric;
   if (type == prometheus::MetricType::Counter) {
     metric.counter.value = value;
@@ -75,18 +76,23 @@ class ProcessMetrics : public prometheus::Collectable {
     using prometheus::MetricType;
     std::vector<prometheus::MetricFamily> families;
     if (const std::optional<double> files = OpenFiles()) {
-      families.push_back(Single("tpo_process_open_fds", "Open file descriptors.", MetricType::Gauge, *files));
+      families.push_back(
+          Single("tpo_process_open_fds", "Open file descriptors.", MetricType::Gauge, *files));
     }
     const std::optional<ProcessStat> stat = ReadStat();
     if (!stat.has_value()) return families;
-    families.push_back(Single("tpo_process_resident_memory_bytes", "Memory of this process that is in RAM.",
-                              MetricType::Gauge, stat->resident_bytes));
-    families.push_back(Single("tpo_process_cpu_seconds_total", "Processor time spent, user and system.",
-                              MetricType::Counter, stat->cpu_seconds));
-    families.push_back(Single("tpo_process_threads", "Threads of this process.", MetricType::Gauge, stat->threads));
+    families.push_back(Single("tpo_process_resident_memory_bytes",
+                              "Memory of this process that is in RAM.", MetricType::Gauge,
+                              stat->resident_bytes));
+    families.push_back(Single("tpo_process_cpu_seconds_total",
+                              "Processor time spent, user and system.", MetricType::Counter,
+                              stat->cpu_seconds));
+    families.push_back(Single("tpo_process_threads", "Threads of this process.", MetricType::Gauge,
+                              stat->threads));
     if (boot_time_seconds_.has_value()) {
-      families.push_back(Single("tpo_process_start_time_seconds", "When this process started, in Unix time.",
-                                MetricType::Gauge, *boot_time_seconds_ + stat->start_seconds_after_boot));
+      families.push_back(Single("tpo_process_start_time_seconds",
+                                "When this process started, in Unix time.", MetricType::Gauge,
+                                *boot_time_seconds_ + stat->start_seconds_after_boot));
     }
     return families;
   }
@@ -97,6 +103,8 @@ class ProcessMetrics : public prometheus::Collectable {
 
 }  // namespace
 
-std::shared_ptr<prometheus::Collectable> MakeProcessMetrics() { return std::make_shared<ProcessMetrics>(); }
+std::shared_ptr<prometheus::Collectable> MakeProcessMetrics() {
+  return std::make_shared<ProcessMetrics>();
+}
 
 }  // namespace tpo

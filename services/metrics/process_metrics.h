@@ -1,5 +1,5 @@
-// Memory, processor time and files of this process, read from /proc/self at each scrape. Linux only: what can't be read is
-// left out.
+// Memory, processor time and files of this process, read from /proc/self at each scrape. Linux
+// only: what can't be read is left out.
 #ifndef TPO_SERVICES_METRICS_PROCESS_METRICS_H_
 #define TPO_SERVICES_METRICS_PROCESS_METRICS_H_
 

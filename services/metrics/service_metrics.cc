@@ -9,7 +9,8 @@ namespace {
 
 const prometheus::Histogram::BucketBoundaries& CallBuckets() {
   static const auto* const kBuckets = new prometheus::Histogram::BucketBoundaries{
-      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100};
+      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+      0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30,    100};
   return *kBuckets;
 }
 
@@ -27,15 +28,18 @@ PrometheusRpcObserver::PrometheusRpcObserver(MetricsRegistry* registry)
                    .Help("Time from a call's arrival to its answer.")
                    .Register(registry->registry())) {}
 
-void PrometheusRpcObserver::OnRpc(const char* method, absl::StatusCode code, absl::Duration duration) {
+void PrometheusRpcObserver::OnRpc(const char* method, absl::StatusCode code,
+                                  absl::Duration duration) {
   prometheus::Counter* counter = nullptr;
   prometheus::Histogram* histogram = nullptr;
   {
     absl::MutexLock lock(&mutex_);
     prometheus::Counter*& known_counter = counters_[{method, code}];
-    if (known_counter == nullptr) known_counter = &calls_.Add({{"method", method}, {"code", Code(code)}});
+    if (known_counter == nullptr)
+      known_counter = &calls_.Add({{"method", method}, {"code", Code(code)}});
     prometheus::Histogram*& known_histogram = histograms_[method];
-    if (known_histogram == nullptr) known_histogram = &seconds_.Add({{"method", method}}, CallBuckets());
+    if (known_histogram == nullptr)
+      known_histogram = &seconds_.Add({{"method", method}}, CallBuckets());
     counter = known_counter;
     histogram = known_histogram;
   }
@@ -63,7 +67,8 @@ PrometheusVerifierObserver::PrometheusVerifierObserver(MetricsRegistry* registry
                    .Register(registry->registry())
                    .Add({}, CallBuckets())) {}
 
-void PrometheusVerifierObserver::OnVerdicts(const std::vector<Verdict>& verdicts, absl::Duration duration) {
+void PrometheusVerifierObserver::OnVerdicts(const std::vector<Verdict>& verdicts,
+                                            absl::Duration duration) {
   scored_requests_.Increment();
   seconds_.Observe(absl::ToDoubleSeconds(duration));
   for (const Verdict& verdict : verdicts) {

@@ -1,8 +1,8 @@
 // What the services report about their calls, as metrics.
 //
-// tpo_rpcs_total{method,code}, tpo_rpc_seconds{method}: every call that ended; a stream counts when it ends.
-// tpo_verifier_requests_total{code}: groups asked for, tpo_verifier_verdicts_total{kind}: completions judged,
-// tpo_verifier_seconds: time to judge a group.
+// tpo_rpcs_total{method,code}, tpo_rpc_seconds{method}: every call that ended; a stream counts when
+// it ends. tpo_verifier_requests_total{code}: groups asked for, tpo_verifier_verdicts_total{kind}:
+// completions judged, tpo_verifier_seconds: time to judge a group.
 #ifndef TPO_SERVICES_METRICS_SERVICE_METRICS_H_
 #define TPO_SERVICES_METRICS_SERVICE_METRICS_H_
 
@@ -36,7 +36,8 @@ class PrometheusRpcObserver : public RpcObserver {
   prometheus::Family<prometheus::Histogram>& seconds_;
   // Found so far: looking up a family builds its labels each time.
   absl::Mutex mutex_;
-  std::map<std::pair<std::string, absl::StatusCode>, prometheus::Counter*> counters_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, absl::StatusCode>, prometheus::Counter*> counters_
+      ABSL_GUARDED_BY(mutex_);
   std::map<std::string, prometheus::Histogram*> histograms_ ABSL_GUARDED_BY(mutex_);
 };
 

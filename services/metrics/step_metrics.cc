@@ -18,8 +18,8 @@ using prometheus::Registry;
 
 // From a toy model's step to a large one's.
 const Histogram::BucketBoundaries& SecondsBuckets() {
-  static const auto* const kBuckets = new Histogram::BucketBoundaries{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
-                                                                      2.5,   5,    10,    25,   50,  100,  250, 500};
+  static const auto* const kBuckets = new Histogram::BucketBoundaries{
+      0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500};
   return *kBuckets;
 }
 
@@ -30,7 +30,8 @@ Counter& AddCounter(Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
 }
 Histogram& AddHistogram(Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, SecondsBuckets());
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(
+      {}, SecondsBuckets());
 }
 
 // A counter that follows a total counted elsewhere. Such a total never falls.
@@ -46,31 +47,46 @@ struct PrometheusStepObserver::Metrics {
       : step(AddGauge(r, "tpo_step", "Steps done, over all resumes.")),
         weight_version(AddGauge(r, "tpo_weight_version", "Newest published weight version.")),
         loss(AddGauge(r, "tpo_loss", "Loss of the last step's first epoch.")),
-        reward_mean(AddGauge(r, "tpo_reward_mean", "Mean reward of the last step's scored completions.")),
+        reward_mean(
+            AddGauge(r, "tpo_reward_mean", "Mean reward of the last step's scored completions.")),
         reward_std(AddGauge(r, "tpo_reward_std", "Standard deviation of the same rewards.")),
-        error(prometheus::BuildGauge().Name("tpo_error").Help("Task error, where the task defines one.").Register(r)),
-        grad_norm(AddGauge(r, "tpo_grad_norm", "Norm of the gradient, first epoch of the last step.")),
+        error(prometheus::BuildGauge()
+                  .Name("tpo_error")
+                  .Help("Task error, where the task defines one.")
+                  .Register(r)),
+        grad_norm(
+            AddGauge(r, "tpo_grad_norm", "Norm of the gradient, first epoch of the last step.")),
         staleness(prometheus::BuildGauge()
                       .Name("tpo_staleness")
                       .Help("Versions between sampling and training, over the last step's groups.")
                       .Register(r)),
         staleness_mean(staleness.Add({{"statistic", "mean"}})),
         staleness_max(staleness.Add({{"statistic", "max"}})),
-        zero_variance_fraction(AddGauge(r, "tpo_zero_variance_fraction", "Groups whose scores are all equal.")),
+        zero_variance_fraction(
+            AddGauge(r, "tpo_zero_variance_fraction", "Groups whose scores are all equal.")),
         all_fail_fraction(AddGauge(r, "tpo_all_fail_fraction", "Groups whose scores are all 0.")),
         target_entropy(AddGauge(r, "tpo_target_entropy", "Mean entropy of the targets, in nats.")),
-        anchor_entropy(AddGauge(r, "tpo_anchor_entropy", "Mean entropy of the anchors within groups, in nats.")),
+        anchor_entropy(AddGauge(r, "tpo_anchor_entropy",
+                                "Mean entropy of the anchors within groups, in nats.")),
         target_kl(AddGauge(r, "tpo_target_kl", "Mean divergence of target from anchor, in nats.")),
-        target_distance(AddGauge(r, "tpo_target_distance", "Mean L1 distance of policy and target within groups.")),
-        clip_fraction(AddGauge(r, "tpo_clip_fraction", "Members whose ratio was clipped, last epoch.")),
-        logprob_mismatch(AddGauge(r, "tpo_logprob_mismatch",
-                                  "Mean absolute difference of the learner's and the sampler's log-prob of a token.")),
-        groups_in_flight(AddGauge(r, "tpo_groups_in_flight", "Groups leased or waiting to be trained on.")),
+        target_distance(AddGauge(r, "tpo_target_distance",
+                                 "Mean L1 distance of policy and target within groups.")),
+        clip_fraction(
+            AddGauge(r, "tpo_clip_fraction", "Members whose ratio was clipped, last epoch.")),
+        logprob_mismatch(AddGauge(
+            r, "tpo_logprob_mismatch",
+            "Mean absolute difference of the learner's and the sampler's log-prob of a token.")),
+        groups_in_flight(
+            AddGauge(r, "tpo_groups_in_flight", "Groups leased or waiting to be trained on.")),
         steps(AddCounter(r, "tpo_steps_total", "Steps done by this process.")),
-        tokens(AddCounter(r, "tpo_tokens_total", "Sampled completion tokens trained on, over all resumes.")),
-        forward_nodes(AddCounter(r, "tpo_forward_nodes_total", "Prefix-tree nodes forwarded, once per step.")),
-        forward_tokens(AddCounter(r, "tpo_forward_tokens_total", "Tokens that the forwarded nodes stand for.")),
-        groups_leased(AddCounter(r, "tpo_groups_leased_total", "Prompts leased, over all resumes.")),
+        tokens(AddCounter(r, "tpo_tokens_total",
+                          "Sampled completion tokens trained on, over all resumes.")),
+        forward_nodes(AddCounter(r, "tpo_forward_nodes_total",
+                                 "Prefix-tree nodes forwarded, once per step.")),
+        forward_tokens(AddCounter(r, "tpo_forward_tokens_total",
+                                  "Tokens that the forwarded nodes stand for.")),
+        groups_leased(
+            AddCounter(r, "tpo_groups_leased_total", "Prompts leased, over all resumes.")),
         groups(prometheus::BuildCounter()
                    .Name("tpo_groups_total")
                    .Help("Leased prompts by how they ended, over all resumes.")
@@ -80,14 +96,19 @@ struct PrometheusStepObserver::Metrics {
         dropped_unverified(groups.Add({{"outcome", "dropped_unverified"}})),
         expired(groups.Add({{"outcome", "expired"}})),
         step_seconds(AddHistogram(r, "tpo_step_seconds", "Wall time of a step.")),
-        rollout_seconds(AddHistogram(r, "tpo_rollout_seconds", "Part of a step spent waiting for groups.")),
+        rollout_seconds(
+            AddHistogram(r, "tpo_rollout_seconds", "Part of a step spent waiting for groups.")),
         train_seconds(AddHistogram(r, "tpo_train_seconds", "Part of a step spent training.")),
-        checkpoint_seconds(AddHistogram(r, "tpo_checkpoint_seconds", "Time to make a checkpoint durable.")),
-        checkpoint_step(AddGauge(r, "tpo_checkpoint_step", "Step that the newest checkpoint holds.")),
-        checkpoint_success_time(AddGauge(r, "tpo_checkpoint_last_success_timestamp_seconds",
-                                         "When this process last made a checkpoint durable, in Unix time; else 0.")),
+        checkpoint_seconds(
+            AddHistogram(r, "tpo_checkpoint_seconds", "Time to make a checkpoint durable.")),
+        checkpoint_step(
+            AddGauge(r, "tpo_checkpoint_step", "Step that the newest checkpoint holds.")),
+        checkpoint_success_time(
+            AddGauge(r, "tpo_checkpoint_last_success_timestamp_seconds",
+                     "When this process last made a checkpoint durable, in Unix time; else 0.")),
         checkpoints(AddCounter(r, "tpo_checkpoints_total", "Checkpoints made durable.")),
-        checkpoint_failures(AddCounter(r, "tpo_checkpoint_failures_total", "Checkpoints that failed.")) {}
+        checkpoint_failures(
+            AddCounter(r, "tpo_checkpoint_failures_total", "Checkpoints that failed.")) {}
 
   Gauge& step;
   Gauge& weight_version;

@@ -25,7 +25,10 @@ class WorkerCollectable : public prometheus::Collectable {
     return {Counter("tpo_rollout_leases_total", "Leases answered.", counts.leases),
             Counter("tpo_rollout_groups_total", "Groups sampled and submitted.", counts.groups),
             Counter("tpo_rollout_tokens_total", "Completion tokens sampled.", counts.tokens),
-            Counter("tpo_rollout_groups_rejected_total", "Groups that the learner did not take.", counts.rejected)};
+            Counter("tpo_rollout_groups_rejected_total", "Groups that the learner did not take.",
+                    counts.rejected),
+            Counter("tpo_rollout_unscored_completions_total",
+                    "Completions whose verdict is not a score.", counts.unscored)};
   }
 
  private:

@@ -1,5 +1,6 @@
-// What a rollout worker did, as metrics, read at each scrape:
-// tpo_rollout_leases_total, tpo_rollout_groups_total, tpo_rollout_tokens_total, tpo_rollout_groups_rejected_total.
+// What a rollout worker did, as metrics, read at each scrape: tpo_rollout_leases_total,
+// tpo_rollout_groups_total, tpo_rollout_tokens_total, tpo_rollout_groups_rejected_total,
+// tpo_rollout_unscored_completions_total.
 #ifndef TPO_SERVICES_METRICS_WORKER_METRICS_H_
 #define TPO_SERVICES_METRICS_WORKER_METRICS_H_
 
@@ -20,6 +21,7 @@ struct WorkerCounts {
   uint64_t groups = 0;
   uint64_t tokens = 0;
   uint64_t rejected = 0;
+  uint64_t unscored = 0;
 };
 
 // The counters, for MetricsRegistry::Add. `counts` is called at each scrape, from any thread.

@@ -23,14 +23,17 @@ void MetricsJsonlWriter::OnStep(const StepRecord& record) {
 
 void MetricsJsonlWriter::OnCheckpoint(int64_t /*step*/, double /*seconds*/,
                                       const std::string& error) {
-  // A resume needs the lines before the checkpoint, even after a power cut.
-  if (error.empty()) errors_.Note(file_->Sync());
+  // A resume needs the lines before the checkpoint, even after a power cut. Nothing to note of a
+  // success: lines may be pending.
+  if (!error.empty()) return;
+  if (const absl::Status synced = file_->Sync(); !synced.ok()) errors_.Note(synced);
 }
 
 absl::Status MetricsJsonlWriter::Finish(const RunOutcome& /*outcome*/) {
   // A last try for steps that are still pending.
-  errors_.Note(file_->Append(""));
-  errors_.Note(file_->Sync());
+  absl::Status written = file_->Append("");
+  if (written.ok()) written = file_->Sync();
+  errors_.Note(written);
   return errors_.first();
 }
 

@@ -120,7 +120,9 @@ RunDirectory::RunDirectory(const std::string& path, int lock_fd)
 RunDirectory::~RunDirectory() { ::close(lock_fd_); }
 
 absl::Status RunDirectory::CutFrom(int64_t step) {
-  TPO_RETURN_IF_ERROR(CutJsonLinesFrom(paths_.eval, step));
+  // An evaluation's step counts the steps done: that of the checkpoint which is taken up stays
+  // true.
+  TPO_RETURN_IF_ERROR(CutJsonLinesFrom(paths_.eval, step + 1));
   TPO_RETURN_IF_ERROR(CutJsonLinesFrom(paths_.groups_older, step));
   TPO_RETURN_IF_ERROR(CutJsonLinesFrom(paths_.groups, step));
   TPO_RETURN_IF_ERROR(CutJsonLinesFrom(paths_.metrics, step));

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/status_macros.h"
+#include "services/run_directory/checkpoint_failures.h"
 #include "services/run_directory/groups_writer.h"
 #include "services/run_directory/metrics_jsonl_writer.h"
 #include "services/run_directory/progress_reporter.h"
@@ -45,6 +46,7 @@ absl::StatusOr<std::unique_ptr<CompositeStepObserver>> MakeRunObservers(
     TPO_ASSIGN_OR_RETURN(auto tensorboard, TensorBoardWriter::Open(paths.directory, resumed_at));
     observers->Add(std::move(tensorboard));
   }
+  observers->Add(std::make_unique<CheckpointFailures>());
   ProgressOptions progress = options.progress;
   progress.error_trend = history.error_trend;
   observers->Add(

@@ -2,8 +2,8 @@
 // TensorBoard events, the progress line, and summary.json at the end.
 //
 // A full disk or an I/O error while writing never stops the run: the first of each kind is logged
-// and kept for Finish(), records that didn't fit in are written once there is room again (up to a
-// bound), and no file keeps a torn record.
+// (of checkpoints, each) and kept for Finish(), records that didn't fit in are written once there
+// is room again (up to a bound), and no file keeps a torn record.
 //
 // Thread rule: every call from the learner's thread (StepObserver), or from one other after
 // training has ended.

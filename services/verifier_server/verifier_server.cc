@@ -20,16 +20,19 @@
 namespace tpo {
 namespace {
 
-// Calls in progress get this long after a signal; less than what a supervisor grants before it kills.
+// Calls in progress get this long after a signal; less than what a supervisor grants before it
+// kills.
 constexpr absl::Duration kGrace = absl::Seconds(10);
 
 absl::Status Serve(const VerifierCommand& command) {
   absl::Notification told_to_end;
   const SignalWaiter signals([&told_to_end](int) { told_to_end.Notify(); });
-  // Nothing in a config concerns the built-in verifiers; it is checked so that a mistake shows here, too.
+  // Nothing in a config concerns the built-in verifiers; it is checked so that a mistake shows
+  // here, too.
   if (!command.config.empty()) TPO_RETURN_IF_ERROR(LoadConfig(command.config, {}).status());
 
-  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<VerifierRegistry> verifiers, VerifierRegistry::BuiltIn());
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<VerifierRegistry> verifiers,
+                       VerifierRegistry::BuiltIn());
   MetricsRegistry metrics("tpo-verifier");
   PrometheusRpcObserver rpc_observer(&metrics);
   PrometheusVerifierObserver verifier_observer(&metrics);

@@ -1,5 +1,5 @@
-// What tpo-verifier does once its flags are parsed: the built-in verifiers behind VerifierService, with health,
-// reflection and metrics.
+// What tpo-verifier does once its flags are parsed: the built-in verifiers behind VerifierService,
+// with health, reflection and metrics.
 #ifndef TPO_SERVICES_VERIFIER_SERVER_VERIFIER_SERVER_H_
 #define TPO_SERVICES_VERIFIER_SERVER_VERIFIER_SERVER_H_
 
@@ -7,9 +7,10 @@
 
 namespace tpo {
 
-// Serves until SIGTERM or SIGINT, then reports NOT_SERVING, finishes the calls in progress and returns the exit status:
-// 0 after a signal, 2 when the input was refused, 1 for any other failure; says why on stderr. A second signal ends
-// the process at once. Call from main, before there is any other thread.
+// Serves until SIGTERM or SIGINT, then reports NOT_SERVING, finishes the calls in progress and
+// returns the exit status: 0 after a signal, 2 when the input was refused, 1 for any other failure;
+// says why on stderr. A second signal ends the process at once. Call from main, before there is any
+// other thread.
 int RunVerifierServer(const VerifierCommand& command);
 
 }  // namespace tpo

@@ -149,6 +149,15 @@ TEST_F(LeaseBookTest, ALateGroupIsTakenWhenItIsTheFirst) {
   EXPECT_EQ(ledger.in_flight, 2);
 }
 
+TEST_F(LeaseBookTest, ALateGroupWithoutScoresDoesNotTakeThePromptFromItsHolder) {
+  const Lease late = MustLease();
+  ExpireAll();
+  const Lease again = MustLease();
+  EXPECT_EQ(SubmitUnverified(late.id, 0), SubmitOutcome::kLeaseExpired);
+  EXPECT_EQ(book_->ledger().dropped_unverified, 0);
+  EXPECT_EQ(Submit(again.id, 0), SubmitOutcome::kAccepted);
+}
+
 TEST_F(LeaseBookTest, AUnitAnsweredLateIsNotLeasedAgain) {
   const Lease late = MustLease();
   ExpireAll();
@@ -303,8 +312,13 @@ TEST_F(LeaseBookTest, DrainStopsLeasingButTakesWhatIsInFlight) {
 }
 
 TEST_F(LeaseBookTest, CloseEndsEverything) {
+  SubmitAll(MustLease());
   const Lease lease = MustLease();
+  const uint64_t in_flight = book_->ledger().in_flight;
+  EXPECT_GT(in_flight, lease.prompts.size()) << "leased ones and ready ones";
   book_->Close();
+  EXPECT_EQ(book_->ledger().in_flight, 0);
+  EXPECT_EQ(book_->ledger().expired, in_flight);
   EXPECT_TRUE(MustNotLease().finished);
   EXPECT_EQ(book_->WaitForBatch(absl::InfiniteDuration()).status().code(),
             absl::StatusCode::kCancelled);

@@ -1,9 +1,11 @@
-// Tells ThreadSanitizer about absl::Mutex. The distribution's absl isn't instrumented, so the sanitizer would see no
-// order between two critical sections and report every guarded field as a race. The functions here take the place of
-// the shared library's, call them, and declare what they order. Linked into programs of the TSan build only.
+// Tells ThreadSanitizer about absl::Mutex. The distribution's absl isn't instrumented, so the
+// sanitizer would see no order between two critical sections and report every guarded field as a
+// race. The functions here take the place of the shared library's, call them, and declare what they
+// order. Linked into programs of the TSan build only.
 //
-// Conditions need care: a waiter's condition may be evaluated by the thread that unlocks, within Unlock, or by the
-// waiter within Await, where our declarations for Lock don't reach. So each evaluation declares itself.
+// Conditions need care: a waiter's condition may be evaluated by the thread that unlocks, within
+// Unlock, or by the waiter within Await, where our declarations for Lock don't reach. So each
+// evaluation declares itself.
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
@@ -27,7 +29,8 @@ Function Real(const char* symbol) {
   return reinterpret_cast<Function>(found);
 }
 
-// Calls the real function of `symbol`, which may give `mutex` up and takes it again before it returns.
+// Calls the real function of `symbol`, which may give `mutex` up and takes it again before it
+// returns.
 template <typename Result, typename... Arguments>
 Result CallWaiting(const char* symbol, void* mutex, Arguments... arguments) {
   const auto real = Real<Result (*)(Arguments...)>(symbol);
@@ -85,8 +88,8 @@ void Mutex::ReaderUnlock() {
 }
 
 void Mutex::Await(const Condition& condition) {
-  CallWaiting<void, Mutex*, const Condition&>(TPO_ABSL("5Mutex5AwaitERKNS0_9ConditionE"), this, this,
-                                              condition);
+  CallWaiting<void, Mutex*, const Condition&>(TPO_ABSL("5Mutex5AwaitERKNS0_9ConditionE"), this,
+                                              this, condition);
 }
 
 bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
@@ -126,7 +129,8 @@ void CondVar::Wait(Mutex* mutex) {
 
 bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
   return CallWaiting<bool, CondVar*, Mutex*, Duration>(
-      TPO_ABSL("7CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE"), mutex, this, mutex, timeout);
+      TPO_ABSL("7CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE"), mutex, this, mutex,
+      timeout);
 }
 
 bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {

@@ -14,7 +14,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::unique_ptr<Objective> Make(ObjectiveKind kind) { return MakeObjective({.kind = kind}).value(); }
+std::unique_ptr<Objective> Make(ObjectiveKind kind) {
+  return MakeObjective({.kind = kind}).value();
+}
 
 Completion MakeCompletion(std::vector<TokenId> tokens, std::vector<float> log_probs) {
   Completion completion;
@@ -29,7 +31,8 @@ std::vector<ReadyGroup> TwoGroups() {
   std::vector<ReadyGroup> groups(2);
   for (int g = 0; g < 2; ++g) {
     groups[g].prompt.tokens = {g, 1};
-    groups[g].group.completions = {MakeCompletion({0, 1}, {-0.25F, -0.5F}), MakeCompletion({1, 1}, {-1.0F, -2.0F})};
+    groups[g].group.completions = {MakeCompletion({0, 1}, {-0.25F, -0.5F}),
+                                   MakeCompletion({1, 1}, {-1.0F, -2.0F})};
     groups[g].group.verdicts = {Verdict::Scored(1.0), Verdict::Scored(0.0)};
     groups[g].group.verdicts[0].token_rewards = {1.0F, 0.5F};
     groups[g].group.verdicts[1].token_rewards = {0.0F, 0.0F};
@@ -51,7 +54,8 @@ TEST(BatchTest, SequenceGroupsSumTheirTokensAndLeaveOutTheUnscored) {
   EXPECT_EQ(batch.sequences().size(), 3);
   EXPECT_THAT(Vector(input.anchor_log_probs), ElementsAre(-0.75, -3.0, -0.75, 0.0));
   EXPECT_THAT(Vector(input.scores), ElementsAre(1.0, 0.0, 1.0, 0.0));
-  EXPECT_THAT(std::vector<uint8_t>(input.valid.begin(), input.valid.end()), ElementsAre(1, 1, 1, 0));
+  EXPECT_THAT(std::vector<uint8_t>(input.valid.begin(), input.valid.end()),
+              ElementsAre(1, 1, 1, 0));
   EXPECT_EQ(batch.Entry(2, 0), 2);
   EXPECT_EQ(batch.Entry(2, 1), 2);
 }
@@ -87,14 +91,13 @@ TEST(BatchTest, TokenLevelObjectivesGetARowPerPrefixState) {
   EXPECT_THAT(Vector(input.scores), ElementsAre(0, 1, 1, 1, 0, 0));
 }
 
-TEST(BatchTest, MismatchIsPerToken) {
+TEST(BatchTest, KeepsWhatWasRecordedTokenByToken) {
   const auto groups = TwoGroups();
   const auto objective = Make(ObjectiveKind::kTpo);
   const Batch batch = Batch::Create(groups, *objective).value();
-  std::vector<double> log_probs = Vector(batch.anchor_log_probs());
-  EXPECT_EQ(batch.MeanMismatch(log_probs), 0.0);
-  log_probs[0] += 0.6;
-  EXPECT_NEAR(batch.MeanMismatch(log_probs), 0.1, 1e-12);
+  EXPECT_EQ(batch.scored_count(), 6);
+  const auto recorded = batch.recorded_log_probs(1);
+  EXPECT_THAT(std::vector<float>(recorded.begin(), recorded.end()), ElementsAre(-1.0F, -2.0F));
 }
 
 TEST(BatchTest, RefusesGroupsWithoutTheRewardsThatTheObjectiveNeeds) {

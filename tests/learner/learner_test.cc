@@ -20,14 +20,21 @@
 namespace tpo {
 namespace {
 
-constexpr SequenceTaskSpec kTask = {SequenceTarget::kReverseCopy, SequenceReward::kTerminal, /*vocab_size=*/2, /*length=*/3};
+constexpr SequenceTaskSpec kTask = {SequenceTarget::kReverseCopy, SequenceReward::kTerminal,
+                                    /*vocab_size=*/2, /*length=*/3};
 
 RunSpec SmallRun(int64_t steps) {
   RunSpec spec;
   spec.seed = 5;
   spec.task = kTask;
-  spec.model = {.vocab_size = 2, .max_positions = 6, .d_model = 16, .layers = 1, .heads = 2, .feed_forward = 32};
-  spec.rollout.sampling = {.completions_per_prompt = 4, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = 3};
+  spec.model = {.vocab_size = 2,
+                .max_positions = 6,
+                .d_model = 16,
+                .layers = 1,
+                .heads = 2,
+                .feed_forward = 32};
+  spec.rollout.sampling = {
+      .completions_per_prompt = 4, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = 3};
   spec.learner.optimizer = MuonSpec{.learning_rate = 1e-2};
   spec.learner.prompts_per_step = 12;
   spec.learner.prompts_per_lease = 5;
@@ -48,7 +55,9 @@ class Recorder : public StepObserver {
     records[record.step] = record;
     if (on_step) on_step(record);
   }
-  void OnCheckpoint(int64_t step, double, const std::string& error) override { checkpoints[step] = error; }
+  void OnCheckpoint(int64_t step, double, const std::string& error) override {
+    checkpoints[step] = error;
+  }
 
   std::map<int64_t, StepRecord> records;
   std::map<int64_t, std::string> checkpoints;
@@ -57,7 +66,8 @@ class Recorder : public StepObserver {
 
 // One life of a learner with a worker beside it.
 struct Life {
-  explicit Life(const std::string& directory, const RunSpec& spec, bool resume, std::string fingerprint = "same")
+  explicit Life(const std::string& directory, const RunSpec& spec, bool resume,
+                std::string fingerprint = "same")
       : source(kTask, spec.seed),
         checkpoints(CheckpointStore::Open(directory, FileSystem::Posix(), 10).value()) {
     Learner::Options options;
@@ -74,11 +84,13 @@ struct Life {
   absl::StatusOr<Learner::Outcome> Run(int parallel_leases = 1) {
     RolloutWorker::Options options;
     options.parallel_leases = parallel_leases;
-    RolloutWorker worker(options, &learner->api(), [](const RunInfo&) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
-      absl::StatusOr<std::unique_ptr<VerifierRegistry>> registry = VerifierRegistry::BuiltIn();
-      if (!registry.ok()) return registry.status();
-      return *std::move(registry);
-    });
+    RolloutWorker worker(options, &learner->api(),
+                         [](const RunInfo&) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
+                           absl::StatusOr<std::unique_ptr<VerifierRegistry>> registry =
+                               VerifierRegistry::BuiltIn();
+                           if (!registry.ok()) return registry.status();
+                           return *std::move(registry);
+                         });
     std::thread thread([&worker] { EXPECT_TRUE(worker.Run().ok()); });
     absl::StatusOr<Learner::Outcome> outcome = learner->Run();
     worker.Stop();
@@ -119,8 +131,9 @@ TEST(LearnerTest, TrainsEveryStepAndAccountsForEveryGroup) {
   EXPECT_EQ(last.staleness_max, 0);
   EXPECT_TRUE(last.ledger.Balances());
   EXPECT_EQ(last.ledger.trained, 7 * 12);
-  EXPECT_THAT(life.recorder.checkpoints, ::testing::ElementsAre(::testing::Pair(3, ""), ::testing::Pair(6, ""),
-                                                               ::testing::Pair(7, "")));
+  EXPECT_THAT(life.recorder.checkpoints,
+              ::testing::ElementsAre(::testing::Pair(3, ""), ::testing::Pair(6, ""),
+                                     ::testing::Pair(7, "")));
 }
 
 TEST(LearnerTest, WorkersInParallelDoNotChangeABit) {

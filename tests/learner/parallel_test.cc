@@ -24,7 +24,9 @@ TEST(ParallelTasksTest, RunsEveryTaskOnceAndReturnsWhenAllAreDone) {
 
 TEST(ParallelTasksTest, StartsEachThreadWithItsInitialisation) {
   std::atomic<int> starts = 0;
-  { ParallelTasks tasks(4, [&] { ++starts; }); }
+  {
+    ParallelTasks tasks(4, [&] { ++starts; });
+  }
   EXPECT_EQ(starts, 3);
 }
 

@@ -19,11 +19,17 @@ namespace tpo {
 namespace {
 
 constexpr int kLength = 4;
-constexpr TransformerSpec kSpec = {.vocab_size = 2, .max_positions = 8, .d_model = 16, .layers = 2, .heads = 2, .feed_forward = 32};
+constexpr TransformerSpec kSpec = {.vocab_size = 2,
+                                   .max_positions = 8,
+                                   .d_model = 16,
+                                   .layers = 2,
+                                   .heads = 2,
+                                   .feed_forward = 32};
 
 // A policy with a batch that it sampled, and all that trains it.
 struct TrainingFixture {
-  explicit TrainingFixture(ObjectiveKind kind, int prompts, int members, at::ScalarType dtype = at::kDouble) {
+  explicit TrainingFixture(ObjectiveKind kind, int prompts, int members,
+                           at::ScalarType dtype = at::kDouble) {
     policy = MakeTransformer(kSpec, {.dtype = dtype}).value();
     InitializeTransformer(3, *policy);
     objective = MakeObjective({.kind = kind}).value();
@@ -33,7 +39,10 @@ struct TrainingFixture {
   }
 
   void SampleGroups(int prompts, int members) {
-    const SamplingSpec spec = {.completions_per_prompt = members, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = kLength};
+    const SamplingSpec spec = {.completions_per_prompt = members,
+                               .candidates_per_token = 0,
+                               .temperature = 1.0F,
+                               .max_tokens = kLength};
     std::vector<Prompt> all(prompts);
     for (int p = 0; p < prompts; ++p) {
       all[p].id = p;
@@ -56,22 +65,26 @@ struct TrainingFixture {
 
   std::unique_ptr<Trainer> MakeTrainer(int epochs, int micro_batch_tokens, int threads) {
     return std::make_unique<Trainer>(
-        Trainer::Options{.epochs = epochs, .micro_batch_tokens = micro_batch_tokens, .threads = threads},
+        Trainer::Options{
+            .epochs = epochs, .micro_batch_tokens = micro_batch_tokens, .threads = threads},
         policy.get(), objective.get(), optimizer.get());
   }
 
-  // All but the key biases: their gradient is zero but for rounding, which Muon makes a full-size step of.
+  // All but the key biases: their gradient is zero but for rounding, which Muon makes a full-size
+  // step of.
   std::vector<at::Tensor> Parameters() const {
     std::vector<at::Tensor> copies;
     for (const NamedParameter& parameter : policy->parameters()) {
-      if (parameter.name.find("key.bias") == std::string::npos) copies.push_back(parameter.tensor.clone());
+      if (parameter.name.find("key.bias") == std::string::npos)
+        copies.push_back(parameter.tensor.clone());
     }
     return copies;
   }
 
   std::vector<at::Tensor> AllParameters() const {
     std::vector<at::Tensor> copies;
-    for (const NamedParameter& parameter : policy->parameters()) copies.push_back(parameter.tensor.clone());
+    for (const NamedParameter& parameter : policy->parameters())
+      copies.push_back(parameter.tensor.clone());
     return copies;
   }
 
@@ -114,7 +127,8 @@ TEST(TrainerTest, ThreadsDoNotChangeABit) {
     TrainingFixture three(ObjectiveKind::kGrpo, 16, 8, at::kFloat);
     ASSERT_TRUE(one.MakeTrainer(3, micro_batch_tokens, 1)->Train(*one.batch, true).ok());
     ASSERT_TRUE(three.MakeTrainer(3, micro_batch_tokens, 3)->Train(*three.batch, true).ok());
-    EXPECT_EQ(LargestDifference(one.AllParameters(), three.AllParameters()), 0.0) << micro_batch_tokens;
+    EXPECT_EQ(LargestDifference(one.AllParameters(), three.AllParameters()), 0.0)
+        << micro_batch_tokens;
   }
 }
 
@@ -130,7 +144,7 @@ TEST(TrainerTest, RecordedLogProbsStandInForTheFirstPassWhenOnPolicy) {
 
 TEST(TrainerTest, SamplerAndLearnerAgreeOnEveryTokensLogProb) {
   TrainingFixture setup(ObjectiveKind::kTpo, 16, 8, at::kFloat);
-  const auto result = setup.MakeTrainer(1, 64, 2)->Train(*setup.batch, false).value();
+  const auto result = setup.MakeTrainer(1, 64, 2)->Train(*setup.batch, true).value();
   EXPECT_LT(result.logprob_mismatch, 1e-6);
 }
 
@@ -163,7 +177,32 @@ TEST(TrainerTest, ANonFiniteGradientStopsBeforeItReachesTheParameters) {
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(result.status().message()), ::testing::HasSubstr("not finite"));
   const auto after = setup.Parameters();
-  EXPECT_EQ(LargestDifference({before.begin() + 1, before.end()}, {after.begin() + 1, after.end()}), 0.0);
+  EXPECT_EQ(LargestDifference({before.begin() + 1, before.end()}, {after.begin() + 1, after.end()}),
+            0.0);
+}
+
+TEST(TrainerTest, MismatchCountsEveryTokenAndErrorsDoNotCancel) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 2, 4);
+  for (ReadyGroup& ready : setup.groups) {
+    for (Completion& completion : ready.group.completions) {
+      completion.behavior_log_probs[0] += 0.25F;
+      completion.behavior_log_probs[1] -= 0.25F;
+    }
+  }
+  setup.batch = std::make_unique<Batch>(Batch::Create(setup.groups, *setup.objective).value());
+  const auto result = setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, true).value();
+  EXPECT_NEAR(result.logprob_mismatch, 0.5 / kLength, 1e-5);
+}
+
+TEST(TrainerTest, AnUpdateThatLeavesTheFiniteNumbersIsAnError) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
+  AdamSpec diverging;
+  diverging.learning_rate = 1e308;
+  diverging.weight_decay = 1e308;
+  diverging.decoupled = true;
+  setup.optimizer = MakeOptimizer(diverging, setup.policy->parameters()).value();
+  const auto result = setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, true);
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kInternal);
 }
 
 class EveryObjectiveTest : public ::testing::TestWithParam<ObjectiveKind> {};
@@ -177,9 +216,11 @@ TEST_P(EveryObjectiveTest, TrainsAndMovesTheParameters) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Objectives, EveryObjectiveTest,
-                         ::testing::Values(ObjectiveKind::kTpo, ObjectiveKind::kTpoNoAnchor, ObjectiveKind::kGrpo,
-                                           ObjectiveKind::kGrpoNoKl, ObjectiveKind::kGrpoMasked, ObjectiveKind::kPpo,
-                                           ObjectiveKind::kDg, ObjectiveKind::kPg, ObjectiveKind::kGroupPg));
+                         ::testing::Values(ObjectiveKind::kTpo, ObjectiveKind::kTpoNoAnchor,
+                                           ObjectiveKind::kGrpo, ObjectiveKind::kGrpoNoKl,
+                                           ObjectiveKind::kGrpoMasked, ObjectiveKind::kPpo,
+                                           ObjectiveKind::kDg, ObjectiveKind::kPg,
+                                           ObjectiveKind::kGroupPg));
 
 }  // namespace
 }  // namespace tpo

@@ -35,7 +35,8 @@ struct Sequences {
 // Tokens on the path from the root to a node.
 std::vector<TokenId> PrefixOf(const TreeNodes& nodes, int node) {
   std::vector<TokenId> prefix;
-  for (int p = 0; p <= nodes.positions[node]; ++p) prefix.push_back(nodes.tokens[nodes.path(node)[p]]);
+  for (int p = 0; p <= nodes.positions[node]; ++p)
+    prefix.push_back(nodes.tokens[nodes.path(node)[p]]);
   return prefix;
 }
 
@@ -59,7 +60,8 @@ TEST(PrefixTreeTest, IdenticalCompletionsCostNothing) {
   thrice.Add({0, 1, 1}, {1, 0, 1});
   thrice.Add({0, 1, 1}, {1, 0, 1});
   EXPECT_EQ(CountTreeNodes(once.Views()), CountTreeNodes(thrice.Views()));
-  EXPECT_EQ(BuildPrefixTree(once.Views(), kStride).scored, BuildPrefixTree(thrice.Views(), kStride).scored);
+  EXPECT_EQ(BuildPrefixTree(once.Views(), kStride).scored,
+            BuildPrefixTree(thrice.Views(), kStride).scored);
 }
 
 TEST(PrefixTreeTest, TheLastTokenIsScoredButNotForwarded) {

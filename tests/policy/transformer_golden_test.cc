@@ -1,4 +1,5 @@
-// The network, its gradients and four epochs of Muon against the paper's JAX code (tests/golden/README.md).
+// The network, its gradients and four epochs of Muon against the paper's JAX code
+// (tests/golden/README.md).
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -22,7 +23,7 @@ namespace {
 // The reference's name of one of our parameters.
 std::string ReferenceName(const std::string& name) {
   static const std::map<std::string, std::string> kTop = {
-      {"token_embedding", "Embed_0/embedding"}, {"position_embedding", "pos_emb"},
+      {"token_embedding", "Embed_0/embedding"},  {"position_embedding", "pos_emb"},
       {"final_norm.scale", "LayerNorm_4/scale"}, {"final_norm.shift", "LayerNorm_4/bias"},
       {"head.kernel", "Dense_4/kernel"},         {"head.bias", "Dense_4/bias"}};
   if (const auto top = kTop.find(name); top != kTop.end()) return "params/" + top->second;
@@ -60,11 +61,13 @@ class GoldenModel {
     length_ = config.at("H");
     members_ = config.at("K");
     const int width = config.at("d_model");
-    const TransformerSpec spec = {config.at("V"),     2 * length_,         width,
-                                  config.at("layers"), config.at("heads"), width * config.at("ffn_mult").get<int>()};
+    const TransformerSpec spec = {
+        config.at("V"),      2 * length_,        width,
+        config.at("layers"), config.at("heads"), width * config.at("ffn_mult").get<int>()};
     policy_ = MakeTransformer(spec, {.dtype = dtype}).value();
     for (const NamedParameter& parameter : policy_->parameters()) {
-      const GoldenArray array = GoldenArrayOrDie(golden_.at("params").at(ReferenceName(parameter.name)));
+      const GoldenArray array =
+          GoldenArrayOrDie(golden_.at("params").at(ReferenceName(parameter.name)));
       parameter.tensor.view({-1}).copy_(at::tensor(array.values, at::kDouble));
     }
     MakeGroups();
@@ -115,12 +118,14 @@ void ExpectDigest(const at::Tensor& tensor, const nlohmann::json& digest, double
   EXPECT_NEAR(flat.norm().item<double>(), norm, tolerance * norm + 1e-14) << what;
   const auto& head = digest.at("head");
   for (size_t i = 0; i < head.size(); ++i) {
-    EXPECT_NEAR(flat[static_cast<int64_t>(i)].item<double>(), head[i].get<double>(), tolerance * norm + 1e-14)
+    EXPECT_NEAR(flat[static_cast<int64_t>(i)].item<double>(), head[i].get<double>(),
+                tolerance * norm + 1e-14)
         << what << "[" << i << "]";
   }
 }
 
-const Case kCases[] = {{"losses/golden_losses.json", "tiny_model"}, {"model/golden_model_v2h7.json", "model"}};
+const Case kCases[] = {{"losses/golden_losses.json", "tiny_model"},
+                       {"model/golden_model_v2h7.json", "model"}};
 
 class TransformerGoldenTest : public ::testing::TestWithParam<Case> {};
 
@@ -139,22 +144,28 @@ void ExpectLogProbs(const Case& golden_case, at::ScalarType dtype, double tolera
     }
     const std::vector<TokenId> prompt = {all[0]};
     const std::vector<TokenId> completion(all.begin() + 1, all.begin() + positions);
-    const PrefixTree tree = BuildPrefixTree({{prompt, completion, candidates}}, model.policy().max_positions());
+    const PrefixTree tree =
+        BuildPrefixTree({{prompt, completion, candidates}}, model.policy().max_positions());
     auto pass = model.policy().NewPass();
     const auto log_probs = pass->Forward(tree, 1.0);
     for (size_t i = 0; i < candidates.size(); ++i) {
       const double reference = expected[row][i / vocabulary][i % vocabulary];
-      EXPECT_NEAR(log_probs[tree.sequence_scored[0][i]], reference, tolerance) << "row " << row << " entry " << i;
+      EXPECT_NEAR(log_probs[tree.sequence_scored[0][i]], reference, tolerance)
+          << "row " << row << " entry " << i;
     }
   }
 }
 
-TEST_P(TransformerGoldenTest, LogProbsAgreeInDoublePrecision) { ExpectLogProbs(GetParam(), at::kDouble, 1e-8); }
-TEST_P(TransformerGoldenTest, LogProbsAgreeInSinglePrecision) { ExpectLogProbs(GetParam(), at::kFloat, 1e-5); }
+TEST_P(TransformerGoldenTest, LogProbsAgreeInDoublePrecision) {
+  ExpectLogProbs(GetParam(), at::kDouble, 1e-8);
+}
+TEST_P(TransformerGoldenTest, LogProbsAgreeInSinglePrecision) {
+  ExpectLogProbs(GetParam(), at::kFloat, 1e-5);
+}
 
-
-void ExpectFourEpochs(const Case& golden_case, at::ScalarType dtype, const std::string& objective_name,
-                      ObjectiveKind kind, double gradient_tolerance, double parameter_tolerance) {
+void ExpectFourEpochs(const Case& golden_case, at::ScalarType dtype,
+                      const std::string& objective_name, ObjectiveKind kind,
+                      double gradient_tolerance, double parameter_tolerance) {
   GoldenModel model(golden_case, dtype);
   const auto& updates = model.golden().at("updates");
   if (!updates.contains(objective_name)) GTEST_SKIP() << "not in " << golden_case.file;
@@ -162,8 +173,8 @@ void ExpectFourEpochs(const Case& golden_case, at::ScalarType dtype, const std::
   MuonSpec muon;
   muon.learning_rate = model.golden().at("config").at("lr");
   const auto optimizer = MakeOptimizer(muon, model.policy().parameters()).value();
-  Trainer trainer({.epochs = 1, .micro_batch_tokens = 64, .threads = 2}, &model.policy(), objective.get(),
-                  optimizer.get());
+  Trainer trainer({.epochs = 1, .micro_batch_tokens = 64, .threads = 2}, &model.policy(),
+                  objective.get(), optimizer.get());
   const Batch batch = model.MakeBatch(*objective);
   int epoch_number = 0;
   for (const auto& epoch : updates.at(objective_name).at("epochs")) {
@@ -179,8 +190,10 @@ void ExpectFourEpochs(const Case& golden_case, at::ScalarType dtype, const std::
         continue;
       }
       const std::string name = ReferenceName(parameter.name);
-      ExpectDigest(gradients[p], epoch.at("grad").at(name), gradient_tolerance, where + "gradient of " + name);
-      ExpectDigest(parameter.tensor, epoch.at("param_after").at(name), parameter_tolerance, where + name);
+      ExpectDigest(gradients[p], epoch.at("grad").at(name), gradient_tolerance,
+                   where + "gradient of " + name);
+      ExpectDigest(parameter.tensor, epoch.at("param_after").at(name), parameter_tolerance,
+                   where + name);
     }
   }
 }
@@ -198,21 +211,25 @@ TEST_P(TransformerGoldenTest, FourEpochsOfGroupPgAgree) {
 INSTANTIATE_TEST_SUITE_P(Models, TransformerGoldenTest, ::testing::ValuesIn(kCases),
                          [](const auto& parameter) { return parameter.param.model; });
 
-// In single precision only the first epoch is comparable: Muon makes full-size steps out of small differences.
+// In single precision only the first epoch is comparable: Muon makes full-size steps out of small
+// differences.
 TEST(TransformerGoldenSinglePrecisionTest, GradientsAgree) {
   GoldenModel model(kCases[1], at::kFloat);
-  for (const auto& [name, kind] : {std::pair{"tpo", ObjectiveKind::kTpo}, std::pair{"grpo", ObjectiveKind::kGrpo}}) {
+  for (const auto& [name, kind] :
+       {std::pair{"tpo", ObjectiveKind::kTpo}, std::pair{"grpo", ObjectiveKind::kGrpo}}) {
     const auto objective = MakeObjective({.kind = kind}).value();
-    const auto optimizer = MakeOptimizer(MuonSpec{.learning_rate = 1e-3}, model.policy().parameters()).value();
-    Trainer trainer({.epochs = 1, .micro_batch_tokens = 64, .threads = 2}, &model.policy(), objective.get(),
-                    optimizer.get());
+    const auto optimizer =
+        MakeOptimizer(MuonSpec{.learning_rate = 1e-3}, model.policy().parameters()).value();
+    Trainer trainer({.epochs = 1, .micro_batch_tokens = 64, .threads = 2}, &model.policy(),
+                    objective.get(), optimizer.get());
     const auto gradients = trainer.Gradient(model.MakeBatch(*objective)).value();
     const auto& epoch = model.golden().at("updates").at(name).at("epochs")[0];
     for (size_t p = 0; p < gradients.size(); ++p) {
       const std::string& ours = model.policy().parameters()[p].name;
       if (IsKeyBias(ours)) continue;
       const std::string reference = ReferenceName(ours);
-      ExpectDigest(gradients[p], epoch.at("grad").at(reference), 1e-4, std::string(name) + " " + reference);
+      ExpectDigest(gradients[p], epoch.at("grad").at(reference), 1e-4,
+                   std::string(name) + " " + reference);
     }
   }
 }

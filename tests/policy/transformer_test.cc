@@ -13,7 +13,8 @@
 namespace tpo {
 namespace {
 
-constexpr TransformerSpec kSmall = {.vocab_size = 3, .max_positions = 6, .d_model = 8, .layers = 2, .heads = 2, .feed_forward = 12};
+constexpr TransformerSpec kSmall = {
+    .vocab_size = 3, .max_positions = 6, .d_model = 8, .layers = 2, .heads = 2, .feed_forward = 12};
 
 std::unique_ptr<Policy> MakePolicy(const TransformerSpec& spec, at::ScalarType dtype = at::kDouble,
                                    bool composed = false) {
@@ -60,8 +61,8 @@ std::vector<at::Tensor> GradientOf(const Policy& policy, const PrefixTree& tree,
   return gradients;
 }
 
-double WeightedLogProbs(const Policy& policy, const PrefixTree& tree, const std::vector<double>& coefficients,
-                        double temperature) {
+double WeightedLogProbs(const Policy& policy, const PrefixTree& tree,
+                        const std::vector<double>& coefficients, double temperature) {
   auto pass = policy.NewPass();
   const auto log_probs = pass->Forward(tree, temperature);
   double sum = 0.0;
@@ -100,7 +101,8 @@ TEST(TransformerTest, ATreeScoresAsItsSequencesAloneDo) {
     auto alone_pass = policy->NewPass();
     const auto log_probs = alone_pass->Forward(alone, 1.0);
     for (size_t t = 0; t < alone.sequence_scored[0].size(); ++t) {
-      EXPECT_NEAR(together[tree.sequence_scored[s][t]], log_probs[alone.sequence_scored[0][t]], 1e-12);
+      EXPECT_NEAR(together[tree.sequence_scored[s][t]], log_probs[alone.sequence_scored[0][t]],
+                  1e-12);
     }
   }
 }
@@ -118,7 +120,8 @@ TEST(TransformerTest, DecodingStepByStepGivesTheLogProbsOfTraining) {
   for (int position = 0; position < 5; ++position) {
     TreeNodes node;
     node.path_stride = kSmall.max_positions;
-    node.Append(tree.nodes.tokens[position], position, tree.nodes.path(std::max(position - 1, 0)), position);
+    node.Append(tree.nodes.tokens[position], position, tree.nodes.path(std::max(position - 1, 0)),
+                position);
     const auto log_probs = decoder->Extend(node, 0.7);
     if (position >= 1) {
       EXPECT_NEAR(log_probs[completion[position - 1]], trained[position - 1], 1e-6);
@@ -219,7 +222,8 @@ TEST(TransformerTest, RefusesImpossibleShapesByName) {
   EXPECT_THAT(std::string(policy.status().message()), ::testing::HasSubstr("heads"));
   spec = kSmall;
   spec.vocab_size = 0;
-  EXPECT_THAT(std::string(MakeTransformer(spec, {}).status().message()), ::testing::HasSubstr("vocab_size"));
+  EXPECT_THAT(std::string(MakeTransformer(spec, {}).status().message()),
+              ::testing::HasSubstr("vocab_size"));
 }
 
 }  // namespace

@@ -16,8 +16,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr TransformerSpec kSpec = {.vocab_size = 3, .max_positions = 6, .d_model = 8, .layers = 2, .heads = 2, .feed_forward = 16};
-constexpr SamplingSpec kSampling = {.completions_per_prompt = 4, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = 3};
+constexpr TransformerSpec kSpec = {
+    .vocab_size = 3, .max_positions = 6, .d_model = 8, .layers = 2, .heads = 2, .feed_forward = 16};
+constexpr SamplingSpec kSampling = {
+    .completions_per_prompt = 4, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = 3};
 
 Prompt MakePrompt(uint64_t id, std::vector<TokenId> tokens) {
   Prompt prompt;
@@ -32,14 +34,17 @@ class SamplerTest : public ::testing::Test {
     InitializeTransformer(1, *policy_);
   }
 
-  std::vector<std::vector<Completion>> Sample(const SamplingSpec& spec, const std::vector<Prompt>& prompts,
+  std::vector<std::vector<Completion>> Sample(const SamplingSpec& spec,
+                                              const std::vector<Prompt>& prompts,
                                               uint64_t seed = 5) {
-    return SampleCompletions(spec, seed, RandomStream::kCompletion, *policy_, 9, prompts, *decoder_).value();
+    return SampleCompletions(spec, seed, RandomStream::kCompletion, *policy_, 9, prompts, *decoder_)
+        .value();
   }
 
   std::unique_ptr<Policy> policy_;
   std::unique_ptr<TreeDecoder> decoder_;
-  const std::vector<Prompt> prompts_ = {MakePrompt(10, {0, 1, 2}), MakePrompt(11, {0, 1, 1}), MakePrompt(12, {2})};
+  const std::vector<Prompt> prompts_ = {MakePrompt(10, {0, 1, 2}), MakePrompt(11, {0, 1, 1}),
+                                        MakePrompt(12, {2})};
 };
 
 TEST_F(SamplerTest, RecordsWhatTrainingWouldComputeForEveryToken) {
@@ -65,7 +70,8 @@ TEST_F(SamplerTest, AGroupIsTheSameWhateverElseIsInTheBatch) {
   const auto together = Sample(kSampling, prompts_);
   for (size_t g = 0; g < prompts_.size(); ++g) {
     const auto alone = Sample(kSampling, {prompts_[g]});
-    for (size_t k = 0; k < alone[0].size(); ++k) EXPECT_EQ(alone[0][k].tokens, together[g][k].tokens);
+    for (size_t k = 0; k < alone[0].size(); ++k)
+      EXPECT_EQ(alone[0][k].tokens, together[g][k].tokens);
   }
 }
 
@@ -97,7 +103,8 @@ TEST_F(SamplerTest, FrequenciesFollowTheRecordedProbabilities) {
   }
   for (const auto& [token, probability] : probabilities) {
     // Four standard deviations.
-    EXPECT_NEAR(counts[token] / 4000.0, probability, 4 * std::sqrt(probability * (1 - probability) / 4000));
+    EXPECT_NEAR(counts[token] / 4000.0, probability,
+                4 * std::sqrt(probability * (1 - probability) / 4000));
   }
 }
 

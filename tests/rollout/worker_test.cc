@@ -1,8 +1,10 @@
 #include "rollout/worker.h"
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,7 +16,8 @@
 namespace tpo {
 namespace {
 
-constexpr TransformerSpec kSpec = {.vocab_size = 2, .max_positions = 4, .d_model = 8, .layers = 1, .heads = 2, .feed_forward = 16};
+constexpr TransformerSpec kSpec = {
+    .vocab_size = 2, .max_positions = 4, .d_model = 8, .layers = 1, .heads = 2, .feed_forward = 16};
 
 std::shared_ptr<const WeightSnapshot> Snapshot(WeightVersion version, uint64_t seed) {
   auto policy = MakeTransformer(kSpec, {}).value();
@@ -27,33 +30,43 @@ class ScriptedLearner : public LearnerApi {
  public:
   absl::StatusOr<RunInfo> Register(const std::string&) override {
     const absl::MutexLock lock(&mutex_);
+    if (!registration_error.ok()) return registration_error;
     ++registrations;
     RunInfo run;
     run.worker_id = "worker-" + std::to_string(registrations);
     run.run_id = "run";
     run.transformer = kSpec;
-    run.sampling = {.completions_per_prompt = 2, .candidates_per_token = 0, .temperature = 1.0F, .max_tokens = 2};
+    run.sampling = {.completions_per_prompt = 2,
+                    .candidates_per_token = 0,
+                    .temperature = 1.0F,
+                    .max_tokens = 2};
     return run;
   }
 
   absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) override {
     const absl::MutexLock lock(&mutex_);
-    if (worker_id != "worker-" + std::to_string(registrations)) return absl::NotFoundError("unknown worker");
+    if (worker_id != "worker-" + std::to_string(registrations))
+      return absl::NotFoundError("unknown worker");
     if (!lease_errors.empty()) {
       const absl::Status error = lease_errors.front();
       lease_errors.pop_front();
-      // A learner that restarted knows no worker.
-      if (absl::IsNotFound(error)) ++forgotten;
       return error;
     }
-    if (leases.empty()) return LeaseResult(NoLease{.finished = true, .retry_after = absl::ZeroDuration()});
+    if (leases.empty())
+      return LeaseResult(NoLease{.finished = true, .retry_after = absl::ZeroDuration()});
     Lease lease = leases.front();
     leases.pop_front();
     return LeaseResult(lease);
   }
 
-  absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(const std::string&, const std::vector<Group>& groups) override {
+  absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
+      const std::string&, const std::vector<Group>& groups) override {
     const absl::MutexLock lock(&mutex_);
+    if (!submit_errors.empty()) {
+      const absl::Status error = submit_errors.front();
+      submit_errors.pop_front();
+      return error;
+    }
     std::vector<SubmitResult> results;
     for (const Group& group : groups) {
       submitted.push_back(group);
@@ -62,27 +75,33 @@ class ScriptedLearner : public LearnerApi {
     return results;
   }
 
-  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string&, WeightVersion newer_than,
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string&,
+                                                                       WeightVersion newer_than,
                                                                        absl::Duration) override {
     const absl::MutexLock lock(&mutex_);
-    if (snapshots.empty() || snapshots.back()->version <= newer_than) return absl::DeadlineExceededError("none");
+    if (snapshots.empty() || snapshots.back()->version <= newer_than)
+      return absl::DeadlineExceededError("none");
     return snapshots.back();
   }
 
   absl::Mutex mutex_;
+  absl::Status registration_error;
   int registrations = 0;
-  int forgotten = 0;
   std::deque<Lease> leases;
   std::deque<absl::Status> lease_errors;
+  std::deque<absl::Status> submit_errors;
   std::vector<Group> submitted;
   std::vector<std::shared_ptr<const WeightSnapshot>> snapshots;
 };
 
 class FakeVerifier : public VerifierApi {
  public:
-  explicit FakeVerifier(std::function<absl::StatusOr<std::vector<Verdict>>(const VerifyRequest&)> answer)
+  explicit FakeVerifier(
+      std::function<absl::StatusOr<std::vector<Verdict>>(const VerifyRequest&)> answer)
       : answer_(std::move(answer)) {}
-  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override { return answer_(request); }
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
+    return answer_(request);
+  }
   absl::StatusOr<VerifierDescription> Describe() override { return VerifierDescription(); }
 
  private:
@@ -146,15 +165,19 @@ TEST_F(WorkerTest, NeverSamplesWithWeightsThatAreTooOldForTheLease) {
 TEST_F(WorkerTest, AVerifierThatFailsBecomesVerdictsAndNeverAScore) {
   learner_.snapshots = {Snapshot(0, 1)};
   learner_.leases = {MakeLease(1, 0)};
-  ASSERT_TRUE(RunWorker([](const VerifyRequest&) { return absl::DeadlineExceededError("slow"); }).ok());
+  ASSERT_TRUE(
+      RunWorker([](const VerifyRequest&) { return absl::DeadlineExceededError("slow"); }).ok());
   ASSERT_EQ(learner_.submitted.size(), 3);
-  for (const Verdict& verdict : learner_.submitted[0].verdicts) EXPECT_EQ(verdict.kind, VerdictKind::kTimedOut);
+  for (const Verdict& verdict : learner_.submitted[0].verdicts)
+    EXPECT_EQ(verdict.kind, VerdictKind::kTimedOut);
 }
 
 TEST_F(WorkerTest, AVerifierThatLiesBecomesFailedVerdicts) {
   learner_.snapshots = {Snapshot(0, 1)};
   learner_.leases = {MakeLease(1, 0)};
-  ASSERT_TRUE(RunWorker([](const VerifyRequest&) { return std::vector<Verdict>{Verdict::Scored(1.0)}; }).ok());
+  ASSERT_TRUE(RunWorker([](const VerifyRequest&) {
+                return std::vector<Verdict>{Verdict::Scored(1.0)};
+              }).ok());
   ASSERT_EQ(learner_.submitted.size(), 3);
   ASSERT_EQ(learner_.submitted[0].verdicts.size(), 2);
   EXPECT_EQ(learner_.submitted[0].verdicts[0].kind, VerdictKind::kFailed);
@@ -172,12 +195,45 @@ TEST_F(WorkerTest, RegistersAgainWithALearnerThatRestarted) {
 TEST_F(WorkerTest, TriesAgainWhenTheLearnerIsUnavailable) {
   learner_.snapshots = {Snapshot(0, 1)};
   learner_.leases = {MakeLease(1, 0)};
-  learner_.lease_errors = {absl::UnavailableError("connection reset"), absl::UnavailableError("connection reset")};
+  learner_.lease_errors = {absl::UnavailableError("connection reset"),
+                           absl::UnavailableError("connection reset")};
   ASSERT_TRUE(RunWorker().ok());
   EXPECT_EQ(learner_.submitted.size(), 3);
 }
 
+TEST_F(WorkerTest, SubmitsTheSameGroupsAgainWhenTheConnectionBreaks) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  learner_.submit_errors = {absl::UnavailableError("connection reset")};
+  ASSERT_TRUE(RunWorker().ok());
+  EXPECT_EQ(learner_.submitted.size(), 3);
+}
+
+TEST_F(WorkerTest, EndsRatherThanTakingLeasesThatItCanNotAnswer) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  for (uint64_t id = 1; id <= 8; ++id) {
+    Lease lease = MakeLease(id, 0);
+    // Longer than the position table: no worker could answer it, and this one says so.
+    lease.prompts[1].tokens = {0, 1, 0, 1, 0};
+    learner_.leases.push_back(lease);
+  }
+  EXPECT_EQ(RunWorker().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(learner_.submitted.empty());
+  EXPECT_EQ(learner_.leases.size(), 7);
+}
+
+TEST_F(WorkerTest, StopEndsAWaitForALearnerThatIsNotThere) {
+  learner_.registration_error = absl::UnavailableError("no such host");
+  RolloutWorker::Options options;
+  RolloutWorker worker(options, &learner_,
+                       [](const RunInfo&) { return std::unique_ptr<VerifierApi>(); });
+  std::thread thread([&] { EXPECT_TRUE(worker.Run().ok()); });
+  worker.Stop();
+  thread.join();
+}
+
 TEST_F(WorkerTest, EndsWhenToldThatItCanNotWorkForThisRun) {
+  learner_.snapshots = {Snapshot(0, 1)};
   learner_.lease_errors = {absl::FailedPreconditionError("protocol version 2 is needed")};
   const absl::Status status = RunWorker();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);

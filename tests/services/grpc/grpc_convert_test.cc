@@ -41,7 +41,8 @@ Prompt FullPrompt() {
 
 Completion FullCompletion() {
   Completion completion = MakeCompletion({5, 6}, 3);
-  completion.weight_versions = {{.weight_version = 3, .first_token = 0}, {.weight_version = 4, .first_token = 1}};
+  completion.weight_versions = {{.weight_version = 3, .first_token = 0},
+                                {.weight_version = 4, .first_token = 1}};
   completion.text = "naïve";
   completion.candidate_tokens = {5, 1, 6, 0};
   completion.candidate_log_probs = {-0.1F, -2.0F, -0.3F, -4.0F};
@@ -59,7 +60,9 @@ Group FullGroup() {
   return group;
 }
 
-TEST(Convert, KeepsPrompts) { EXPECT_EQ(RoundTrip<v1::Prompt>(FullPrompt()).value(), FullPrompt()); }
+TEST(Convert, KeepsPrompts) {
+  EXPECT_EQ(RoundTrip<v1::Prompt>(FullPrompt()).value(), FullPrompt());
+}
 
 TEST(Convert, KeepsGroups) { EXPECT_EQ(RoundTrip<v1::Group>(FullGroup()).value(), FullGroup()); }
 
@@ -68,15 +71,24 @@ TEST(Convert, KeepsRunInfo) {
   info.worker_id = "w-3";
   info.run_id = "run";
   info.seed = ~uint64_t{0};
-  info.transformer = {.vocab_size = 2, .max_positions = 14, .d_model = 64, .layers = 2, .heads = 4, .feed_forward = 256};
-  info.sampling = {.completions_per_prompt = 8, .candidates_per_token = 3, .temperature = 0.7F, .max_tokens = 7};
+  info.transformer = {.vocab_size = 2,
+                      .max_positions = 14,
+                      .d_model = 64,
+                      .layers = 2,
+                      .heads = 4,
+                      .feed_forward = 256};
+  info.sampling = {
+      .completions_per_prompt = 8, .candidates_per_token = 3, .temperature = 0.7F, .max_tokens = 7};
   info.want_token_rewards = true;
   info.verifiers = {{.address = "localhost:5", .deadline = absl::Milliseconds(1500)}};
   EXPECT_EQ(RoundTrip<v1::RegisterResponse>(info).value(), info);
 }
 
 TEST(Convert, KeepsLeases) {
-  Lease lease{.id = 3, .prompts = {FullPrompt()}, .min_weight_version = 2, .time_to_live = absl::Seconds(90)};
+  Lease lease{.id = 3,
+              .prompts = {FullPrompt()},
+              .min_weight_version = 2,
+              .time_to_live = absl::Seconds(90)};
   const LeaseResult received = RoundTrip<v1::LeasePromptsResponse>(LeaseResult(lease)).value();
   const Lease& result = std::get<Lease>(received);
   EXPECT_EQ(result.id, lease.id);
@@ -95,7 +107,8 @@ TEST(Convert, KeepsWhyThereIsNoLease) {
 }
 
 TEST(Convert, KeepsSubmitResults) {
-  const SubmitResult result{.lease_id = 1, .prompt_id = 2, .outcome = SubmitOutcome::kInvalid, .error = "tokens"};
+  const SubmitResult result{
+      .lease_id = 1, .prompt_id = 2, .outcome = SubmitOutcome::kInvalid, .error = "tokens"};
   const SubmitResult received = RoundTrip<v1::SubmitGroupsResponse>(result).value();
   EXPECT_EQ(received.lease_id, 1);
   EXPECT_EQ(received.prompt_id, 2);
@@ -111,7 +124,12 @@ TEST(Convert, KeepsStatus) {
   status.weight_version = 5;
   status.reward_mean = 0.25;
   status.error = 0.75;
-  status.ledger = {.leased = 6, .trained = 1, .dropped_stale = 1, .dropped_unverified = 1, .expired = 1, .in_flight = 2};
+  status.ledger = {.leased = 6,
+                   .trained = 1,
+                   .dropped_stale = 1,
+                   .dropped_unverified = 1,
+                   .expired = 1,
+                   .in_flight = 2};
   status.workers = 3;
   status.draining = true;
   status.version = "1.0";
@@ -143,8 +161,8 @@ TEST(Convert, KeepsManifests) {
 }
 
 TEST(Convert, KeepsDurations) {
-  for (const absl::Duration duration :
-       {absl::ZeroDuration(), absl::Nanoseconds(1), absl::Milliseconds(-1500), absl::Hours(24 * 365)}) {
+  for (const absl::Duration duration : {absl::ZeroDuration(), absl::Nanoseconds(1),
+                                        absl::Milliseconds(-1500), absl::Hours(24 * 365)}) {
     EXPECT_EQ(RoundTrip<google::protobuf::Duration>(duration).value(), duration);
   }
 }
@@ -167,7 +185,8 @@ struct Refusal {
 
 TEST(Convert, RefusesGroupsAndNamesTheField) {
   const std::vector<Refusal> refusals = {
-      {"completions[0].tokens[1]: negative", [](v1::Group* g) { g->mutable_completions(0)->set_tokens(1, -1); }},
+      {"completions[0].tokens[1]: negative",
+       [](v1::Group* g) { g->mutable_completions(0)->set_tokens(1, -1); }},
       {"completions[0].behavior_log_probs[1]: not a finite",
        [](v1::Group* g) { g->mutable_completions(0)->set_behavior_log_probs(1, kInfinity); }},
       {"completions[0].behavior_log_probs: 3 values for 2 tokens",
@@ -175,13 +194,21 @@ TEST(Convert, RefusesGroupsAndNamesTheField) {
       {"completions[1].finish_reason: unspecified",
        [](v1::Group* g) { g->mutable_completions(1)->clear_finish_reason(); }},
       {"completions[1].finish_reason: unknown value 9",
-       [](v1::Group* g) { g->mutable_completions(1)->set_finish_reason(static_cast<v1::FinishReason>(9)); }},
+       [](v1::Group* g) {
+         g->mutable_completions(1)->set_finish_reason(static_cast<v1::FinishReason>(9));
+       }},
       {"completions[0].weight_versions[0].weight_version: negative",
-       [](v1::Group* g) { g->mutable_completions(0)->mutable_weight_versions(0)->set_weight_version(-1); }},
+       [](v1::Group* g) {
+         g->mutable_completions(0)->mutable_weight_versions(0)->set_weight_version(-1);
+       }},
       {"completions[0].weight_versions[0].first_token",
-       [](v1::Group* g) { g->mutable_completions(0)->mutable_weight_versions(0)->set_first_token(1); }},
+       [](v1::Group* g) {
+         g->mutable_completions(0)->mutable_weight_versions(0)->set_first_token(1);
+       }},
       {"completions[0].weight_versions[1].first_token",
-       [](v1::Group* g) { g->mutable_completions(0)->mutable_weight_versions(1)->set_first_token(2); }},
+       [](v1::Group* g) {
+         g->mutable_completions(0)->mutable_weight_versions(1)->set_first_token(2);
+       }},
       {"completions[0].candidate_log_probs: 5 values for 4",
        [](v1::Group* g) { g->mutable_completions(0)->add_candidate_log_probs(-1); }},
       {"completions[0].candidate_log_probs[2]: not a finite",
@@ -194,7 +221,8 @@ TEST(Convert, RefusesGroupsAndNamesTheField) {
       {"verdicts[1].kind: unspecified", [](v1::Group* g) { g->mutable_verdicts(1)->clear_kind(); }},
       {"verdicts[0].kind: unknown value -3",
        [](v1::Group* g) { g->mutable_verdicts(0)->set_kind(static_cast<v1::VerdictKind>(-3)); }},
-      {"verdicts[0].score: not a finite", [](v1::Group* g) { g->mutable_verdicts(0)->set_score(kNaN); }},
+      {"verdicts[0].score: not a finite",
+       [](v1::Group* g) { g->mutable_verdicts(0)->set_score(kNaN); }},
       {"verdicts[0].components[format]: not a finite",
        [](v1::Group* g) { (*g->mutable_verdicts(0)->mutable_components())["format"] = kNaN; }},
       {"verdicts[0].token_rewards[1]: not a finite",
@@ -213,24 +241,30 @@ TEST(Convert, RefusesVerifyRequests) {
   v1::VerifyRequest proto;
   EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "prompt: missing"));
   ToProto(FullPrompt(), proto.mutable_prompt());
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "completions: empty"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "completions: empty"));
   ToProto(FullCompletion(), proto.add_completions());
   ASSERT_TRUE(FromProto(proto).ok());
   proto.mutable_prompt()->add_reference_tokens(-5);
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "prompt.reference_tokens[3]"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "prompt.reference_tokens[3]"));
 }
 
 TEST(Convert, RefusesLeases) {
   v1::LeasePromptsResponse proto;
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "no_lease: unspecified"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "no_lease: unspecified"));
   proto.mutable_lease();
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "lease.prompts: empty"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "lease.prompts: empty"));
   ToProto(FullPrompt(), proto.mutable_lease()->add_prompts());
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "lease.time_to_live"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "lease.time_to_live"));
   proto.mutable_lease()->mutable_time_to_live()->set_seconds(1);
   ASSERT_TRUE(FromProto(proto).ok());
   proto.mutable_lease()->mutable_time_to_live()->set_nanos(-1);
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "lease.time_to_live"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "lease.time_to_live"));
 }
 
 TEST(Convert, RefusesRunInfo) {
@@ -239,13 +273,16 @@ TEST(Convert, RefusesRunInfo) {
   proto.set_worker_id("w");
   ASSERT_TRUE(FromProto(proto).ok());
   proto.mutable_transformer()->set_layers(-1);
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "transformer.layers"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "transformer.layers"));
   proto.mutable_transformer()->set_layers(1);
   proto.mutable_sampling()->set_temperature(kInfinity);
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "sampling.temperature"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "sampling.temperature"));
   proto.mutable_sampling()->set_temperature(1);
   proto.add_verifiers()->set_address("a:1");
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "verifiers[0].deadline"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "verifiers[0].deadline"));
 }
 
 TEST(Convert, RefusesManifests) {
@@ -254,7 +291,8 @@ TEST(Convert, RefusesManifests) {
   proto.mutable_tensors(0)->set_size_bytes(4);
   EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "tensor 'w'"));
   proto.mutable_tensors(0)->clear_type();
-  EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "tensors[0].type: unspecified"));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "tensors[0].type: unspecified"));
   proto.set_weight_version(-1);
   EXPECT_THAT(FromProto(proto), HoldsStatus(absl::StatusCode::kInvalidArgument, "weight_version"));
 }

@@ -15,12 +15,14 @@ class ClientFactory {
   explicit ClientFactory(const LearnerContractParts& parts)
       : endpoint_(parts.run, parts.lease_book, parts.weights, parts.clock),
         service_(MakeLearnerService(&endpoint_, parts.weights, &admin_, {})),
-        server_(GrpcServer::Start({.listen = kTransport == Transport::kLoopback ? "127.0.0.1:0" : "",
-                                   .announce = false,
-                                   .services = {service_.get()}})
-                    .value()),
-        client_(kTransport == Transport::kLoopback ? MakeLearnerChannel({.address = server_->address()}).value()
-                                                   : server_->InProcessChannel()) {}
+        server_(
+            GrpcServer::Start({.listen = kTransport == Transport::kLoopback ? "127.0.0.1:0" : "",
+                               .announce = false,
+                               .services = {service_.get()}})
+                .value()),
+        client_(kTransport == Transport::kLoopback
+                    ? MakeLearnerChannel({.address = server_->address()}).value()
+                    : server_->InProcessChannel()) {}
 
   LearnerApi& api() { return client_; }
 

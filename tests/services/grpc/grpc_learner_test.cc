@@ -56,7 +56,8 @@ TEST_P(GrpcLearnerTest, RefusesNamesThatAreEmptyOrEndless) {
 TEST_P(GrpcLearnerTest, Leases) {
   Prompt prompt;
   prompt.tokens = {3};
-  const Lease lease{.id = 4, .prompts = {prompt}, .min_weight_version = 2, .time_to_live = absl::Seconds(9)};
+  const Lease lease{
+      .id = 4, .prompts = {prompt}, .min_weight_version = 2, .time_to_live = absl::Seconds(9)};
   learner_.learner.on_lease = [&](const std::string& worker_id) {
     EXPECT_EQ(worker_id, "w-1");
     return LeaseResult(lease);
@@ -67,9 +68,14 @@ TEST_P(GrpcLearnerTest, Leases) {
 }
 
 TEST_P(GrpcLearnerTest, PassesTheLearnersErrorsOn) {
-  learner_.learner.on_lease = [](const std::string&) { return absl::NotFoundError("worker_id: who are you?"); };
-  EXPECT_THAT(client_.LeasePrompts("w-1"), HoldsStatus(absl::StatusCode::kNotFound, "who are you?"));
-  learner_.learner.on_submit = [](const Group&) { return absl::NotFoundError("worker_id: who are you?"); };
+  learner_.learner.on_lease = [](const std::string&) {
+    return absl::NotFoundError("worker_id: who are you?");
+  };
+  EXPECT_THAT(client_.LeasePrompts("w-1"),
+              HoldsStatus(absl::StatusCode::kNotFound, "who are you?"));
+  learner_.learner.on_submit = [](const Group&) {
+    return absl::NotFoundError("worker_id: who are you?");
+  };
   EXPECT_THAT(client_.SubmitGroups("w-1", {MakeGroup(1, 2, 0)}),
               HoldsStatus(absl::StatusCode::kNotFound, "who are you?"));
 }
@@ -81,15 +87,18 @@ TEST_P(GrpcLearnerTest, SubmitsMoreGroupsThanFitOnTheWayInOrder) {
   learner_.learner.on_submit = [&](const Group& group) {
     EXPECT_EQ(group, groups[group.prompt_id]);
     received.push_back(group.prompt_id);
-    const SubmitOutcome outcome = group.prompt_id % 2 == 0 ? SubmitOutcome::kAccepted : SubmitOutcome::kStale;
-    return SubmitResult{.lease_id = 7, .prompt_id = group.prompt_id, .outcome = outcome, .error = ""};
+    const SubmitOutcome outcome =
+        group.prompt_id % 2 == 0 ? SubmitOutcome::kAccepted : SubmitOutcome::kStale;
+    return SubmitResult{
+        .lease_id = 7, .prompt_id = group.prompt_id, .outcome = outcome, .error = ""};
   };
   const std::vector<SubmitResult> results = client_.SubmitGroups("w-1", groups).value();
   ASSERT_EQ(results.size(), 100);
   for (uint64_t prompt = 0; prompt < 100; ++prompt) {
     EXPECT_EQ(received[prompt], prompt);
     EXPECT_EQ(results[prompt].prompt_id, prompt);
-    EXPECT_EQ(results[prompt].outcome, prompt % 2 == 0 ? SubmitOutcome::kAccepted : SubmitOutcome::kStale);
+    EXPECT_EQ(results[prompt].outcome,
+              prompt % 2 == 0 ? SubmitOutcome::kAccepted : SubmitOutcome::kStale);
   }
 }
 
@@ -144,7 +153,8 @@ TEST_P(GrpcLearnerTest, CloseCancelsCallsInProgressAndToCome) {
   closed.WaitForNotification();
   EXPECT_TRUE(in_progress.ok() || absl::IsCancelled(in_progress.status())) << in_progress.status();
   EXPECT_THAT(client_.LeasePrompts("w-1"), HoldsStatus(absl::StatusCode::kCancelled, ""));
-  EXPECT_THAT(client_.SubmitGroups("w-1", {MakeGroup(1, 2, 0)}), HoldsStatus(absl::StatusCode::kCancelled, ""));
+  EXPECT_THAT(client_.SubmitGroups("w-1", {MakeGroup(1, 2, 0)}),
+              HoldsStatus(absl::StatusCode::kCancelled, ""));
   EXPECT_THAT(client_.WaitForWeights("w-1", -1, absl::InfiniteDuration()),
               HoldsStatus(absl::StatusCode::kCancelled, ""));
 }
@@ -193,18 +203,43 @@ TEST_P(GrpcLearnerTest, ReportsCalls) {
   learner_.rpcs.WaitFor("SubmitGroups", absl::StatusCode::kOk);
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, GrpcLearnerTest, testing::Values(Transport::kInProcess, Transport::kLoopback));
+INSTANTIATE_TEST_SUITE_P(Transports, GrpcLearnerTest,
+                         testing::Values(Transport::kInProcess, Transport::kLoopback));
 
 TEST(GrpcLearnerClient, HasADeadlineForALearnerThatIsNotThere) {
   GrpcLearnerClient client(
       MakeLearnerChannel({.address = "127.0.0.1:1"}).value(),
       {.call_deadline = absl::Milliseconds(50), .submit_deadline = absl::Milliseconds(50)});
   EXPECT_THAT(client.Register("w"), HoldsStatus(absl::StatusCode::kDeadlineExceeded, "Register"));
-  EXPECT_THAT(client.LeasePrompts("w"), HoldsStatus(absl::StatusCode::kDeadlineExceeded, "LeasePrompts"));
+  EXPECT_THAT(client.LeasePrompts("w"),
+              HoldsStatus(absl::StatusCode::kDeadlineExceeded, "LeasePrompts"));
   EXPECT_THAT(client.SubmitGroups("w", {MakeGroup(1, 2, 0)}),
               HoldsStatus(absl::StatusCode::kDeadlineExceeded, "SubmitGroups"));
-  EXPECT_THAT(GetRunStatus(MakeLearnerChannel({.address = "127.0.0.1:1"}).value(), absl::Seconds(30)),
-              HoldsStatus(absl::StatusCode::kUnavailable, "GetStatus"));
+  EXPECT_THAT(
+      GetRunStatus(MakeLearnerChannel({.address = "127.0.0.1:1"}).value(), absl::Seconds(30)),
+      HoldsStatus(absl::StatusCode::kUnavailable, "GetStatus"));
+}
+
+// The learner dies, and comes back on the same port from a checkpoint that is older than what it
+// had published.
+TEST(GrpcLearnerClient, OutlivesALearnerThatRestarts) {
+  auto first = std::make_unique<LearnerUnderTest>(Transport::kLoopback);
+  const std::string address = first->server->address();
+  GrpcLearnerClient client(first->NewChannel());
+  ASSERT_TRUE(client.Register("w").ok());
+  ASSERT_TRUE(first->weights.Publish(MakeSnapshot(57)).ok());
+  ASSERT_EQ(client.WaitForWeights("w-1", -1, absl::InfiniteDuration()).value()->version, 57);
+  first.reset();
+
+  absl::StatusOr<LeaseResult> lease;
+  std::thread worker([&] { lease = client.LeasePrompts("w-1"); });
+  LearnerUnderTest second(Transport::kLoopback, address);
+  worker.join();
+  // The call came too early, or it waited for the learner: either way there is an answer.
+  EXPECT_TRUE(lease.ok() || absl::IsUnavailable(lease.status())) << lease.status();
+  ASSERT_TRUE(second.weights.Publish(MakeSnapshot(50)).ok());
+  ASSERT_TRUE(client.Register("w").ok());
+  EXPECT_EQ(client.WaitForWeights("w-1", -1, absl::InfiniteDuration()).value()->version, 50);
 }
 
 }  // namespace

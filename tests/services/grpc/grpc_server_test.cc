@@ -17,7 +17,9 @@
 namespace tpo {
 namespace {
 
-GrpcServer::Options Listen(const std::string& address) { return {.listen = address, .announce = false, .services = {}}; }
+GrpcServer::Options Listen(const std::string& address) {
+  return {.listen = address, .announce = false, .services = {}};
+}
 
 TEST(GrpcServer, PicksAFreePortAndSaysWhich) {
   testing::internal::CaptureStdout();
@@ -34,8 +36,9 @@ TEST(GrpcServer, RefusesAnOccupiedPortAndNamesIt) {
 }
 
 TEST(GrpcServer, RefusesPlaintextOffLoopbackUnlessAllowed) {
-  EXPECT_THAT(GrpcServer::Start(Listen("0.0.0.0:0")),
-              HoldsStatus(absl::StatusCode::kInvalidArgument, "\"0.0.0.0:0\" isn't a loopback address"));
+  EXPECT_THAT(
+      GrpcServer::Start(Listen("0.0.0.0:0")),
+      HoldsStatus(absl::StatusCode::kInvalidArgument, "\"0.0.0.0:0\" isn't a loopback address"));
   GrpcServer::Options allowed = Listen("0.0.0.0:0");
   allowed.allow_remote_plaintext = true;
   EXPECT_TRUE(GrpcServer::Start(allowed).ok());
@@ -46,7 +49,8 @@ TEST(GrpcServer, RefusesPlaintextOffLoopbackUnlessAllowed) {
 
 TEST(GrpcServer, RefusesMalformedAddresses) {
   for (const char* address : {"localhost", "127.0.0.1:", "127.0.0.1:70000", ":5"}) {
-    EXPECT_THAT(GrpcServer::Start(Listen(address)), HoldsStatus(absl::StatusCode::kInvalidArgument, address));
+    EXPECT_THAT(GrpcServer::Start(Listen(address)),
+                HoldsStatus(absl::StatusCode::kInvalidArgument, address));
   }
 }
 
@@ -60,19 +64,22 @@ grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::s
   grpc::ByteBuffer response_buffer;
   grpc::Status status;
   absl::Notification done;
-  stub.UnaryCall(&context, method, grpc::StubOptions(), &request_buffer, &response_buffer, [&](grpc::Status result) {
-    status = std::move(result);
-    done.Notify();
-  });
+  stub.UnaryCall(&context, method, grpc::StubOptions(), &request_buffer, &response_buffer,
+                 [&](grpc::Status result) {
+                   status = std::move(result);
+                   done.Notify();
+                 });
   done.WaitForNotification();
   std::vector<grpc::Slice> slices;
   if (status.ok() && response_buffer.Dump(&slices).ok()) {
-    for (const grpc::Slice& part : slices) response->append(reinterpret_cast<const char*>(part.begin()), part.size());
+    for (const grpc::Slice& part : slices)
+      response->append(reinterpret_cast<const char*>(part.begin()), part.size());
   }
   return status;
 }
 
-// HealthCheckRequest{service = 1}, HealthCheckResponse{status = 1}, where 1 is SERVING and 2 is NOT_SERVING.
+// HealthCheckRequest{service = 1}, HealthCheckResponse{status = 1}, where 1 is SERVING and 2 is
+// NOT_SERVING.
 int HealthOf(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) {
   std::string request;
   if (!service.empty()) request = std::string("\x0A") + static_cast<char>(service.size()) + service;
@@ -102,8 +109,8 @@ TEST(GrpcServer, DescribesItsServicesByReflection) {
     bool ok = false;
     return queue.Next(&tag, &ok) && ok;
   };
-  const auto call =
-      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  const auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
   call->StartCall(nullptr);
   ASSERT_TRUE(wait());
   // ServerReflectionRequest{list_services = 7: "*"}.
@@ -116,7 +123,8 @@ TEST(GrpcServer, DescribesItsServicesByReflection) {
   std::vector<grpc::Slice> slices;
   ASSERT_TRUE(response.Dump(&slices).ok());
   std::string bytes;
-  for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  for (const grpc::Slice& slice : slices)
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   EXPECT_NE(bytes.find("tpo.v1.VerifierService"), std::string::npos);
   EXPECT_NE(bytes.find("grpc.health.v1.Health"), std::string::npos);
   context.TryCancel();

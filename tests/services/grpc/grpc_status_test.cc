@@ -25,7 +25,7 @@ TEST(Status, CutsLongMessagesAndReplacesBytesThatTrailersCannotHold) {
 }
 
 TEST(Status, MakesUnknownOfCodesThatDoNotExist) {
-  EXPECT_EQ(FromGrpcStatus(grpc::Status(static_cast<grpc::StatusCode>(99), ""), "Call").code(),
+  EXPECT_EQ(FromGrpcStatus(grpc::Status(static_cast<grpc::StatusCode>(20), ""), "Call").code(),
             absl::StatusCode::kUnknown);
 }
 

@@ -27,11 +27,12 @@ namespace tpo {
 // Answers what the test has set; by default like a learner that has accepted everything.
 class FakeLearner : public LearnerApi {
  public:
-  std::function<absl::StatusOr<RunInfo>(const std::string&)> on_register = [](const std::string& name) {
-    RunInfo info;
-    info.worker_id = name + "-1";
-    return info;
-  };
+  std::function<absl::StatusOr<RunInfo>(const std::string&)> on_register =
+      [](const std::string& name) {
+        RunInfo info;
+        info.worker_id = name + "-1";
+        return info;
+      };
   std::function<absl::StatusOr<LeaseResult>(const std::string&)> on_lease = [](const std::string&) {
     return LeaseResult(NoLease{.finished = true, .retry_after = absl::ZeroDuration()});
   };
@@ -48,8 +49,8 @@ class FakeLearner : public LearnerApi {
 
   absl::StatusOr<RunInfo> Register(const std::string& name) override { return on_register(name); }
   absl::StatusOr<LeaseResult> LeasePrompts(const std::string& id) override { return on_lease(id); }
-  absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(const std::string&,
-                                                         const std::vector<Group>& groups) override {
+  absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
+      const std::string&, const std::vector<Group>& groups) override {
     std::vector<SubmitResult> results;
     for (const Group& group : groups) {
       absl::StatusOr<SubmitResult> result = on_submit(group);
@@ -58,7 +59,8 @@ class FakeLearner : public LearnerApi {
     }
     return results;
   }
-  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string&, WeightVersion,
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string&,
+                                                                       WeightVersion,
                                                                        absl::Duration) override {
     return weights_status;
   }
@@ -89,9 +91,12 @@ class FakeVerifier : public VerifierApi {
         return verdicts;
       };
 
-  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override { return on_verify(request); }
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
+    return on_verify(request);
+  }
   absl::StatusOr<VerifierDescription> Describe() override {
-    return VerifierDescription{.verifier = "fake", .version = "7", .tasks = {"sequence/*"}, .token_rewards = true};
+    return VerifierDescription{
+        .verifier = "fake", .version = "7", .tasks = {"sequence/*"}, .token_rewards = true};
   }
 };
 
@@ -105,7 +110,9 @@ class CountingRpcObserver : public RpcObserver {
   // Waits: a call is counted on the server's side a moment before or after its client knows.
   void WaitFor(const std::string& method, absl::StatusCode code) {
     absl::MutexLock lock(&mutex_);
-    const auto is_there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return counts_[{method, code}] > 0; };
+    const auto is_there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return counts_[{method, code}] > 0;
+    };
     mutex_.Await(absl::Condition(&is_there));
   }
 
@@ -119,12 +126,13 @@ enum class Transport { kInProcess, kLoopback };
 // The learner's services around fakes.
 class LearnerUnderTest {
  public:
-  explicit LearnerUnderTest(Transport transport, LearnerApi* api = nullptr)
+  // `listen` is only looked at for kLoopback.
+  explicit LearnerUnderTest(Transport transport, const std::string& listen = "127.0.0.1:0")
       : transport_(transport),
-        learner_service_(MakeLearnerService(api != nullptr ? api : &learner, &weights, &admin,
+        learner_service_(MakeLearnerService(&learner, &weights, &admin,
                                             {.weight_frame_bytes = 16, .observer = &rpcs})),
         admin_service_(MakeAdminService(&admin, &rpcs)) {
-    auto started = GrpcServer::Start({.listen = transport == Transport::kLoopback ? "127.0.0.1:0" : "",
+    auto started = GrpcServer::Start({.listen = transport == Transport::kLoopback ? listen : "",
                                       .announce = false,
                                       .services = {learner_service_.get(), admin_service_.get()}});
     EXPECT_TRUE(started.ok()) << started.status();
@@ -150,14 +158,15 @@ class LearnerUnderTest {
   std::unique_ptr<GrpcServer> server;
 };
 
-// A verifier service around a fake, or around `api`.
+// A verifier service around a fake.
 class VerifierUnderTest {
  public:
-  explicit VerifierUnderTest(Transport transport, VerifierServiceOptions options = {}, VerifierApi* api = nullptr)
-      : transport_(transport), service_(MakeVerifierService(api != nullptr ? api : &verifier, options)) {
-    auto started = GrpcServer::Start({.listen = transport == Transport::kLoopback ? "127.0.0.1:0" : "",
-                                      .announce = false,
-                                      .services = {service_.get()}});
+  explicit VerifierUnderTest(Transport transport, VerifierServiceOptions options = {})
+      : transport_(transport), service_(MakeVerifierService(&verifier, options)) {
+    auto started =
+        GrpcServer::Start({.listen = transport == Transport::kLoopback ? "127.0.0.1:0" : "",
+                           .announce = false,
+                           .services = {service_.get()}});
     EXPECT_TRUE(started.ok()) << started.status();
     server = *std::move(started);
   }
@@ -182,7 +191,8 @@ inline VerifyRequest MakeVerifyRequest(const std::vector<size_t>& lengths) {
   VerifyRequest request;
   request.prompt.task = "sequence/copy/terminal";
   request.prompt.tokens = {0, 1};
-  for (const size_t length : lengths) request.completions.push_back(MakeCompletion(std::vector<TokenId>(length, 1), 0));
+  for (const size_t length : lengths)
+    request.completions.push_back(MakeCompletion(std::vector<TokenId>(length, 1), 0));
   return request;
 }
 

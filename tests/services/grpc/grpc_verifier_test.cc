@@ -28,7 +28,8 @@ class GrpcVerifierTest : public testing::TestWithParam<Transport> {
 
 TEST_P(GrpcVerifierTest, ScoresAGroup) {
   const std::vector<Verdict> verdicts = client_.Verify(MakeVerifyRequest({3, 0, 5})).value();
-  EXPECT_EQ(verdicts, (std::vector<Verdict>{Verdict::Scored(3), Verdict::Scored(0), Verdict::Scored(5)}));
+  EXPECT_EQ(verdicts,
+            (std::vector<Verdict>{Verdict::Scored(3), Verdict::Scored(0), Verdict::Scored(5)}));
 }
 
 TEST_P(GrpcVerifierTest, ScoresManyGroupsInOrder) {
@@ -49,7 +50,8 @@ TEST_P(GrpcVerifierTest, ScoresGroupsOfOneLeaseAtTheSameTime) {
     if (all_there->Block()) delete all_there;
     return std::vector<Verdict>{Verdict::Scored(1)};
   };
-  for (const auto& result : client_.VerifyAll(std::vector<VerifyRequest>(4, MakeVerifyRequest({1})))) {
+  for (const auto& result :
+       client_.VerifyAll(std::vector<VerifyRequest>(4, MakeVerifyRequest({1})))) {
     EXPECT_EQ(result.value()[0].score, 1.0);
   }
 }
@@ -63,7 +65,8 @@ TEST_P(GrpcVerifierTest, Describes) {
 }
 
 TEST_P(GrpcVerifierTest, RefusesMalformedGroups) {
-  EXPECT_THAT(client_.Verify(MakeVerifyRequest({})), HoldsStatus(absl::StatusCode::kInvalidArgument, "completions"));
+  EXPECT_THAT(client_.Verify(MakeVerifyRequest({})),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "completions"));
   VerifyRequest request = MakeVerifyRequest({1});
   request.completions[0].finish_reason = FinishReason::kUnspecified;
   EXPECT_THAT(client_.Verify(request),
@@ -73,7 +76,9 @@ TEST_P(GrpcVerifierTest, RefusesMalformedGroups) {
 }
 
 TEST_P(GrpcVerifierTest, AFailingVerifierFailsItsGroupWithTheReason) {
-  verifier_.verifier.on_verify = [](const VerifyRequest&) { return absl::InternalError("out of ideas"); };
+  verifier_.verifier.on_verify = [](const VerifyRequest&) {
+    return absl::InternalError("out of ideas");
+  };
   const std::vector<Verdict> verdicts = client_.Verify(MakeVerifyRequest({1, 2})).value();
   ASSERT_EQ(verdicts.size(), 2);
   for (const Verdict& verdict : verdicts) {
@@ -103,7 +108,8 @@ TEST_P(GrpcVerifierTest, CloseEndsCallsInProgress) {
     release.WaitForNotification();
     return std::vector<Verdict>{Verdict::Scored(1)};
   };
-  EXPECT_THAT(client_.Verify(MakeVerifyRequest({1})), HoldsStatus(absl::StatusCode::kCancelled, ""));
+  EXPECT_THAT(client_.Verify(MakeVerifyRequest({1})),
+              HoldsStatus(absl::StatusCode::kCancelled, ""));
   release.Notify();
   for (const auto& result : client_.VerifyAll({MakeVerifyRequest({1}), MakeVerifyRequest({1})})) {
     EXPECT_THAT(result, HoldsStatus(absl::StatusCode::kCancelled, ""));
@@ -111,7 +117,8 @@ TEST_P(GrpcVerifierTest, CloseEndsCallsInProgress) {
   verifier_.server->Shutdown(absl::InfiniteDuration());
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, GrpcVerifierTest, testing::Values(Transport::kInProcess, Transport::kLoopback));
+INSTANTIATE_TEST_SUITE_P(Transports, GrpcVerifierTest,
+                         testing::Values(Transport::kInProcess, Transport::kLoopback));
 
 // Scores groups of one length at a time, keeps one waiting, and refuses the rest.
 TEST(VerifierService, BoundsWhatItTakesOn) {
@@ -142,7 +149,8 @@ TEST(VerifierService, BoundsWhatItTakesOn) {
   absl::Notification one_refused;
   for (int i = 0; i < 2; ++i) {
     stub->async()->Verify(&contexts[i], &proto, &responses[i], [&, i](const grpc::Status& status) {
-      if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && refused++ == 0) one_refused.Notify();
+      if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && refused++ == 0)
+        one_refused.Notify();
       statuses[i] = status;
       done[i].Notify();
     });
@@ -181,14 +189,16 @@ TEST(VerifierService, DoesNotBeginWhatNobodyWaitsForAnyLonger) {
 // A verifier of somebody else's making.
 class ForeignVerifier : public v1::VerifierService::Service {
  public:
-  explicit ForeignVerifier(std::function<grpc::Status(v1::VerifyResponse*)> answer) : answer_(std::move(answer)) {
+  explicit ForeignVerifier(std::function<grpc::Status(v1::VerifyResponse*)> answer)
+      : answer_(std::move(answer)) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
   }
-  grpc::Status Verify(grpc::ServerContext*, const v1::VerifyRequest*, v1::VerifyResponse* response) override {
+  grpc::Status Verify(grpc::ServerContext*, const v1::VerifyRequest*,
+                      v1::VerifyResponse* response) override {
     ++calls;
     return answer_(response);
   }
@@ -220,8 +230,11 @@ TEST(ForeignVerifier, LiesBecomeFailures) {
          response->mutable_verdicts(0)->set_score(nan);
        },
        "finite"},
-      {[](v1::VerifyResponse* response) { response->add_verdicts()->set_score(1); }, "unknown kind"},
-      {[](v1::VerifyResponse* response) { response->add_verdicts()->set_kind(static_cast<v1::VerdictKind>(9)); },
+      {[](v1::VerifyResponse* response) { response->add_verdicts()->set_score(1); },
+       "unknown kind"},
+      {[](v1::VerifyResponse* response) {
+         response->add_verdicts()->set_kind(static_cast<v1::VerdictKind>(9));
+       },
        "unknown kind"},
   };
   for (const Lie& lie : lies) {
@@ -251,7 +264,8 @@ TEST(ForeignVerifier, IsAskedAgainWhenItWasUnavailableHoweverLargeTheGroup) {
 }
 
 TEST(ForeignVerifier, IsAskedABoundedNumberOfTimes) {
-  ForeignVerifier verifier([](v1::VerifyResponse*) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "busy"); });
+  ForeignVerifier verifier(
+      [](v1::VerifyResponse*) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "busy"); });
   GrpcVerifierClient client(verifier.NewChannel());
   const std::vector<Verdict> verdicts = client.Verify(MakeVerifyRequest({1})).value();
   EXPECT_EQ(verdicts[0].kind, VerdictKind::kFailed);

@@ -18,7 +18,8 @@ WeightManifest ManifestOf(const WeightSnapshot& snapshot) {
 
 // One tensor of 128 bytes.
 std::shared_ptr<const WeightSnapshot> BigSnapshot(WeightVersion version) {
-  return WeightSnapshot::Create(version, MakeBundle(std::vector<float>(32, static_cast<float>(version) + 0.5F)));
+  return WeightSnapshot::Create(
+      version, MakeBundle(std::vector<float>(32, static_cast<float>(version) + 0.5F)));
 }
 
 class WeightAssemblerTest : public testing::Test {
@@ -70,7 +71,8 @@ TEST_F(WeightAssemblerTest, BeginsAnewWhenTheSameVersionHasOtherBytes) {
   const auto other = WeightSnapshot::Create(5, MakeBundle(std::vector<float>(32, 9.0F)));
   ASSERT_TRUE(assembler_.Begin(ManifestOf(*other), -1).ok());
   EXPECT_EQ(assembler_.held_bytes(), 0);
-  EXPECT_THAT(Add(*other, 64, 64), IsStatus(absl::StatusCode::kInvalidArgument, "offset_bytes: 64, expected 0"));
+  EXPECT_THAT(Add(*other, 64, 64),
+              IsStatus(absl::StatusCode::kInvalidArgument, "offset_bytes: 64, expected 0"));
 }
 
 TEST_F(WeightAssemblerTest, ForgetsAnUnfinishedVersionForTheNext) {
@@ -83,17 +85,22 @@ TEST_F(WeightAssemblerTest, ForgetsAnUnfinishedVersionForTheNext) {
 }
 
 TEST_F(WeightAssemblerTest, RefusesVersionsThatGoBackwards) {
-  EXPECT_THAT(assembler_.Begin(ManifestOf(*five_), 5), IsStatus(absl::StatusCode::kInvalidArgument, "isn't above"));
-  EXPECT_THAT(assembler_.Begin(ManifestOf(*five_), 6), IsStatus(absl::StatusCode::kInvalidArgument, "isn't above"));
+  EXPECT_THAT(assembler_.Begin(ManifestOf(*five_), 5),
+              IsStatus(absl::StatusCode::kInvalidArgument, "isn't above"));
+  EXPECT_THAT(assembler_.Begin(ManifestOf(*five_), 6),
+              IsStatus(absl::StatusCode::kInvalidArgument, "isn't above"));
 }
 
 TEST_F(WeightAssemblerTest, RefusesFramesThatDoNotFit) {
-  EXPECT_THAT(Add(*five_, 0, 8), IsStatus(absl::StatusCode::kInvalidArgument, "before any manifest"));
-  const auto expect_refused = [&](WeightVersion version, uint64_t offset, size_t size, const char* field) {
+  EXPECT_THAT(Add(*five_, 0, 8),
+              IsStatus(absl::StatusCode::kInvalidArgument, "before any manifest"));
+  const auto expect_refused = [&](WeightVersion version, uint64_t offset, size_t size,
+                                  const char* field) {
     ASSERT_TRUE(assembler_.Begin(ManifestOf(*five_), -1).ok());
     ASSERT_TRUE(Add(*five_, 0, 64).ok());
     const std::vector<std::byte> data(size);
-    EXPECT_THAT(assembler_.Add(version, offset, data), IsStatus(absl::StatusCode::kInvalidArgument, field));
+    EXPECT_THAT(assembler_.Add(version, offset, data),
+                IsStatus(absl::StatusCode::kInvalidArgument, field));
     EXPECT_EQ(assembler_.held_bytes(), 0);
   };
   expect_refused(5, 65, 8, "offset_bytes");

@@ -15,7 +15,8 @@ namespace {
 class Subscriber {
  public:
   Subscriber(LearnerUnderTest& learner, const v1::WatchWeightsRequest& request)
-      : stub_(v1::LearnerService::NewStub(learner.NewChannel())), reader_(stub_->WatchWeights(&context_, request)) {}
+      : stub_(v1::LearnerService::NewStub(learner.NewChannel())),
+        reader_(stub_->WatchWeights(&context_, request)) {}
 
   v1::WatchWeightsResponse Read() {
     v1::WatchWeightsResponse message;
@@ -156,9 +157,11 @@ TEST_P(WeightStreamTest, RefusesWorkersThatTheLearnerDoesNotKnow) {
   EXPECT_EQ(stranger.End().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, WeightStreamTest, testing::Values(Transport::kInProcess, Transport::kLoopback));
+INSTANTIATE_TEST_SUITE_P(Transports, WeightStreamTest,
+                         testing::Values(Transport::kInProcess, Transport::kLoopback));
 
-// In process a write is done when it has been read, so that what is sent when doesn't depend on time.
+// In process a write is done when it has been read, so that what is sent when doesn't depend on
+// time.
 TEST(SlowSubscriber, GetsTheVersionItBeganAndThenTheNewest) {
   LearnerUnderTest learner(Transport::kInProcess);
   ASSERT_TRUE(learner.weights.Publish(MakeSnapshot(1)).ok());

@@ -55,7 +55,9 @@ class ScriptedLearner : public v1::LearnerService::Service {
   // The request of the stream number `index`, when it has come.
   v1::WatchWeightsRequest RequestOfStream(size_t index) {
     absl::MutexLock lock(&mutex_);
-    const auto has_come = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return requests_.size() > index; };
+    const auto has_come = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return requests_.size() > index;
+    };
     mutex_.Await(absl::Condition(&has_come));
     return requests_[index];
   }

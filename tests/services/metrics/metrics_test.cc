@@ -1,0 +1,204 @@
+// What a scrape of /metrics gets.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/metrics/metrics_registry.h"
+#include "services/metrics/metrics_server.h"
+#include "services/metrics/service_metrics.h"
+#include "services/metrics/step_metrics.h"
+
+namespace tpo {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Value of the sample whose name and labels are `sample`; -1 when there is none.
+double ValueOf(const MetricsRegistry& metrics, const std::string& sample) {
+  const std::string text = absl::StrCat("\n", metrics.Text());
+  const size_t begin = text.find(absl::StrCat("\n", sample, " "));
+  double value = -1;
+  if (begin == std::string::npos) return value;
+  const size_t at = begin + sample.size() + 2;
+  EXPECT_TRUE(absl::SimpleAtod(text.substr(at, text.find('\n', at) - at), &value));
+  return value;
+}
+
+// Sends an HTTP request to 127.0.0.1 and returns the whole answer.
+std::string Get(const std::string& address, const std::string& path) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in target = {};
+  target.sin_family = AF_INET;
+  target.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&target), sizeof(target)), 0);
+  const std::string request =
+      "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  EXPECT_EQ(send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = recv(fd, buffer, sizeof(buffer), 0)) > 0;)
+    answer.append(buffer, static_cast<size_t>(n));
+  close(fd);
+  return answer;
+}
+
+TEST(MetricsServer, ServesMetricsAndSaysWhere) {
+  MetricsRegistry metrics("tpo-test");
+  testing::internal::CaptureStdout();
+  const auto server = MetricsServer::Start("localhost:0", metrics).value();
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "metrics on " + server->address() + "\n");
+  const std::string answer = Get(server->address(), "/metrics");
+  EXPECT_THAT(answer, HasSubstr("200 OK"));
+  EXPECT_THAT(answer, ContainsRegex("tpo_build_info\\{.*program=\"tpo-test\".*\\} 1"));
+  EXPECT_THAT(answer, ContainsRegex("\ntpo_process_resident_memory_bytes [1-9]"));
+}
+
+TEST(MetricsServer, RefusesAnOccupiedPortAndNamesIt) {
+  MetricsRegistry metrics("tpo-test");
+  const auto first = MetricsServer::Start("127.0.0.1:0", metrics, /*announce=*/false).value();
+  const absl::Status status = MetricsServer::Start(first->address(), metrics, false).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(status.message(), "can't listen on " + first->address() + ": Address already in use");
+}
+
+TEST(MetricsServer, RefusesAMalformedAddress) {
+  MetricsRegistry metrics("tpo-test");
+  EXPECT_TRUE(absl::IsInvalidArgument(MetricsServer::Start("9090", metrics, false).status()));
+}
+
+TEST(ProcessMetrics, ReadWhatTheKernelSays) {
+  MetricsRegistry metrics("tpo-test");
+  EXPECT_GT(ValueOf(metrics, "tpo_process_resident_memory_bytes"), 1e6);
+  EXPECT_GE(ValueOf(metrics, "tpo_process_threads"), 1);
+  EXPECT_GE(ValueOf(metrics, "tpo_process_cpu_seconds_total"), 0);
+  const double now = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
+  EXPECT_NEAR(ValueOf(metrics, "tpo_process_start_time_seconds"), now, 3600);
+  const double files = ValueOf(metrics, "tpo_process_open_fds");
+  const int fd = dup(0);
+  EXPECT_EQ(ValueOf(metrics, "tpo_process_open_fds"), files + 1);
+  close(fd);
+}
+
+StepRecord Record() {
+  StepRecord record;
+  record.step = 6;
+  record.weight_version = 7;
+  record.loss = 0.5;
+  record.reward_mean = 0.25;
+  record.error = 0.75;
+  record.has_error = true;
+  record.tokens_total = 700;
+  record.step_seconds = 0.3;
+  record.staleness_mean = 0.5;
+  record.staleness_max = 2;
+  record.target_entropy = 1.5;
+  record.logprob_mismatch = 1e-6;
+  record.ledger = {.leased = 100,
+                   .trained = 70,
+                   .dropped_stale = 10,
+                   .dropped_unverified = 5,
+                   .expired = 3,
+                   .in_flight = 12};
+  return record;
+}
+
+TEST(StepMetrics, HoldTheLastStep) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusStepObserver observer(&metrics);
+  observer.OnStep(Record());
+  EXPECT_EQ(ValueOf(metrics, "tpo_step"), 7);
+  EXPECT_EQ(ValueOf(metrics, "tpo_weight_version"), 7);
+  EXPECT_EQ(ValueOf(metrics, "tpo_loss"), 0.5);
+  EXPECT_EQ(ValueOf(metrics, "tpo_reward_mean"), 0.25);
+  EXPECT_EQ(ValueOf(metrics, "tpo_error"), 0.75);
+  EXPECT_EQ(ValueOf(metrics, "tpo_staleness{statistic=\"mean\"}"), 0.5);
+  EXPECT_EQ(ValueOf(metrics, "tpo_staleness{statistic=\"max\"}"), 2);
+  EXPECT_EQ(ValueOf(metrics, "tpo_target_entropy"), 1.5);
+  EXPECT_EQ(ValueOf(metrics, "tpo_logprob_mismatch"), 1e-6);
+  EXPECT_EQ(ValueOf(metrics, "tpo_step_seconds_count"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_step_seconds_bucket{le=\"0.25\"}"), 0);
+  EXPECT_EQ(ValueOf(metrics, "tpo_step_seconds_bucket{le=\"0.5\"}"), 1);
+}
+
+TEST(StepMetrics, CountersFollowTheRunsTotalsAndTheLedgerAddsUp) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusStepObserver observer(&metrics);
+  StepRecord record = Record();
+  observer.OnStep(record);
+  record.tokens_total = 800;
+  record.ledger.leased += 20;
+  record.ledger.trained += 20;
+  observer.OnStep(record);
+  EXPECT_EQ(ValueOf(metrics, "tpo_steps_total"), 2);
+  EXPECT_EQ(ValueOf(metrics, "tpo_tokens_total"), 800);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_total{outcome=\"trained\"}"), 90);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_leased_total"), 120);
+  double sum = ValueOf(metrics, "tpo_groups_in_flight");
+  for (const char* outcome : {"trained", "dropped_stale", "dropped_unverified", "expired"}) {
+    sum += ValueOf(metrics, std::string("tpo_groups_total{outcome=\"") + outcome + "\"}");
+  }
+  EXPECT_EQ(sum, 120);
+}
+
+TEST(StepMetrics, HaveNoErrorForATaskWithoutOne) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusStepObserver observer(&metrics);
+  StepRecord record = Record();
+  record.has_error = false;
+  observer.OnStep(record);
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("\ntpo_error ")));
+}
+
+TEST(StepMetrics, TellCheckpointsThatFailedFromThoseThatDidNot) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusStepObserver observer(&metrics);
+  observer.OnCheckpoint(10, 0, "disk full");
+  EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_failures_total"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_last_success_timestamp_seconds"), 0);
+  observer.OnCheckpoint(20, 0.2, "");
+  EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_failures_total"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_checkpoints_total"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_step"), 20);
+  EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_seconds_count"), 1);
+  EXPECT_GT(ValueOf(metrics, "tpo_checkpoint_last_success_timestamp_seconds"), 1.6e9);
+}
+
+TEST(RpcMetrics, CountByMethodAndCode) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusRpcObserver observer(&metrics);
+  observer.OnRpc("LeasePrompts", absl::StatusCode::kOk, absl::Microseconds(200));
+  observer.OnRpc("LeasePrompts", absl::StatusCode::kOk, absl::Microseconds(50));
+  observer.OnRpc("LeasePrompts", absl::StatusCode::kNotFound, absl::Microseconds(50));
+  EXPECT_EQ(ValueOf(metrics, "tpo_rpcs_total{code=\"OK\",method=\"LeasePrompts\"}"), 2);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rpcs_total{code=\"NOT_FOUND\",method=\"LeasePrompts\"}"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rpc_seconds_count{method=\"LeasePrompts\"}"), 3);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rpc_seconds_bucket{method=\"LeasePrompts\",le=\"0.0001\"}"), 2);
+}
+
+TEST(VerifierMetrics, CountVerdictsByKind) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusVerifierObserver observer(&metrics);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_verdicts_total{kind=\"failed\"}"), 0);
+  observer.OnVerdicts(
+      {Verdict::Scored(1), Verdict::Scored(0), Verdict::Unscored(VerdictKind::kFailed, "why")},
+      absl::Milliseconds(3));
+  observer.OnVerifyFailed(absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_verdicts_total{kind=\"scored\"}"), 2);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_verdicts_total{kind=\"failed\"}"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_requests_total{code=\"OK\"}"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_requests_total{code=\"INVALID_ARGUMENT\"}"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_seconds_count"), 1);
+}
+
+}  // namespace
+}  // namespace tpo
