@@ -9,8 +9,10 @@ import atexit
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -312,6 +314,38 @@ class IntegrationTest(unittest.TestCase):
         for record in run.records:
             self.assert_balances(record["ledger"])
         self.assert_balances(run.summary["ledger"])
+
+
+class FaultTest(IntegrationTest):
+    """For runs in which something dies midway."""
+
+    # Some seconds, so that there is a midway.
+    STEPS = 60
+    PROMPTS_PER_LEASE = 5
+    PROMPTS_PER_STEP = 20
+    FLAGS = overrides(learner__steps=STEPS)
+
+    def wait_for_a_random_moment(self, run, process, after_step=0):
+        """Some steps after the first checkpoint behind `after_step`."""
+        run.wait_for_steps(after_step + 5 + random.randrange(10), process)
+        self.assertTrue(process.running(), str(process))
+
+    def kill_midway(self, run, process, after_step=0):
+        """Returns how many steps it had told."""
+        self.wait_for_a_random_moment(run, process, after_step)
+        self.assertEqual(process.kill(), -signal.SIGKILL, str(process))
+        self.assertLess(len(run.lines), self.STEPS)
+        self.assertFalse((run.directory / "summary.json").exists())
+        return len(run.lines)
+
+    def check_finished(self, run):
+        """As if nothing had happened."""
+        self.assert_same_course(run, self.reference(*self.FLAGS))
+        self.assert_ledgers_balance(run)
+        self.assertEqual(run.summary["status"], "finished")
+        self.assertEqual(run.summary["ledger"]["trained"], self.STEPS * self.PROMPTS_PER_STEP)
+        self.assertEqual(run.summary["ledger"]["in_flight"], 0)
+        self.assertEqual([path.name for path in run.checkpoints.glob(".*")], [])
 
 
 def main():

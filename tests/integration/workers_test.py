@@ -1,0 +1,82 @@
+"""Learner and workers as processes of their own: any of them may go at any moment, and come back or not."""
+
+import signal
+
+import harness
+from harness import overrides
+
+
+class WorkersTest(harness.FaultTest):
+    # Longer than the test waits for anything.
+    FOREVER_SECONDS = 10 * harness.PATIENCE_SECONDS
+
+    def silent_verifier(self, deadline_seconds):
+        """A verifier that never answers, and the flags that name it. Whoever connects has sampled what it leased."""
+        gate = harness.SilentServer()
+        self.addCleanup(gate.close)
+        return gate, overrides(verifiers=f"[{{address: '{gate.address}', deadline_seconds: {deadline_seconds}}}]")
+
+    def test_kill_of_the_learner_under_its_workers(self):
+        run, learner = self.start_learner("killed", *self.FLAGS)
+        workers = [self.start_worker(learner.address) for _ in range(2)]
+        self.kill_midway(run, learner)
+        # The same workers go on with the learner that comes back.
+        _, learner = self.start_learner("killed", *self.FLAGS, "--resume", listen=learner.address)
+        self.assert_ended_well(learner, *workers)
+        self.check_finished(run)
+
+    def test_terminating_the_learner_ends_its_workers(self):
+        run, learner = self.start_learner("drained", *self.FLAGS)
+        worker = self.start_worker(learner.address)
+        self.wait_for_a_random_moment(run, learner)
+        learner.send(signal.SIGTERM)
+        self.assert_ended_well(learner, worker)
+        self.assertEqual(run.checkpoint_steps[-1], len(run.lines))
+        # In one process what several began.
+        self.train("drained", *self.FLAGS, "--resume")
+        self.check_finished(run)
+
+    def test_terminating_a_worker_gives_nothing_up(self):
+        run, learner = self.start_learner("run", *self.FLAGS)
+        leaving = self.start_worker(learner.address)
+        self.wait_for_a_random_moment(run, learner)
+        staying = self.start_worker(learner.address)
+        leaving.send(signal.SIGTERM)
+        self.assert_ended_well(leaving, learner, staying)
+        # It finished what it held, so no lease had to expire.
+        self.assertEqual(run.summary["ledger"]["expired"], 0)
+        self.check_finished(run)
+
+    def test_kill_of_a_worker_that_holds_leases(self):
+        gate, verifiers = self.silent_verifier(deadline_seconds=2.9)
+        run, learner = self.start_learner("run", *self.FLAGS, *overrides(learner__lease_seconds=3), *verifiers)
+        victim = self.start_worker(learner.address, "--parallel_leases", 1)
+        gate.wait_for_connection()
+        victim.kill()
+        gate.close()
+        self.start_verifier(listen=gate.address)
+        self.assert_ended_well(self.start_worker(learner.address), learner)
+        self.assertEqual(run.summary["ledger"]["expired"], self.PROMPTS_PER_LEASE)
+        self.check_finished(run)
+
+    def test_terminating_while_a_verifier_hangs(self):
+        # Nothing would end by itself for as long as the test waits.
+        gate, verifiers = self.silent_verifier(deadline_seconds=self.FOREVER_SECONDS)
+        flags = [*overrides(learner__lease_seconds=2 * self.FOREVER_SECONDS), *verifiers]
+        run = harness.Run(self.scratch / "train")
+        train = self.start("tpo", "train", harness.SMALL, "--run_dir", run, *flags)
+        _, learner = self.start_learner("apart", *flags)
+        worker = self.start_worker(learner.address)
+        for _ in (train, worker):
+            gate.wait_for_connection()
+        for process in (train, worker, learner):
+            process.send(signal.SIGTERM)
+        self.assert_ended_well(train, worker, learner)
+        ledger = run.summary["ledger"]
+        self.assert_balances(ledger)
+        self.assertGreater(ledger["leased"], 0)
+        self.assertEqual(ledger["leased"], ledger["expired"])
+
+
+if __name__ == "__main__":
+    harness.main()
