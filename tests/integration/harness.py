@@ -220,6 +220,10 @@ class Run:
     def final_model(self):
         return (self.newest_checkpoint / "model.safetensors").read_bytes()
 
+    def wait_for_end(self, process):
+        """Of the training; the learner still stays some seconds for workers that it hasn't heard from of late."""
+        wait_until(lambda: (self.directory / "summary.json").exists() or not process.running(), f"the end of {process}")
+
     def wait_for_steps(self, steps, process):
         wait_until(lambda: len(self.lines) >= steps or not process.running(), f"{steps} steps of {process}")
 

@@ -1,5 +1,7 @@
 """One run is the same run, bit by bit, however many processes take part in it."""
 
+import json
+
 import harness
 from harness import overrides
 
@@ -11,16 +13,29 @@ TPO_TOKEN = overrides(learner__objective="tpo_token", task__sequence__reward="ba
 PPO = overrides(learner__objective="ppo", task__sequence__reward="bag_of_tokens", rollout__group_size=1)
 
 
+def external(address):
+    """A verifier that may be awaited for long."""
+    return overrides(learner__lease_seconds=1000, verifiers=f"[{{address: '{address}'}}]")
+
+
 class SameMetricsTest(harness.IntegrationTest):
     def train_apart(self, name, workers, *arguments, asynchronous=False):
-        """A learner and so many workers, each a process; the workers begin together."""
-        run, learner = self.start_learner(name, *overrides(learner__steps=STEPS), *arguments)
+        """A learner, a verifier and so many workers, each a process; nothing is trained on before all are there."""
+        port = harness.Reserved()
+        self.addCleanup(port.close)
+        run, learner = self.start_learner(name, *overrides(learner__steps=STEPS), *arguments, *external(port.address))
         rollouts = [self.start_worker(learner.address) for _ in range(workers)]
+        harness.wait_until(lambda: self.status(learner)["workers"] == workers, f"the workers of {learner}")
+        self.assertEqual(run.lines, [])
+        self.start_verifier(listen=port.address)
         self.assert_ended_well(learner, *rollouts)
         self.assert_ledgers_balance(run)
         if not asynchronous:
             self.check_leases(rollouts)
         return run
+
+    def status(self, learner):
+        return json.loads(self.run_to_end("tpo", "status", "--learner", learner.address, "--json"))
 
     def check_leases(self, rollouts):
         """Returns how many each answered; together they answered each lease once."""
@@ -47,10 +62,15 @@ class SameMetricsTest(harness.IntegrationTest):
         for mine, theirs in zip(reference.reproducible_lines, other.reproducible_lines):
             self.assertNotEqual(mine, theirs)
 
-    def test_one_and_two_worker_processes(self):
-        for workers in (1, 2):
-            with self.subTest(workers=workers):
-                self.assert_same_course(self.train_apart(f"workers_{workers}", workers), self.reference())
+    def test_a_learner_and_a_worker(self):
+        run, learner = self.start_learner("apart", *overrides(learner__steps=STEPS))
+        worker = self.start_worker(learner.address)
+        self.assert_ended_well(learner, worker)
+        self.check_leases([worker])
+        self.assert_same_course(run, self.reference())
+
+    def test_two_workers(self):
+        self.assert_same_course(self.train_apart("apart", 2), self.reference())
 
     def test_four_workers_and_a_verifier_that_all_take_part(self):
         # The workers connect to the verifier only when they hold a lease: each gets one of the first step's four, and
@@ -58,7 +78,7 @@ class SameMetricsTest(harness.IntegrationTest):
         gate = harness.SilentServer()
         self.addCleanup(gate.close)
         run, learner = self.start_learner(
-            "apart", *overrides(learner__steps=STEPS, verifiers=f"[{{address: '{gate.address}'}}]"))
+            "apart", *overrides(learner__steps=STEPS), *external(gate.address))
         rollouts = [self.start_worker(learner.address, "--parallel_leases", 1) for _ in range(4)]
         for _ in rollouts:
             gate.wait_for_connection()
@@ -73,13 +93,12 @@ class SameMetricsTest(harness.IntegrationTest):
     def test_ppo(self):
         self.assert_same_course(self.train_apart("apart", 2, *PPO), self.reference(*PPO))
 
-    def test_token_level_with_a_verifier(self):
-        verifier = self.start_verifier()
-        external = overrides(verifiers=f"[{{address: '{verifier.address}'}}]")
-        reference = self.reference(*TPO_TOKEN)
-        self.assert_same_course(self.train_apart("apart", 2, *TPO_TOKEN, *external), reference)
-        self.assert_same_course(
-            self.train("one_process", *TPO_TOKEN, *external, *overrides(learner__steps=STEPS)), reference)
+    def test_token_level(self):
+        self.assert_same_course(self.train_apart("apart", 2, *TPO_TOKEN), self.reference(*TPO_TOKEN))
+
+    def test_one_process_and_a_verifier(self):
+        flags = [*overrides(learner__steps=STEPS), *external(self.start_verifier().address)]
+        self.assert_same_course(self.train("external", *flags, *TPO_TOKEN), self.reference(*TPO_TOKEN))
 
     def test_asynchronous_runs_keep_the_bound(self):
         # Not the same every time, so: the promises that hold anyway.

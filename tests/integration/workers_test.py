@@ -16,16 +16,16 @@ class WorkersTest(harness.FaultTest):
         self.addCleanup(gate.close)
         return gate, overrides(verifiers=f"[{{address: '{gate.address}', deadline_seconds: {deadline_seconds}}}]")
 
-    def test_kill_of_the_learner_under_its_workers(self):
+    def test_kill_of_the_learner_under_its_worker(self):
         run, learner = self.start_learner("killed", *self.FLAGS)
-        workers = [self.start_worker(learner.address) for _ in range(2)]
+        worker = self.start_worker(learner.address)
         self.kill_midway(run, learner)
-        # The same workers go on with the learner that comes back.
+        # The same worker goes on with the learner that comes back.
         _, learner = self.start_learner("killed", *self.FLAGS, "--resume", listen=learner.address)
-        self.assert_ended_well(learner, *workers)
+        self.assert_ended_well(learner, worker)
         self.check_finished(run)
 
-    def test_terminating_the_learner_ends_its_workers(self):
+    def test_terminating_the_learner_ends_its_worker(self):
         run, learner = self.start_learner("drained", *self.FLAGS)
         worker = self.start_worker(learner.address)
         self.wait_for_a_random_moment(run, learner)
@@ -42,7 +42,8 @@ class WorkersTest(harness.FaultTest):
         self.wait_for_a_random_moment(run, learner)
         staying = self.start_worker(learner.address)
         leaving.send(signal.SIGTERM)
-        self.assert_ended_well(leaving, learner, staying)
+        self.assert_ended_well(leaving, staying)
+        run.wait_for_end(learner)
         # It finished what it held, so no lease had to expire.
         self.assertEqual(run.summary["ledger"]["expired"], 0)
         self.check_finished(run)
@@ -55,7 +56,8 @@ class WorkersTest(harness.FaultTest):
         victim.kill()
         gate.close()
         self.start_verifier(listen=gate.address)
-        self.assert_ended_well(self.start_worker(learner.address), learner)
+        self.assert_ended_well(self.start_worker(learner.address))
+        run.wait_for_end(learner)
         self.assertEqual(run.summary["ledger"]["expired"], self.PROMPTS_PER_LEASE)
         self.check_finished(run)
 
