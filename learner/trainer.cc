@@ -119,6 +119,9 @@ void Trainer::BackwardAll(const Batch& batch, const std::vector<Part>& parts,
         scored[indices[i]] += coefficients[batch.Entry(part.sequences[s], i)];
       }
     }
+    // Late in training whole batches have equal scores only, and nothing to learn from.
+    const auto is_zero = [](double coefficient) { return coefficient == 0.0; };
+    if (std::all_of(scored.begin(), scored.end(), is_zero)) return;
     for (at::Tensor& gradient : gradients) gradient.zero_();
     pass.Backward(scored, gradients);
     turnstile.WaitForTurn(index);
@@ -185,7 +188,9 @@ absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
       }
       result.loss_last_epoch = output.loss;
       result.diagnostics.clip_fraction = output.diagnostics.clip_fraction;
-      optimizer_->Step(gradients_);
+      optimizer_->BeginStep();
+      tasks_.Run(optimizer_->parts(),
+                 [&](int part, int) { optimizer_->StepPart(part, gradients_); });
     }
     if (!ParametersAreFinite()) {
       return absl::InternalError(

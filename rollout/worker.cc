@@ -300,7 +300,7 @@ absl::Status RolloutWorker::RunLoops() {
   TPO_RETURN_IF_ERROR(MakeVerifier(*run));
   const int loops = options_.parallel_leases > 0
                         ? options_.parallel_leases
-                        : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+                        : 2 * std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   std::vector<absl::Status> results(loops);
   std::vector<std::thread> threads;
   for (int i = 0; i < loops; ++i) {

@@ -26,7 +26,8 @@ class RolloutWorker {
  public:
   struct Options {
     std::string name = "worker";
-    // Leases answered at the same time; 0: one per core.
+    // Leases answered at the same time; 0: two per core, so that one samples while another waits
+    // for its verdicts.
     int parallel_leases = 0;
     // Gives up when the learner couldn't be reached for so long.
     absl::Duration give_up_after = absl::Minutes(10);

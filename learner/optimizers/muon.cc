@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
@@ -13,6 +13,9 @@
 
 namespace tpo {
 namespace {
+
+// Up to here matrices of one shape share a stack; larger ones are worth a thread each.
+constexpr int64_t kStackElements = 16384;
 
 bool IsMatrix(const NamedParameter& parameter) { return parameter.tensor.dim() == 2; }
 
@@ -33,7 +36,16 @@ Muon::Muon(const MuonSpec& spec, const std::vector<NamedParameter>& parameters)
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (IsMatrix(parameters[i])) AddToStack(parameters[i], i);
   }
-  AllocateBuffers(parameters.front().tensor.options().requires_grad(false));
+  std::stable_sort(stacks_.begin(), stacks_.end(),
+                   [](const Stack& a, const Stack& b) { return a.elements() > b.elements(); });
+  const at::TensorOptions options = parameters.front().tensor.options().requires_grad(false);
+  for (Stack& stack : stacks_) {
+    const int64_t count = static_cast<int64_t>(stack.matrices.size());
+    stack.momentum = at::zeros({count, stack.rows, stack.columns}, options);
+    stack.gradient = at::empty_like(stack.momentum);
+    stack.update = at::empty_like(stack.momentum);
+    stack.orthogonalizer.emplace(count, stack.rows, stack.columns, options);
+  }
 }
 
 void Muon::AddToStack(const NamedParameter& parameter, size_t index) {
@@ -48,7 +60,8 @@ void Muon::AddToStack(const NamedParameter& parameter, size_t index) {
   const int64_t short_side = std::min(rows, columns);
   const int64_t long_side = std::max(rows, columns);
   auto stack = std::find_if(stacks_.begin(), stacks_.end(), [&](const Stack& candidate) {
-    return candidate.rows == short_side && candidate.columns == long_side;
+    return candidate.rows == short_side && candidate.columns == long_side &&
+           candidate.elements() + short_side * long_side <= kStackElements;
   });
   if (stack == stacks_.end()) {
     stack = stacks_.emplace(stacks_.end());
@@ -58,45 +71,31 @@ void Muon::AddToStack(const NamedParameter& parameter, size_t index) {
   stack->matrices.push_back(std::move(matrix));
 }
 
-void Muon::AllocateBuffers(const at::TensorOptions& options) {
-  int64_t total = 0;
-  for (const Stack& stack : stacks_) {
-    total += static_cast<int64_t>(stack.matrices.size()) * stack.rows * stack.columns;
-  }
-  momentum_ = at::zeros({total}, options);
-  gradient_ = at::empty({total}, options);
-  update_ = at::empty({total}, options);
-  int64_t offset = 0;
-  for (Stack& stack : stacks_) {
-    const int64_t count = static_cast<int64_t>(stack.matrices.size());
-    const int64_t size = count * stack.rows * stack.columns;
-    const auto view = [&](const at::Tensor& flat) {
-      return flat.narrow(0, offset, size).view({count, stack.rows, stack.columns});
-    };
-    stack.momentum = view(momentum_);
-    stack.gradient = view(gradient_);
-    stack.update = view(update_);
-    stack.orthogonalizer.emplace(count, stack.rows, stack.columns, options);
-    offset += size;
+void Muon::BeginStep() {
+  const at::NoGradGuard no_grad;
+  step_.add_(1);
+}
+
+int Muon::parts() const { return static_cast<int>(stacks_.size()) + 1; }
+
+void Muon::StepPart(int part, const std::vector<at::Tensor>& gradients) {
+  const at::NoGradGuard no_grad;
+  if (static_cast<size_t>(part) < stacks_.size()) {
+    StepStack(gradients, stacks_[part]);
+  } else {
+    adam_.Step(gradients, step_.item<int64_t>());
   }
 }
 
-void Muon::Step(const std::vector<at::Tensor>& gradients) {
-  const at::NoGradGuard no_grad;
-  step_.add_(1);
-  const int64_t step = step_.item<int64_t>();
-  if (!stacks_.empty()) {
-    for (Stack& stack : stacks_) GatherGradients(gradients, stack);
-    momentum_.mul_(spec_.momentum).add_(gradient_, 1.0 - spec_.momentum);
-    const MomentumWeights weights = BiasCorrectedWeights(spec_.momentum, spec_.nesterov, step);
-    at::mul_out(update_, momentum_, at::Scalar(weights.momentum));
-    update_.add_(gradient_, weights.gradient);
-    for (Stack& stack : stacks_) {
-      stack.orthogonalizer->Run(stack.update, stack.gradient);
-      Apply(stack);
-    }
-  }
-  adam_.Step(gradients, step);
+void Muon::StepStack(const std::vector<at::Tensor>& gradients, Stack& stack) const {
+  GatherGradients(gradients, stack);
+  stack.momentum.mul_(spec_.momentum).add_(stack.gradient, 1.0 - spec_.momentum);
+  const MomentumWeights weights =
+      BiasCorrectedWeights(spec_.momentum, spec_.nesterov, step_.item<int64_t>());
+  at::mul_out(stack.update, stack.momentum, at::Scalar(weights.momentum));
+  stack.update.add_(stack.gradient, weights.gradient);
+  stack.orthogonalizer->Run(stack.update, stack.gradient);
+  Apply(stack);
 }
 
 void Muon::GatherGradients(const std::vector<at::Tensor>& gradients, Stack& stack) {

@@ -3,8 +3,9 @@
 //   m <- μ m + (1 - μ) g,  m̂ = μ m / (1 - μ^(t+1)) + (1 - μ) g / (1 - μ^t)
 //   p <- p - learning rate · (√max(1, columns/rows) · orthogonalize(m̂) + weight decay · p)
 //
-// Matrices whose shapes are equal up to transposition are stacked, and each stack is orthogonalized
-// by batched products; element-wise work runs over one flat buffer. All buffers are made once.
+// Small matrices whose shapes are equal up to transposition are stacked, and each stack is
+// orthogonalized by batched products. Each stack is a part of the step, and so is the Adam branch.
+// All buffers are made once.
 #ifndef TPO_LEARNER_OPTIMIZERS_MUON_H_
 #define TPO_LEARNER_OPTIMIZERS_MUON_H_
 
@@ -28,7 +29,9 @@ class Muon final : public Optimizer {
   // checks).
   Muon(const MuonSpec& spec, const std::vector<NamedParameter>& parameters);
 
-  void Step(const std::vector<at::Tensor>& gradients) override;
+  void BeginStep() override;
+  void StepPart(int part, const std::vector<at::Tensor>& gradients) override;
+  int parts() const override;
   absl::StatusOr<TensorBundle> SaveState() const override;
   absl::Status LoadState(const TensorBundle& state) override;
 
@@ -41,29 +44,27 @@ class Muon final : public Optimizer {
     bool transposed = false;  // stacked as its transpose: it is tall
     double scale = 1.0;       // √max(1, columns/rows)
   };
-  // All matrices of one shape; the tensors [matrices, rows, columns], rows <= columns, are views of
-  // the flat buffers.
+  // Matrices of one shape; the tensors are [matrices, rows, columns], rows <= columns.
   struct Stack {
     int64_t rows = 0;
     int64_t columns = 0;
     std::vector<Matrix> matrices;
-    at::Tensor momentum;
-    at::Tensor gradient;
-    at::Tensor update;
+    at::Tensor momentum;  // state
+    at::Tensor gradient;  // scratch; holds the orthogonalized update at last
+    at::Tensor update;    // scratch
     std::optional<Orthogonalizer> orthogonalizer;  // made once the number of matrices is known
+
+    int64_t elements() const { return static_cast<int64_t>(matrices.size()) * rows * columns; }
   };
 
   void AddToStack(const NamedParameter& parameter, size_t index);
-  void AllocateBuffers(const at::TensorOptions& options);
+  void StepStack(const std::vector<at::Tensor>& gradients, Stack& stack) const;
   static void GatherGradients(const std::vector<at::Tensor>& gradients, Stack& stack);
   void Apply(const Stack& stack) const;
   std::vector<NamedParameter> State() const;
 
   const MuonSpec spec_;
-  std::vector<Stack> stacks_;
-  at::Tensor momentum_;  // [all matrices' elements], state
-  at::Tensor gradient_;  // scratch of the same size, holds the orthogonalized update at last
-  at::Tensor update_;    // scratch of the same size
+  std::vector<Stack> stacks_;  // largest first
   NesterovAdam adam_;
   at::Tensor step_;  // int64 scalar: steps taken
 };

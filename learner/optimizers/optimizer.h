@@ -1,4 +1,4 @@
-// One optimizer step over named parameters. Called from the learner's thread only.
+// One optimizer step over named parameters, in parts that threads may share. One step at a time.
 #ifndef TPO_LEARNER_OPTIMIZERS_OPTIMIZER_H_
 #define TPO_LEARNER_OPTIMIZERS_OPTIMIZER_H_
 
@@ -21,7 +21,17 @@ class Optimizer {
 
   // Updates the parameters in place, without autograd. `gradients` are in the order of the
   // parameters that the optimizer was made with, same shapes, same dtype.
-  virtual void Step(const std::vector<at::Tensor>& gradients) = 0;
+  void Step(const std::vector<at::Tensor>& gradients) {
+    BeginStep();
+    for (int part = 0; part < parts(); ++part) StepPart(part, gradients);
+  }
+
+  // What Step does, for callers with threads: BeginStep, then StepPart for every part, in any order
+  // and on any threads. Parts touch different parameters, so the result depends on neither.
+  virtual void BeginStep() = 0;
+  virtual void StepPart(int part, const std::vector<at::Tensor>& gradients) = 0;
+  // The longest come first. Constant.
+  virtual int parts() const = 0;
 
   // All state as named tensors (the step counter is an int64 scalar), for a checkpoint: loading it
   // into a fresh optimizer continues bit by bit.

@@ -33,7 +33,9 @@ class TorchOptimizer final : public Optimizer {
     state_.push_back({"step", step_});
   }
 
-  void Step(const std::vector<at::Tensor>& gradients) override {
+  void BeginStep() override {}
+  int parts() const override { return 1; }
+  void StepPart(int, const std::vector<at::Tensor>& gradients) override {
     TORCH_CHECK(gradients.size() == aliases_.size(), "one gradient per parameter");
     for (size_t i = 0; i < aliases_.size(); ++i) aliases_[i].mutable_grad() = gradients[i].detach();
     optimizer_->step();

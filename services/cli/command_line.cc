@@ -108,7 +108,7 @@ void DefineRollout(CLI::App* app, RolloutCommand* command) {
   app->add_option("--name", command->name,
                   "Name of this worker in logs and metrics [the host's name]");
   AddWholeNumber(app, "--parallel_leases", 0, 1024, &command->parallel_leases,
-                 "Leases to answer at the same time; 0: one per core");
+                 "Leases to answer at the same time; 0: two per core");
   AddMetricsListen(app, &command->metrics_listen);
   AddQuiet(app, &command->quiet);
   AddInsecure(app, &command->insecure);

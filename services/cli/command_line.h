@@ -42,7 +42,7 @@ struct LearnerCommand {
 struct RolloutCommand {
   std::string learner;
   std::string name;         // empty: the host's name
-  int parallel_leases = 0;  // 0: one per core
+  int parallel_leases = 0;  // 0: two per core
   std::string metrics_listen;
   bool quiet = false;
   bool insecure = false;

@@ -180,6 +180,21 @@ TEST_P(AnyOptimizer, TakesGradientsInAnyMemoryLayout) {
   ExpectIdentical(parameters, expected);
 }
 
+// Threads take the parts as they come.
+TEST_P(AnyOptimizer, TakesItsPartsInAnyOrder) {
+  const std::vector<NamedParameter> parameters = Parameters();
+  const std::vector<NamedParameter> expected = Parameters();
+  const auto whole = Make(GetParam().spec, expected);
+  const auto in_parts = Make(GetParam().spec, parameters);
+  for (uint64_t step = 0; step < 2; ++step) {
+    const std::vector<at::Tensor> gradients = Gradients(parameters, step);
+    whole->Step(gradients);
+    in_parts->BeginStep();
+    for (int part = in_parts->parts() - 1; part >= 0; --part) in_parts->StepPart(part, gradients);
+  }
+  ExpectIdentical(parameters, expected);
+}
+
 TEST(Muon, AMatrixMovesTheSameWithOrWithoutOthersInItsStack) {
   const std::vector<NamedParameter> together = Parameters(at::kDouble);
   Steps(*Make(MuonWithDecay(), together), together, 0, 3);
