@@ -1,0 +1,199 @@
+"""What the paper's sequence tables and figures need: the runs, and the paper's own figures beside them.
+
+A cell is one configuration, trained with several seeds; tables and figures refer to cells by their settings, so a cell
+that two of them share is run once. The paper's figures are those of arXiv 2604.06159 (docs/paper.md says which).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+# Objectives that sample one completion per prompt.
+SINGLE_SAMPLE = {"ppo", "dg", "pg"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One configuration of the sequence task. The defaults are those of the paper's Table 3."""
+
+    objective: str
+    target: str = "reverse_copy"
+    reward: str = "terminal"
+    vocab_size: int = 2
+    length: int = 10
+    group_size: int = 8
+    prompts_per_step: int = 100
+    epochs: int = 4
+    eta: float = 1.0
+    learning_rate: float = 1e-3
+    steps: int = 2000
+
+    @property
+    def name(self) -> str:
+        """Unique, and fit for a file name."""
+        parts = [self.objective, self.target, self.reward, f"v{self.vocab_size}", f"h{self.length}",
+                 f"k{self.group_size}", f"b{self.prompts_per_step}", f"e{self.epochs}", f"eta{self.eta:g}",
+                 f"lr{self.learning_rate:.4g}", f"n{self.steps}"]
+        return "-".join(parts)
+
+    def overrides(self) -> dict[str, object]:
+        """The fields of the config that differ from examples/reverse_copy.yaml."""
+        return {
+            "task.sequence.target": self.target,
+            "task.sequence.reward": self.reward,
+            "task.sequence.vocab_size": self.vocab_size,
+            "task.sequence.length": self.length,
+            "rollout.group_size": self.group_size,
+            "learner.objective": self.objective,
+            "learner.prompts_per_step": self.prompts_per_step,
+            "learner.prompts_per_lease": min(25, self.prompts_per_step),
+            "learner.epochs": self.epochs,
+            "learner.eta": self.eta,
+            "learner.steps": self.steps,
+            "learner.optimizer.muon.learning_rate": self.learning_rate,
+        }
+
+    def cost(self) -> float:
+        """A guess of the CPU-seconds of one seed, for the first ETA; measured figures replace it."""
+        sequences = self.prompts_per_step * self.group_size
+        if self.objective.endswith("_token"):
+            sequences = self.prompts_per_step
+        return self.steps * (2e-3 + 1.6e-6 * sequences * self.length * (1 + self.epochs))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One figure of a table: which cell it comes from, how it is computed, and what the paper reports."""
+
+    table: str
+    method: str
+    cell: Cell
+    statistic: str  # "steps_to_1_percent" or "final_error_percent"
+    paper: float | None  # None: the paper reports "never", or nothing
+    paper_text: str  # as the paper prints it
+    paper_seeds: int
+    setting: dict[str, object] = dataclasses.field(default_factory=dict, hash=False)
+
+
+def _single(objective: str, **settings) -> Cell:
+    """A cell of a method that samples once per prompt."""
+    epochs = 1 if objective == "dg" else 4
+    return Cell(objective, group_size=1, epochs=epochs, **settings)
+
+
+def _any(objective: str, **settings) -> Cell:
+    return _single(objective, **settings) if objective in SINGLE_SAMPLE else Cell(objective, **settings)
+
+
+def _value(text: str) -> float | None:
+    return None if text in ("-", "") else float(text.lstrip("<"))
+
+
+def table_1() -> list[Row]:
+    paper = {"tpo_token": "58 74 103 102", "grpo_token": "904 141 124 148", "dg": "199 273 314 393",
+             "ppo": "872 181 191 259"}
+    rows = []
+    for method, values in paper.items():
+        for vocab_size, text in zip((2, 4, 8, 16), values.split()):
+            cell = _any(method, reward="bag_of_tokens", vocab_size=vocab_size, steps=1000)
+            rows.append(Row("Table 1", method, cell, "steps_to_1_percent", _value(text), text, 20,
+                            {"V": vocab_size}))
+    return rows
+
+
+def table_2() -> list[Row]:
+    targets = ("copy", "flip", "reverse_copy", "reverse_flip")
+    paper = {
+        "bag_of_tokens": {"tpo_token": "81 56 55 59", "grpo_token": "338 104 352 209", "dg": "219 201 202 200",
+                          "ppo": "170 146 - 143"},
+        "sequential": {"tpo_token": "295 321 159 276", "grpo_token": "- - - -", "dg": "439 349 515 309",
+                       "ppo": "- - - -"},
+    }
+    rows = []
+    for reward, methods in paper.items():
+        for method, values in methods.items():
+            for target, text in zip(targets, values.split()):
+                cell = _any(method, reward=reward, target=target, steps=1000)
+                rows.append(Row("Table 2", method, cell, "steps_to_1_percent", _value(text), text, 10,
+                                {"reward": reward, "target": target}))
+    return rows
+
+
+def table_3(match: str) -> list[Row]:
+    """`match`: "prompts" or "interactions". Grouped methods are the same run in both halves, as in the paper's code;
+    the others get K times the prompts and sqrt(K) times the learning rate in the second."""
+    paper = {
+        "prompts": {"tpo": "6.9 8.6 6.1 7.4", "grpo": "14.5 27.6 30.0 50.4", "grpo_no_kl": "66.6 92.5 - -",
+                    "ppo": "12.0 26.3 90.6 -", "dg": "33.8 58.8 - -"},
+        "interactions": {"tpo": "1.8 2.8 5.3 19.0", "grpo": "9.6 23.2 36.2 48.7", "grpo_no_kl": "78.1 83.8 - -",
+                         "ppo": "38.6 62.1 66.2 -", "dg": "47.7 69.4 - -"},
+    }[match]
+    rows = []
+    for method, values in paper.items():
+        for length, text in zip((7, 8, 9, 10), values.split()):
+            settings: dict[str, object] = {"length": length}
+            if match == "interactions" and method in SINGLE_SAMPLE:
+                settings |= {"prompts_per_step": 800, "learning_rate": 1e-3 * math.sqrt(8)}
+            rows.append(Row(f"Table 3, {match}", method, _any(method, **settings), "final_error_percent",
+                            _value(text), "> 95" if text == "-" else text, 20, {"H": length, "match": match}))
+    return rows
+
+
+def figure_8() -> list[Row]:
+    """Ablations: anchor, KL penalty, target matching."""
+    rows = []
+    for method in ("tpo_no_anchor", "group_pg"):
+        for length in (7, 8, 9, 10):
+            rows.append(Row("Figure 8", method, Cell(method, length=length), "final_error_percent", None,
+                            "> 99" if length == 10 else "", 20, {"H": length}))
+    return rows
+
+
+def table_5() -> list[Row]:
+    rows = []
+    for eta, final, steps in zip((0.25, 0.5, 1.0, 2.0, 4.0), (1.0, 0.0, 0.7, 1.0, 0.8), (72, 67, 96, 141, 260)):
+        cell = Cell("tpo_token", reward="bag_of_tokens", eta=eta, steps=1000)
+        rows.append(Row("Table 5", "tpo_token", cell, "steps_to_1_percent", steps, str(steps), 10, {"eta": eta}))
+        rows.append(Row("Table 5", "tpo_token", cell, "final_error_percent", final, str(final), 10, {"eta": eta}))
+    return rows
+
+
+def section_4() -> list[Row]:
+    """Figures 10 to 15: H = 8, K = 32, B = 256."""
+    def cell(objective: str, **settings) -> Cell:
+        return Cell(objective, **({"length": 8, "group_size": 32, "prompts_per_step": 256} | settings))
+
+    rows = []
+    for method, values in {"tpo": "8.9 5.2 5.1 2.6 0.36", "grpo": "19.4 19.8 9.2 4.4 5.6"}.items():
+        for group_size, text in zip((4, 8, 16, 32, 64), values.split()):
+            rows.append(Row("Figure 12", method, cell(method, group_size=group_size), "final_error_percent",
+                            _value(text), text, 30, {"K": group_size}))
+    for method, values in {"tpo": "0.02 <2.3 0.05 <2.3 <2.3", "grpo": "4.3 37.6 6.3 3.3 1.1"}.items():
+        for epochs, text in zip((1, 2, 4, 8, 16), values.split()):
+            rows.append(Row("Figure 15", method, cell(method, epochs=epochs), "final_error_percent", _value(text),
+                            text, 30, {"epochs": epochs}))
+    rows.append(Row("Figure 13", "grpo_masked", cell("grpo_masked"), "final_error_percent", 29.7, "29.7", 30, {}))
+    dg = cell("dg", group_size=1, epochs=1)
+    rows.append(Row("Figure 14", "dg", dg, "final_error_percent", 14.0, "14", 10, {}))
+    return rows
+
+
+def all_rows() -> list[Row]:
+    """In the order in which the runs are done: what says most comes first."""
+    return (table_3("prompts") + table_1() + table_2() + table_5() + table_3("interactions") + figure_8() +
+            section_4())
+
+
+def quick(row: Row) -> bool:
+    """What `--quick` runs."""
+    if row.table == "Table 1":
+        return row.setting["V"] in (2, 4)
+    if row.table.startswith("Table 3"):
+        return row.setting["H"] in (7, 8)
+    return row.table == "Table 2"
+
+
+def full_seeds(row: Row) -> int:
+    """The paper's own number of seeds."""
+    return row.paper_seeds

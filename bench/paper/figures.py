@@ -1,0 +1,190 @@
+"""Figures of the sequence sweeps, and the page that holds them with the tables."""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+import pathlib
+import statistics
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
+
+import cells  # noqa: E402  pylint: disable=wrong-import-position
+
+COLORS = {"tpo": "#1f6fb4", "tpo_token": "#1f6fb4", "grpo": "#e08214", "grpo_token": "#e08214",
+          "grpo_no_kl": "#1b9e77", "grpo_masked": "#666666", "ppo": "#7570b3", "dg": "#d7191c", "pg": "#444444",
+          "tpo_no_anchor": "#a6761d", "group_pg": "#e7298a"}
+POINTS = 200  # of a curve in a drawing
+
+
+def _curve(results: list[dict], name: str) -> tuple[list[int], list[float], list[float]]:
+    """Steps, mean over the seeds and its standard error, of means over equal stretches of steps."""
+    curves = [result["curves"][name] for result in results]
+    stretch = max(1, len(curves[0]) // POINTS)
+    starts = range(0, len(curves[0]) - stretch + 1, stretch)
+    means = [[statistics.fmean(curve[start:start + stretch]) for curve in curves] for start in starts]
+    errors = [statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0 for values in means]
+    return list(starts), [statistics.fmean(values) for values in means], errors
+
+
+def _plot(axis, results: list[dict], name: str, label: str, color, style: str = "-") -> None:
+    steps, means, errors = _curve(results, name)
+    axis.plot(steps, means, style, color=color, linewidth=1.4, label=f"{label} ({len(results)})")
+    axis.fill_between(steps, [m - e for m, e in zip(means, errors)], [m + e for m, e in zip(means, errors)],
+                      color=color, alpha=0.15, linewidth=0)
+
+
+def _by_setting(rows: list[cells.Row], results, key) -> dict:
+    panels: dict = {}
+    for row in rows:
+        if row.cell in results:
+            panels.setdefault(key(row), {})[row.method] = results[row.cell]
+    return panels
+
+
+def _grid(panels: dict, title: str, columns: int, curve: str = "error", ylabel: str = "error"):
+    """One panel a setting, one curve a method."""
+    if not panels:
+        return None
+    columns = min(columns, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(3.4 * columns + 0.6, 2.9 * lines), sharey=True, squeeze=False)
+    for axis, (name, methods) in zip(axes.flat, panels.items()):
+        for method, items in methods.items():
+            _plot(axis, items, curve, method, COLORS.get(method, "#000000"))
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel("step")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=6)
+    for axis in list(axes.flat)[len(panels):]:
+        axis.set_visible(False)
+    for row in axes:
+        row[0].set_ylabel(ylabel)
+    figure.suptitle(title, fontsize=10)
+    figure.tight_layout()
+    return figure
+
+
+def _sweep_figure(rows: list[cells.Row], results, parameter: str, title: str):
+    """Left and right: TPO's and GRPO's curves, one for each value of the parameter."""
+    panels: dict[str, list] = {}
+    for row in rows:
+        if row.cell in results:
+            panels.setdefault(row.method, []).append((row.setting[parameter], results[row.cell]))
+    if not panels:
+        return None
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels) + 0.6, 3.2), sharey=True, squeeze=False)
+    for axis, (method, items) in zip(axes[0], panels.items()):
+        for index, (value, runs) in enumerate(items):
+            _plot(axis, runs, "error", f"{parameter} = {value}", plt.get_cmap("viridis")(index / max(1, len(items) - 1)))
+        axis.set(title=method, xlabel="step", ylabel="error")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    figure.suptitle(title, fontsize=10)
+    figure.tight_layout()
+    return figure
+
+
+def _diagnostics(results, curve: str, ylabel: str, title: str):
+    """A quantity over training for the methods of section 4, at the same setting."""
+    rows = [row for row in cells.section_4() if row.cell.group_size in (1, 32) and row.cell.epochs in (1, 4)]
+    methods = {}
+    for row in rows:
+        if row.cell in results:
+            methods[f"{row.method}, {row.cell.epochs} epochs"] = results[row.cell]
+    if not methods:
+        return None
+    figure, axis = plt.subplots(figsize=(5.4, 3.4))
+    for index, (label, items) in enumerate(methods.items()):
+        _plot(axis, items, curve, label, f"C{index}")
+    axis.set(xlabel="step", ylabel=ylabel, title=title)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=7)
+    figure.tight_layout()
+    return figure
+
+
+def _figures(results):
+    yield "figure_5_vocabulary", "Figure 5: token reversal, bag of tokens, H = 10", _grid(
+        _by_setting(cells.table_1(), results, lambda row: f"V = {row.setting['V']}"),
+        "Token reversal, bag of tokens, H = 10, K = 8 candidates", 4)
+    yield "figure_6_variations", "Figure 6: targets and rewards", _grid(
+        _by_setting(cells.table_2(), results, lambda row: f"{row.setting['reward']}, {row.setting['target']}"),
+        "Eight variants, H = 10, V = 2", 4)
+    for match in ("prompts", "interactions"):
+        yield f"figure_7_{match}", f"Figure 7: terminal reward, matched by {match}", _grid(
+            _by_setting(cells.table_3(match), results, lambda row: f"H = {row.setting['H']}"),
+            f"Terminal reward, matched by {match}", 4)
+    ablations = cells.figure_8() + [row for row in cells.table_3("prompts") if row.method in ("tpo", "grpo_no_kl")]
+    yield "figure_8_ablations", "Figure 8: anchor, KL penalty, target matching", _grid(
+        _by_setting(ablations, results, lambda row: f"H = {row.setting['H']}"), "Ablations, terminal reward", 4)
+    yield "figure_10_gradient_norm", "Figure 10: norm of the first epoch's gradient", _diagnostics(
+        results, "grad_norm", "gradient norm", "H = 8, V = 2, K = 32")
+    yield "figure_11_all_fail", "Figure 11: groups in which every completion fails", _diagnostics(
+        results, "all_fail_fraction", "fraction of groups", "H = 8, V = 2, K = 32")
+    section = cells.section_4()
+    yield "figure_12_group_size", "Figure 12: group size", _sweep_figure(
+        [row for row in section if row.table == "Figure 12"], results, "K", "Group size, H = 8")
+    masked = [row for row in section if row.table == "Figure 13" or (row.table == "Figure 12" and row.setting["K"] == 32)]
+    yield "figure_13_masking", "Figure 13: zero-variance masking", _grid(
+        _by_setting(masked, results, lambda row: "H = 8, K = 32"), "Zero-variance groups masked or kept", 1)
+    yield "figure_14_epochs", "Figure 14: more out of a batch", _diagnostics(
+        results, "error", "error", "H = 8, V = 2, K = 32")
+    yield "figure_15_epoch_count", "Figure 15: number of epochs", _sweep_figure(
+        [row for row in section if row.table == "Figure 15"], results, "epochs", "Epochs, H = 8, K = 32")
+    eta = [row for row in cells.table_5() if row.statistic == "steps_to_1_percent"]
+    yield "figure_16_eta", "Figure 16: temperature of the target", _sweep_figure(eta, results, "eta", "eta, H = 10")
+
+
+def draw_all(results, directory: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
+    """Draws what there are runs for; (title, path) of each drawing."""
+    matplotlib.rcParams.update({"svg.hashsalt": "tpo", "font.size": 8})
+    directory.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name, title, figure in _figures(results):
+        if figure is None:
+            continue
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        plt.close(figure)
+        path = directory / f"{name}.svg"
+        path.write_bytes(buffer.getvalue())
+        drawn.append((title, path))
+    return drawn
+
+
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
+table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #d0d7de;padding:.2rem .6rem;text-align:left}
+.no{background:#ffe9e6}svg{max-width:100%;height:auto}h2{margin-top:2.5rem}"""
+
+
+def page(by_table, drawings, differences: list[str]) -> str:
+    """One file without external assets."""
+    verdicts = {True: "yes", False: "no", None: "-"}
+    parts = [f"<!doctype html><meta charset=utf-8><title>tpo beside the paper</title><style>{STYLE}</style>",
+             "<h1>tpo beside the paper</h1>",
+             "<p>Sequence tasks of arXiv 2604.06159: the paper's values, ours (mean ± standard error over the seeds), "
+             "and whether the difference is within twice the combined standard error.</p>"]
+    for table, items in by_table.items():
+        parts.append(f"<h2>{html.escape(table)}</h2><table><tr><th>setting<th>method<th>paper<th>ours<th>seeds<th>within")
+        for item in items:
+            setting = ", ".join(f"{key} {value}" for key, value in item.row.setting.items())
+            mean = "never" if item.mean is None else f"{item.mean:.4g}"
+            error = "" if item.standard_error is None else f" ± {item.standard_error:.2g}"
+            unit = "steps to 1 %" if item.row.statistic == "steps_to_1_percent" else "final error, %"
+            parts.append(f"<tr{' class=no' if item.within is False else ''}><td>{html.escape(setting)}"
+                         f"<td>{html.escape(item.row.method)} ({unit})<td>{html.escape(item.row.paper_text or '-')}"
+                         f"<td>{mean}{error}<td>{item.seeds}<td>{verdicts[item.within]}")
+        parts.append("</table>")
+    if differences:
+        parts.append("<h2>Where the order of the methods differs</h2><ul>")
+        parts += [f"<li>{html.escape(line.lstrip('- '))}" for line in differences]
+        parts.append("</ul>")
+    for title, path in drawings:
+        svg = path.read_text(encoding="utf-8")
+        parts.append(f"<h2>{html.escape(title)}</h2>{svg[svg.index('<svg'):]}")
+    return "\n".join(parts) + "\n"
