@@ -1,0 +1,123 @@
+#include "verifier/math/math_verifier.h"
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace tpo {
+namespace {
+
+using testing::HasSubstr;
+
+VerifyRequest RequestFor(std::string reference, const std::vector<std::string>& texts) {
+  VerifyRequest request;
+  request.prompt.task = "math";
+  request.prompt.reference_answer = std::move(reference);
+  for (const std::string& text : texts) {
+    request.completions.emplace_back();
+    request.completions.back().text = text;
+  }
+  return request;
+}
+
+std::vector<Verdict> Verdicts(const VerifyRequest& request,
+                              const MathVerifier::Options& options = {}) {
+  const absl::StatusOr<std::vector<Verdict>> verdicts = MathVerifier(options).Verify(request);
+  EXPECT_TRUE(verdicts.ok()) << verdicts.status();
+  return verdicts.value_or(std::vector<Verdict>());
+}
+
+TEST(MathVerifierTest, ScoresEachCompletionInOrder) {
+  const std::vector<Verdict> verdicts =
+      Verdicts(RequestFor("\\frac{1}{2}", {"It is \\boxed{0.5}.", "\\boxed{2}", "no idea"}));
+  ASSERT_EQ(verdicts.size(), 3u);
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kScored);
+  EXPECT_EQ(verdicts[0].score, 1.0);
+  EXPECT_EQ(verdicts[0].components.at("answer_read"), 1.0);
+  EXPECT_GT(verdicts[0].cost, 0.0);
+  EXPECT_EQ(verdicts[1].score, 0.0);
+  EXPECT_THAT(verdicts[1].explanation, HasSubstr("'2' differs"));
+  EXPECT_EQ(verdicts[2].kind, VerdictKind::kScored);
+  EXPECT_EQ(verdicts[2].score, 0.0);
+  EXPECT_EQ(verdicts[2].components.at("answer_found"), 0.0);
+  EXPECT_THAT(verdicts[2].explanation, HasSubstr("no answer found"));
+}
+
+TEST(MathVerifierTest, AnAnswerThatCannotBeReadIsWrong) {
+  const Verdict verdict = Verdicts(RequestFor("5", {"\\boxed{\\foo}"})).front();
+  EXPECT_EQ(verdict.kind, VerdictKind::kScored);
+  EXPECT_EQ(verdict.score, 0.0);
+  EXPECT_EQ(verdict.components.at("answer_found"), 1.0);
+  EXPECT_EQ(verdict.components.at("answer_read"), 0.0);
+  EXPECT_THAT(verdict.explanation, HasSubstr("can't be read"));
+}
+
+TEST(MathVerifierTest, AbstainsWhereTheReferenceCannotBeRead) {
+  const std::vector<Verdict> verdicts =
+      Verdicts(RequestFor("\\foo{x}", {"\\boxed{5}", "\\boxed{\\foo{x}}"}));
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kAbstained);
+  EXPECT_THAT(verdicts[0].reason, HasSubstr("prompt.reference_answer"));
+  // Spelled alike is right all the same.
+  EXPECT_EQ(verdicts[1].kind, VerdictKind::kScored);
+  EXPECT_EQ(verdicts[1].score, 1.0);
+}
+
+TEST(MathVerifierTest, WhatIsTooLargeFailsOrIsWrongAsConfigured) {
+  const VerifyRequest request = RequestFor("10^{10^{10}}", {"$10^{10^{11}}$"});
+  const Verdict failed = Verdicts(request).front();
+  EXPECT_EQ(failed.kind, VerdictKind::kFailed);
+  EXPECT_THAT(failed.reason, HasSubstr("expression too large"));
+  const Verdict zero = Verdicts(request, {.zero_when_undecided = true}).front();
+  EXPECT_EQ(zero.kind, VerdictKind::kScored);
+  EXPECT_EQ(zero.score, 0.0);
+}
+
+TEST(MathVerifierTest, StopsForACallerThatIsGone) {
+  VerifyRequest late = RequestFor("5", {"$5$"});
+  late.deadline = absl::Now() - absl::Seconds(1);
+  EXPECT_EQ(Verdicts(late).front().kind, VerdictKind::kTimedOut);
+  int asked = 0;
+  VerifyRequest cancelled = RequestFor("5", {"$5$", "$5$"});
+  cancelled.cancelled = [&asked] { return ++asked > 1; };
+  const std::vector<Verdict> verdicts = Verdicts(cancelled);
+  EXPECT_EQ(verdicts[0].score, 1.0);
+  EXPECT_EQ(verdicts[1].kind, VerdictKind::kTimedOut);
+}
+
+TEST(MathVerifierTest, RefusesRequestsThatCanNeverBeServed) {
+  MathVerifier verifier;
+  EXPECT_EQ(verifier.Verify(RequestFor("", {"$5$"})).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(MathVerifierTest, HasNoTokenRewards) {
+  MathVerifier verifier;
+  VerifyRequest tokens = RequestFor("5", {"$5$"});
+  tokens.want_token_rewards = true;
+  EXPECT_EQ(verifier.Verify(tokens).value()[0].kind, VerdictKind::kFailed);
+}
+
+TEST(MathVerifierTest, ExplanationsArePrintable) {
+  const Verdict verdict = Verdicts(RequestFor("5", {"$\xff\xfe\x01$"})).front();
+  for (const char c : verdict.explanation) {
+    EXPECT_GE(c, 0x20);
+    EXPECT_LT(c, 0x7f);
+  }
+}
+
+TEST(MathVerifierTest, ComponentsCanBeLeftOut) {
+  const Verdict verdict = Verdicts(RequestFor("5", {"$5$"}), {.components = false}).front();
+  EXPECT_TRUE(verdict.components.empty());
+}
+
+TEST(MathVerifierTest, DescribesItself) {
+  MathVerifier verifier({.tasks = {"gsm8k"}});
+  const absl::StatusOr<VerifierDescription> description = verifier.Describe();
+  ASSERT_TRUE(description.ok());
+  EXPECT_EQ(description->verifier, "math");
+  EXPECT_THAT(description->tasks, testing::ElementsAre("gsm8k"));
+  EXPECT_FALSE(description->token_rewards);
+}
+
+}  // namespace
+}  // namespace tpo
