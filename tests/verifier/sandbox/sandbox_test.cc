@@ -1,0 +1,145 @@
+#include "verifier/sandbox/sandbox.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/verifier/sandbox/code_verifier_fixture.h"
+#include "verifier/sandbox/syscall_filter.h"
+
+namespace tpo {
+namespace {
+
+using ::testing::HasSubstr;
+
+absl::Status Refusal(const SandboxOptions& options) { return Sandbox::Create(options).status(); }
+
+TEST(SandboxTest, RefusesToStartWithFewerLayersThanRequired) {
+  SandboxOptions options = TestOptions(Isolation::kNoNamespaces).sandbox;
+  // One that can't be put in force: the others that are wanted instead of it take its place.
+  options.bubblewrap = "";
+  options.disabled_layers = 0;
+  options.required_layers |= kLayerBubblewrap;
+  const absl::Status status = Refusal(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(
+      std::string(status.message()),
+      HasSubstr("required sandbox layers can't be put in force: bubblewrap; in force are "));
+}
+
+TEST(SandboxTest, NamesWhatIsMissing) {
+  SandboxOptions options = TestOptions(Isolation::kNoNamespaces).sandbox;
+  options.helper = "/nowhere/tpo-sandbox";
+  EXPECT_EQ(Refusal(options).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Refusal(options).message()), HasSubstr("/nowhere/tpo-sandbox"));
+  options = TestOptions(Isolation::kNoNamespaces).sandbox;
+  options.interpreter = {"no-such-interpreter"};
+  EXPECT_THAT(std::string(Refusal(options).message()),
+              HasSubstr("no-such-interpreter: not in PATH"));
+  options.interpreter = {"/bin/false"};
+  EXPECT_THAT(std::string(Refusal(options).message()),
+              HasSubstr("/bin/false doesn't run in the sandbox"));
+}
+
+TEST(SandboxTest, RefusesOptionsThatMakeNoSense) {
+  const SandboxOptions good = TestOptions(Isolation::kNoNamespaces).sandbox;
+  const auto expect_refused = [&good](const auto& change) {
+    SandboxOptions options = good;
+    change(&options);
+    EXPECT_EQ(Refusal(options).code(), absl::StatusCode::kInvalidArgument);
+  };
+  expect_refused([](SandboxOptions* o) { o->interpreter.clear(); });
+  expect_refused([](SandboxOptions* o) { o->limits.wall = absl::ZeroDuration(); });
+  expect_refused([](SandboxOptions* o) { o->limits.memory_bytes = 0; });
+  expect_refused([](SandboxOptions* o) { o->limits.open_files = 3; });
+  expect_refused([](SandboxOptions* o) { o->first_user = 0; });
+  expect_refused([](SandboxOptions* o) { o->disabled_layers = kLayerSeccomp; });
+  expect_refused([](SandboxOptions* o) { o->system_calls = {"no_such_call"}; });
+}
+
+TEST(SandboxTest, LayersHaveNames) {
+  for (const auto& [layer, name] : kSandboxLayerNames) {
+    EXPECT_EQ(*ParseSandboxLayer(name), layer);
+    EXPECT_EQ(LayerNames(layer), name);
+  }
+  EXPECT_THAT(std::string(ParseSandboxLayer("magic").status().message()),
+              HasSubstr("seccomp, landlock"));
+}
+
+TEST(SyscallFilterTest, AllowsMoreOnRequest) {
+  const auto small = BuildSyscallFilter({});
+  const auto large = BuildSyscallFilter({.also_allowed = {"memfd_create", "ptrace"}});
+  ASSERT_TRUE(small.ok()) << small.status();
+  ASSERT_TRUE(large.ok()) << large.status();
+  EXPECT_GT(large->size(), small->size());
+}
+
+class RunningSandboxTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    SandboxOptions options = TestOptions(Isolation::kNoNamespaces).sandbox;
+    options.disabled_layers = 0;
+    absl::StatusOr<std::unique_ptr<Sandbox>> sandbox = Sandbox::Create(options);
+    if (!sandbox.ok()) GTEST_SKIP() << sandbox.status();
+    sandbox_ = *std::move(sandbox);
+  }
+  std::unique_ptr<Execution> Start(const std::string& source, const std::string& input = "",
+                                   bool channel = false) {
+    ExecutionRequest request;
+    request.source = source;
+    request.source_name = "main.py";
+    request.arguments = {"main.py"};
+    request.input = input;
+    request.channel = channel;
+    auto execution = sandbox_->Start(request);
+    EXPECT_TRUE(execution.ok()) << execution.status();
+    return *std::move(execution);
+  }
+  std::unique_ptr<Sandbox> sandbox_;
+};
+
+TEST_F(RunningSandboxTest, ReportsHowAProgramEnded) {
+  const ExecutionResult result =
+      Start(
+          "import sys\nprint('out', sys.stdin.read())\nprint('err', file=sys.stderr)\nsys.exit(7)",
+          "in")
+          ->Wait();
+  EXPECT_EQ(result.end, ExecutionEnd::kExited) << result.message;
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_EQ(result.output, "out in\n");
+  EXPECT_EQ(result.errors, "err\n");
+  EXPECT_GT(result.cpu, absl::ZeroDuration());
+  EXPECT_GT(result.wall, absl::ZeroDuration());
+  const ExecutionResult killed = Start("import ctypes\nctypes.string_at(1)")->Wait();
+  EXPECT_EQ(killed.end, ExecutionEnd::kSignalled) << killed.message;
+  EXPECT_EQ(killed.signal_number, SIGSEGV);
+}
+
+TEST_F(RunningSandboxTest, TakesLargeInputAndOutput) {
+  const std::string large(900000, 'x');
+  EXPECT_EQ(Start("import sys\nsys.stdout.write(sys.stdin.read())", large)->Wait().output, large);
+}
+
+TEST_F(RunningSandboxTest, ExchangesLines) {
+  const auto execution = Start(
+      "import os\nwhile True:\n  line = os.read(3, 100)\n  os.write(3, line.upper())", "", true);
+  std::string reply;
+  for (const char* line : {"one", "two"}) {
+    ASSERT_TRUE(execution->Exchange(line, &reply));
+    EXPECT_EQ(reply, line == std::string("one") ? "ONE" : "TWO");
+  }
+  EXPECT_EQ(execution->Finish().end, ExecutionEnd::kExited);
+  EXPECT_FALSE(execution->Exchange("three", &reply));
+}
+
+TEST_F(RunningSandboxTest, AnExecutionThatIsDroppedIsGone) {
+  Start("import time\ntime.sleep(1000)").reset();
+  EXPECT_EQ(LeftoverProcesses(), 0);
+}
+
+TEST_F(RunningSandboxTest, HashesAreTheSameEachTime) {
+  const std::string program = "print(list({'a', 'b', 'c', 'd', 'e'}))";
+  EXPECT_EQ(Start(program)->Wait().output, Start(program)->Wait().output);
+}
+
+}  // namespace
+}  // namespace tpo
