@@ -33,6 +33,7 @@ struct RunInfo {
   SamplingSpec sampling;
   bool want_token_rewards = false;
   std::vector<VerifierSpec> verifiers;
+  VerificationSpec verification;
 
   friend bool operator==(const RunInfo&, const RunInfo&) = default;
 };

@@ -9,6 +9,7 @@
 #define TPO_CORE_RUN_SPEC_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -51,12 +52,53 @@ struct SamplingSpec {
   friend bool operator==(const SamplingSpec&, const SamplingSpec&) = default;
 };
 
+// What a verifier's score does to the verdict: it is a part of the score, or the score counts only
+// where it is above 0.
+enum class VerifierRole { kScore, kGate };
+
+// Files of the worker for TLS towards a verifier, PEM. Empty: none; for `ca`, the system's.
+struct VerifierTlsFiles {
+  std::string ca;
+  std::string certificate;
+  std::string key;
+
+  friend bool operator==(const VerifierTlsFiles&, const VerifierTlsFiles&) = default;
+};
+
 // An external verifier service.
 struct VerifierSpec {
   std::string address;
-  absl::Duration deadline;
+  absl::Duration deadline;                          // of a group, waiting and all attempts included
+  std::vector<std::string> further_addresses = {};  // replicas of the same verifier
+  std::string name = {};                            // empty: the address
+  std::vector<std::string> tasks = {};  // a trailing '*': any rest; empty: as it says itself
+  VerifierRole role = VerifierRole::kScore;
+  double weight = 1.0;
+  std::optional<VerifierTlsFiles> tls = std::nullopt;  // none: plaintext
 
   friend bool operator==(const VerifierSpec&, const VerifierSpec&) = default;
+};
+
+// How the scores of several verifiers that judge the same prompt become one.
+enum class ScoreCombination { kWeightedSum, kProduct };
+
+// How a worker asks verifiers. Zero switches a rule off, for max_attempts and max_in_flight it
+// means 1 and 64.
+struct VerificationSpec {
+  ScoreCombination combination = ScoreCombination::kWeightedSum;
+  int max_attempts = 0;         // that may fail until a group is given up
+  absl::Duration attempt_time;  // longest of one attempt
+  int max_in_flight = 0;        // groups that one replica is asked for at a time
+  absl::Duration first_pause;   // longest after a group's first failure; doubles with each
+  absl::Duration longest_pause;
+  double hedge_quantile = 0.0;      // an attempt that takes longer than this part of the recent
+                                    // ones gets a second one beside it
+  double max_hedge_fraction = 0.0;  // second attempts as a part of the others
+  int breaker_failures = 0;         // in a row, after which a replica is left alone
+  double breaker_failure_ratio = 0.0;
+  absl::Duration breaker_open_time;
+
+  friend bool operator==(const VerificationSpec&, const VerificationSpec&) = default;
 };
 
 enum class ObjectiveKind {
@@ -74,11 +116,24 @@ enum class ObjectiveKind {
 };
 
 // All hyperparameters of all objectives (paper §2); each reads its own.
+// How the scores of a group become standardized scores u (TPO, Group PG); the defaults are the
+// paper's. A deviation σ below `deviation_floor` counts as the floor, and σ is enlarged to
+// √(σ² + shrinkage²): both keep differences that are too small to mean anything from being blown
+// up.
+struct ScoreStandardization {
+  double deviation_floor = 0.0;
+  double shrinkage = 0.0;
+};
+
 struct ObjectiveSpec {
   ObjectiveKind kind = ObjectiveKind::kTpo;
   double eta = 1.0;           // tilt temperature of TPO and Group PG, gate temperature of DG
   double clip_epsilon = 0.2;  // PPO, GRPO
   double kl_beta = 0.04;      // GRPO
+  ScoreStandardization score_standardization = {};
+  // The log-prob of a completion of T tokens is the sum over its tokens divided by T to this power:
+  // 0, the sum (the paper); 1, the mean. Objectives over whole completions.
+  double length_exponent = 0.0;
 };
 
 struct MuonSpec {
@@ -131,7 +186,7 @@ struct LearnerSpec {
 struct RolloutSpec {
   SamplingSpec sampling;
   int workers = 0;
-  // Leases that one worker answers at the same time; 0: one per core. Doesn't change results.
+  // Leases that one worker answers at the same time; 0: two per core. Doesn't change results.
   int parallel_leases = 0;
 };
 
@@ -143,6 +198,7 @@ struct RunSpec {
   RolloutSpec rollout;
   LearnerSpec learner;
   std::vector<VerifierSpec> verifiers;
+  VerificationSpec verification;
 };
 
 }  // namespace tpo

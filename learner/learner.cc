@@ -39,6 +39,7 @@ RunInfo RunInfoFor(const Learner::Options& options, const std::string& run_id,
   run.want_token_rewards =
       objective.token_level() || objective.layout() == ObjectiveLayout::kTokens;
   run.verifiers = options.spec.verifiers;
+  run.verification = options.spec.verification;
   return run;
 }
 
@@ -164,7 +165,9 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
   {
     const absl::MutexLock lock(&state_mutex_);
     state_is_whole_ = false;
-    TPO_ASSIGN_OR_RETURN(const Batch batch, Batch::Create(groups, *objective_));
+    TPO_ASSIGN_OR_RETURN(
+        const Batch batch,
+        Batch::Create(groups, *objective_, options_.spec.learner.objective.length_exponent));
     const WeightVersion version = step_;
     record.step = step_;
     AddGroupStatistics(groups, version, record);
@@ -221,7 +224,7 @@ void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainR
     const bool sequences =
         objective_->layout() == ObjectiveLayout::kGroups && !objective_->token_level();
     record.inspected_groups = InspectGroups(
-        groups, record.step, options_.inspect_groups, options_.spec.learner.objective.eta,
+        groups, record.step, options_.inspect_groups, options_.spec.learner.objective,
         sequences ? absl::MakeConstSpan(result.last_log_probs) : absl::Span<const double>());
   }
 }

@@ -397,7 +397,7 @@ absl::StatusOr<RunInfo> RolloutWorker::RegisterAgain(const RunInfo& stale) {
     if (run_.worker_id != stale.worker_id) return run_;
   }
   TPO_ASSIGN_OR_RETURN(RunInfo run, learner_->Register(options_.name));
-  if (run.verifiers != stale.verifiers) {
+  if (run.verifiers != stale.verifiers || run.verification != stale.verification) {
     return absl::FailedPreconditionError(
         "the run goes on with other verifiers: start this worker anew");
   }

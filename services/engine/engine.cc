@@ -24,6 +24,7 @@ absl::Status RunCommand(const Command& command) {
     absl::Status operator()(const StatusCommand& status) const { return RunStatusCommand(status); }
     absl::Status operator()(const InspectCommand&) const { return NotOurs(); }
     absl::Status operator()(const ReportCommand&) const { return NotOurs(); }
+    absl::Status operator()(const VerifierCheckCommand&) const { return NotOurs(); }
     absl::Status operator()(const ValidateCommand&) const { return NotOurs(); }
   };
   return std::visit(Runner(), command);

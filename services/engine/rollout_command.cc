@@ -14,6 +14,7 @@
 #include "services/grpc/grpc_learner_client.h"
 #include "services/metrics/metrics_registry.h"
 #include "services/metrics/metrics_server.h"
+#include "services/metrics/verification_metrics.h"
 #include "services/metrics/worker_metrics.h"
 #include "spdlog/spdlog.h"
 
@@ -36,14 +37,17 @@ absl::Status RunRollout(const RolloutCommand& command) {
   options.name = command.name.empty() ? HostName() : command.name;
   options.parallel_leases = command.parallel_leases;
   options.on_warning = [](const std::string& warning) { spdlog::warn("{}", warning); };
-  RolloutWorker worker(options, &learner,
-                       [&](const RunInfo& run) { return MakeVerifier(run, command.insecure); });
+  PoolMonitor verification;
+  RolloutWorker worker(options, &learner, [&](const RunInfo& run) {
+    return MakeVerifier(run, command.insecure, &verification);
+  });
   MetricsRegistry metrics("tpo-rollout");
   metrics.Add(MakeWorkerMetrics([&worker] {
     const RolloutWorker::Statistics statistics = worker.statistics();
     return WorkerCounts{statistics.leases, statistics.groups, statistics.tokens,
                         statistics.rejected, statistics.unscored};
   }));
+  metrics.Add(MakeVerificationMetrics(&verification));
   std::unique_ptr<MetricsServer> metrics_server;
   if (!command.metrics_listen.empty()) {
     TPO_ASSIGN_OR_RETURN(metrics_server, MetricsServer::Start(command.metrics_listen, metrics));

@@ -14,6 +14,7 @@
 #include "core/version.h"
 #include "services/config/config.h"
 #include "services/grpc/learner_service.h"
+#include "services/metrics/verification_metrics.h"
 #include "services/run_directory/report.h"
 #include "spdlog/spdlog.h"
 
@@ -34,7 +35,9 @@ RunEnd EndOf(const absl::StatusOr<Learner::Outcome>& outcome) {
 }  // namespace
 
 RunSession::RunSession(const RunFlags& flags)
-    : flags_(flags), metrics_("tpo-learner"), step_metrics_(&metrics_), rpc_metrics_(&metrics_) {}
+    : flags_(flags), metrics_("tpo-learner"), step_metrics_(&metrics_), rpc_metrics_(&metrics_) {
+  metrics_.Add(MakeVerificationMetrics(&verification_));
+}
 
 absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& flags) {
   std::unique_ptr<RunSession> session(new RunSession(flags));

@@ -25,6 +25,7 @@
 #include "services/run_directory/run_directory.h"
 #include "services/run_directory/run_observers.h"
 #include "tpo/v1/config.pb.h"
+#include "verifier/routing/pool_statistics.h"
 
 namespace tpo {
 
@@ -39,6 +40,8 @@ class RunSession {
   const RunSpec& spec() const { return spec_; }
   const std::string& directory() const { return directory_->paths().directory; }
   MetricsRegistry& metrics() { return metrics_; }
+  // Where workers of this process tell how they ask external verifiers.
+  PoolMonitor& verification() { return verification_; }
 
   // The learner's services, for a server that this session outlives.
   std::vector<RpcService*> services() { return {learner_service_.get(), admin_service_.get()}; }
@@ -60,6 +63,7 @@ class RunSession {
   std::unique_ptr<RunDirectory> directory_;
   std::optional<CheckpointStore> checkpoints_;
   std::unique_ptr<SequencePromptSource> source_;
+  PoolMonitor verification_;
   MetricsRegistry metrics_;
   PrometheusStepObserver step_metrics_;
   PrometheusRpcObserver rpc_metrics_;

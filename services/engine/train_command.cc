@@ -30,7 +30,7 @@ constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 class LocalWorkers {
  public:
   // `on_failure` is called, on a worker's thread, when a worker can't go on.
-  LocalWorkers(const RunSpec& spec, GrpcServer* server, bool insecure,
+  LocalWorkers(const RunSpec& spec, GrpcServer* server, bool insecure, PoolMonitor* verification,
                std::function<void()> on_failure)
       : on_failure_(std::move(on_failure)) {
     for (int i = 0; i < spec.rollout.workers; ++i) {
@@ -41,8 +41,9 @@ class LocalWorkers {
       options.on_warning = [](const std::string& warning) { spdlog::warn("rollout: {}", warning); };
       workers_.push_back(std::make_unique<RolloutWorker>(
           options, clients_.back().get(),
-          [server, insecure](const RunInfo& run) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
-            if (!run.verifiers.empty()) return MakeVerifier(run, insecure);
+          [server, insecure,
+           verification](const RunInfo& run) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
+            if (!run.verifiers.empty()) return MakeVerifier(run, insecure, verification);
             return std::make_unique<GrpcVerifierClient>(server->InProcessChannel());
           }));
     }
@@ -93,7 +94,7 @@ absl::Status RunTrain(const TrainCommand& command) {
 
   Learner& learner = session->learner();
   LocalWorkers workers(session->spec(), server.get(), command.run.insecure,
-                       [&learner] { learner.Drain(); });
+                       &session->verification(), [&learner] { learner.Drain(); });
   drain_on_signal.SetDrain([&learner] { learner.Drain(); });
   const absl::Status trained = session->Run();
   const absl::Status rolled_out = workers.Join();

@@ -7,15 +7,15 @@
 #include "absl/status/statusor.h"
 #include "core/learner_api.h"
 #include "core/verifier_api.h"
+#include "verifier/routing/pool_statistics.h"
 
 namespace tpo {
 
-// The external verifiers that the run's config names, or the built-in ones when it names none.
-// Several external ones share the tasks as they describe them, so each must be reachable now.
-// INVALID_ARGUMENT: an address that can't be used
-// (`allow_remote_plaintext`: --insecure); ALREADY_EXISTS: two verifiers for the same task.
+// The external verifiers that the run's config names (services/grpc/verifier_pools.h says how, and
+// which errors there are), or the built-in ones when it names none.
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
-                                                          bool allow_remote_plaintext);
+                                                          bool allow_remote_plaintext,
+                                                          PoolMonitor* monitor = nullptr);
 
 }  // namespace tpo
 

@@ -18,8 +18,8 @@ namespace tpo {
 class MetricsServer {
  public:
   // `listen` is HOST:PORT; port 0 picks a free one. Prints the line "metrics on HOST:PORT" to
-  // stdout, unless told not to. INVALID_ARGUMENT: the address is malformed. UNAVAILABLE: it can't
-  // be listened on; the message names it and says why.
+  // stdout, unless told not to. INVALID_ARGUMENT: the address is malformed.
+  // FAILED_PRECONDITION: it can't be listened on; the message names it and says why.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& listen,
                                                               const MetricsRegistry& registry,
                                                               bool announce = true);

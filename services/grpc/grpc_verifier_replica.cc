@@ -1,0 +1,107 @@
+#include "services/grpc/grpc_verifier_replica.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
+#include "grpcpp/channel.h"
+#include "services/grpc/status.h"
+#include "services/grpc/verifier_call.h"
+
+namespace tpo {
+namespace {
+
+// Whether the request was put on a connection. Until then the context's peer is the channel's
+// target; then it is the other end's address, which begins with its kind.
+bool ReachedAPeer(const grpc::ClientContext& context) {
+  const std::string peer = context.peer();
+  return absl::StartsWith(peer, "ipv4:") || absl::StartsWith(peer, "ipv6:") ||
+         absl::StartsWith(peer, "unix");
+}
+
+// What attempts need of their replica; they may outlive it for a moment.
+struct Shared {
+  std::string name;
+  std::string verify_name;
+  std::unique_ptr<v1::VerifierService::Stub> stub;
+  Calls calls;
+};
+
+class GrpcAttempt : public VerifierReplica::Attempt,
+                    public std::enable_shared_from_this<GrpcAttempt> {
+ public:
+  explicit GrpcAttempt(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  void Start(const VerifyRequest& request, absl::Duration time_left,
+             VerifierReplica::Done done) override {
+    auto call =
+        std::make_unique<VerifierCall>(&shared_->calls, time_left, /*wait_for_ready=*/false);
+    ToProto(request, &call->request);
+    VerifierCall* const started = call.get();
+    {
+      const absl::MutexLock lock(&mutex_);
+      call_ = std::move(call);
+      if (cancelled_) started->call.context()->TryCancel();
+    }
+    shared_->stub->async()->Verify(
+        started->call.context(), &started->request, &started->response,
+        [self = shared_from_this(), started, done = std::move(done)](const grpc::Status& status) {
+          VerifierReplica::Answer answer;
+          answer.status = FromGrpcStatus(status, self->shared_->verify_name);
+          answer.reached = ReachedAPeer(*started->call.context());
+          if (status.ok()) answer.verdicts = UncheckedVerdicts(started->response);
+          done(std::move(answer));
+        });
+  }
+
+  void Cancel() override {
+    const absl::MutexLock lock(&mutex_);
+    cancelled_ = true;
+    if (call_ != nullptr) call_->call.context()->TryCancel();
+  }
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+  absl::Mutex mutex_;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  // Lives as long as this, which the call in progress keeps alive.
+  std::unique_ptr<VerifierCall> call_ ABSL_GUARDED_BY(mutex_);
+};
+
+class GrpcVerifierReplica : public VerifierReplica {
+ public:
+  GrpcVerifierReplica(const std::shared_ptr<grpc::Channel>& channel, std::string name)
+      : shared_(std::make_shared<Shared>()) {
+    shared_->verify_name = absl::StrCat("Verify at ", name);
+    shared_->name = std::move(name);
+    shared_->stub = v1::VerifierService::NewStub(channel);
+  }
+
+  const std::string& name() const override { return shared_->name; }
+
+  std::shared_ptr<Attempt> NewAttempt() override { return std::make_shared<GrpcAttempt>(shared_); }
+
+  absl::StatusOr<VerifierDescription> Describe(absl::Duration patience) override {
+    Call call(&shared_->calls, patience);
+    v1::DescribeResponse response;
+    const grpc::Status status =
+        shared_->stub->Describe(call.context(), v1::DescribeRequest(), &response);
+    TPO_RETURN_IF_ERROR(FromGrpcStatus(status, absl::StrCat("Describe at ", shared_->name)));
+    return FromProto(response);
+  }
+
+  void Close() override { shared_->calls.Close(); }
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<VerifierReplica> MakeGrpcVerifierReplica(std::shared_ptr<grpc::Channel> channel,
+                                                         std::string name) {
+  return std::make_unique<GrpcVerifierReplica>(channel, std::move(name));
+}
+
+}  // namespace tpo

@@ -1,0 +1,24 @@
+// One replica of a verifier over a channel, for a VerifierPool, which decides what is tried again,
+// when and where: calls fail at once when the replica can't be reached or isn't SERVING.
+#ifndef TPO_SERVICES_GRPC_GRPC_VERIFIER_REPLICA_H_
+#define TPO_SERVICES_GRPC_GRPC_VERIFIER_REPLICA_H_
+
+#include <memory>
+#include <string>
+
+#include "verifier/routing/verifier_replica.h"
+
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
+namespace tpo {
+
+// `channel`: of MakeVerifierChannel without retries. `name`, usually the address, is part of every
+// error.
+std::unique_ptr<VerifierReplica> MakeGrpcVerifierReplica(std::shared_ptr<grpc::Channel> channel,
+                                                         std::string name);
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_GRPC_GRPC_VERIFIER_REPLICA_H_
