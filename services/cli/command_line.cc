@@ -168,6 +168,44 @@ void DefineStatus(CLI::App* app, StatusCommand* command) {
   app->footer("Example:\n  tpo status --learner 127.0.0.1:50051\n");
 }
 
+void DefineVerifierCheck(CLI::App* app, VerifierCheckCommand* command) {
+  AddAddress(app, "ADDRESS", PortZero::kRefused, &command->address, "Where the verifier listens");
+  app->add_option("--task", command->task, "Task to ask for [the first that it describes]")
+      ->type_name("NAME");
+  app->add_option("--example", command->example,
+                  "A VerifyRequest as protobuf JSON, for verifiers that need prompts of their own: "
+                  "a prompt and completions of different worth [a built-in one]")
+      ->type_name("FILE");
+  app->add_option("--only", command->only, "Run this check; may be given several times [all]")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  AddWholeNumber(app, "--timeout_seconds", 1, 3600, &command->timeout_seconds,
+                 "Longest that a call may take");
+  auto* ca = app->add_option("--tls_ca", command->tls_ca,
+                             "Connect over TLS and trust the certificates in this PEM file");
+  ca->type_name("FILE");
+  auto* cert = app->add_option("--tls_certificate", command->tls_certificate,
+                               "Our certificate, for mutual TLS");
+  auto* key = app->add_option("--tls_key", command->tls_key, "Its private key");
+  cert->type_name("FILE")->needs(ca)->needs(key);
+  key->type_name("FILE")->needs(cert);
+  app->add_flag("--json", command->json, "One JSON object");
+  app->add_flag("--list", command->list, "Only list the checks; takes no ADDRESS");
+  AddInsecure(app, &command->insecure);
+  app->parse_complete_callback([command] {
+    if (command->address.empty() && !command->list) throw CLI::RequiredError("ADDRESS");
+    if (command->tls_ca.empty()) RequireLoopback("ADDRESS", command->address, command->insecure);
+  });
+  app->footer(
+      "Examples:\n"
+      "  tpo verifier-check 127.0.0.1:50052\n"
+      "  tpo verifier-check 127.0.0.1:50052 --task code/python --example example.json\n"
+      "  tpo verifier-check --list\n"
+      "\n"
+      "Exit status: 0 all checks passed, 1 a check failed, 2 the arguments were refused or nobody "
+      "answers.\n");
+}
+
 void DefineValidate(CLI::App* app, ValidateCommand* command) {
   auto* config =
       app->add_option("CONFIG", command->config, "YAML file that describes a run")->type_name("");
@@ -205,6 +243,8 @@ class Parser {
     Add("export", "Write a checkpoint as safetensors and config.json", DefineExport, &export_);
     Add("report", "Write report.html for a run", DefineReport, &report_);
     Add("status", "Ask a learner how far it is", DefineStatus, &status_);
+    Add("verifier-check", "Check that a verifier keeps the contract", DefineVerifierCheck,
+        &verifier_check_);
     Add("validate", "Check a config without running it", DefineValidate, &validate_);
   }
 
@@ -250,6 +290,7 @@ class Parser {
   ExportCommand export_;
   ReportCommand report_;
   StatusCommand status_;
+  VerifierCheckCommand verifier_check_;
   ValidateCommand validate_;
 };
 

@@ -87,6 +87,21 @@ struct StatusCommand {
   bool insecure = false;
 };
 
+struct VerifierCheckCommand {
+  std::string address;  // empty only with `list`
+  std::string task;     // empty: the first that the verifier describes
+  std::string example;  // file with a VerifyRequest as protobuf JSON; empty: a built-in prompt
+  std::vector<std::string> only;  // names of checks; empty: all
+  // PEM files; a CA makes the connection TLS.
+  std::string tls_ca;
+  std::string tls_certificate;
+  std::string tls_key;
+  int timeout_seconds = 30;  // of one call
+  bool json = false;
+  bool list = false;
+  bool insecure = false;
+};
+
 struct ValidateCommand {
   std::string config;  // empty only with `reference`
   std::vector<std::string> overrides;
@@ -94,9 +109,9 @@ struct ValidateCommand {
   bool reference = false;  // print docs/config.md
 };
 
-using Command =
-    std::variant<TrainCommand, LearnerCommand, RolloutCommand, EvalCommand, GenerateCommand,
-                 InspectCommand, ExportCommand, ReportCommand, StatusCommand, ValidateCommand>;
+using Command = std::variant<TrainCommand, LearnerCommand, RolloutCommand, EvalCommand,
+                             GenerateCommand, InspectCommand, ExportCommand, ReportCommand,
+                             StatusCommand, VerifierCheckCommand, ValidateCommand>;
 
 // The program is to end at once: --help and --version (status 0), or arguments that were refused
 // (status 2).

@@ -20,23 +20,24 @@ std::string ProgramDirectory(const std::string& program) {
 
 }  // namespace
 
-std::vector<std::string> EngineCandidates(const std::string& program_directory) {
+std::vector<std::string> ProgramCandidates(const std::string& program_directory,
+                                           const std::string& program) {
   const std::filesystem::path directory(program_directory);
-  return {(directory.parent_path() / "lib" / "tpo" / "tpo-engine").string(),
-          (directory / "tpo-engine").string()};
+  return {(directory.parent_path() / "lib" / "tpo" / program).string(),
+          (directory / program).string()};
 }
 
-absl::Status ExecEngine(char** argv) {
-  const std::vector<std::string> candidates = EngineCandidates(ProgramDirectory(argv[0]));
-  for (const std::string& engine : candidates) {
+absl::Status ExecProgram(const std::string& program, char** argv) {
+  const std::vector<std::string> candidates = ProgramCandidates(ProgramDirectory(argv[0]), program);
+  for (const std::string& candidate : candidates) {
     std::error_code error;
-    if (!std::filesystem::exists(engine, error)) continue;
-    execv(engine.c_str(), argv);
+    if (!std::filesystem::exists(candidate, error)) continue;
+    execv(candidate.c_str(), argv);
     return absl::UnavailableError(
-        absl::StrCat("cannot execute ", engine, ": ", std::generic_category().message(errno)));
+        absl::StrCat("cannot execute ", candidate, ": ", std::generic_category().message(errno)));
   }
   return absl::UnavailableError(absl::StrCat(
-      "this command needs the program tpo-engine, which is neither at ",
+      "this command needs the program ", program, ", which is neither at ",
       absl::StrJoin(candidates, " nor at "), "; build all of it, or install it whole"));
 }
 

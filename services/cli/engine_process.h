@@ -1,5 +1,5 @@
-// Starting the engine: the program with LibTorch and gRPC that runs the commands which the
-// front-end doesn't.
+// Starting the programs that run the commands which the front-end doesn't: the engine, with
+// LibTorch and gRPC, and the conformance kit for verifiers, with gRPC only.
 #ifndef TPO_SERVICES_CLI_ENGINE_PROCESS_H_
 #define TPO_SERVICES_CLI_ENGINE_PROCESS_H_
 
@@ -10,13 +10,17 @@
 
 namespace tpo {
 
-// Where the engine may be for a front-end in `program_directory`, best first: ../lib/tpo/tpo-engine
-// (installed), then tpo-engine beside it (build tree).
-std::vector<std::string> EngineCandidates(const std::string& program_directory);
+inline constexpr char kEngineProgram[] = "tpo-engine";
+inline constexpr char kVerifierCheckProgram[] = "tpo-verifier-check";
 
-// Replaces this process by the engine with the same arguments. Returns only when that failed.
-// UNAVAILABLE: there is no engine, or it can't be executed.
-absl::Status ExecEngine(char** argv);
+// Where `program` may be for a front-end in `program_directory`, best first: ../lib/tpo/
+// (installed), then beside it (build tree).
+std::vector<std::string> ProgramCandidates(const std::string& program_directory,
+                                           const std::string& program);
+
+// Replaces this process by `program` with the same arguments. Returns only when that failed.
+// UNAVAILABLE: there is no such program, or it can't be executed.
+absl::Status ExecProgram(const std::string& program, char** argv);
 
 }  // namespace tpo
 

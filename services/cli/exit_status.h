@@ -1,5 +1,5 @@
-// Exit status of every program: 0 done, 2 the input was refused (config, flags, a path or a run
-// directory that isn't what was named), 1 any other failure.
+// Exit status of every program: 0 done, 2 the input was refused (config, flags, an address that
+// isn't free, a path, run directory or checkpoint that isn't what was named), 1 any other failure.
 #ifndef TPO_SERVICES_CLI_EXIT_STATUS_H_
 #define TPO_SERVICES_CLI_EXIT_STATUS_H_
 
@@ -19,6 +19,7 @@ inline int ExitStatusOf(const absl::Status& status) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kDataLoss:
       return kExitRefused;
     default:
       return kExitFailed;

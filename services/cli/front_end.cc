@@ -65,7 +65,7 @@ struct OwnCommands {
 int Finish(absl::Status status) {
   std::cout.flush();
   if (status.ok() && !std::cout)
-    status = absl::DataLossError("standard output could not be written");
+    status = absl::UnavailableError("standard output could not be written");
   // Without a prefix: errors in a config begin with file and line, which editors understand.
   if (!status.ok()) std::cerr << std::string(status.message()) << "\n";
   return ExitStatusOf(status);
@@ -77,7 +77,10 @@ int RunFrontEnd(int argc, char** argv) {
   const auto parsed = ParseCommandLine(argc, argv);
   if (const auto* exit = std::get_if<CommandLineExit>(&parsed)) return PrintExit(*exit);
   auto [done, status] = std::visit(OwnCommands(), std::get<Command>(parsed));
-  if (!done) status = ExecEngine(argv);
+  if (!done) {
+    const bool check = std::holds_alternative<VerifierCheckCommand>(std::get<Command>(parsed));
+    status = ExecProgram(check ? kVerifierCheckProgram : kEngineProgram, argv);
+  }
   return Finish(std::move(status));
 }
 

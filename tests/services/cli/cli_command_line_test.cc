@@ -144,6 +144,30 @@ TEST(CommandLineTest, TheOtherCommands) {
   EXPECT_TRUE(Accepted<StatusCommand>({"status", "--learner", "localhost:1", "--json"}).json);
 }
 
+TEST(CommandLineTest, VerifierCheckTakesAllItsFlags) {
+  const auto check = Accepted<VerifierCheckCommand>(
+      {"verifier-check", "judge:1", "--task", "code/python", "--example", "e.json", "--only",
+       "order", "--only", "count", "--timeout_seconds", "5", "--json", "--tls_ca", "ca.pem",
+       "--tls_certificate", "me.pem", "--tls_key", "me.key"});
+  EXPECT_EQ(check.address, "judge:1");
+  EXPECT_EQ(check.task, "code/python");
+  EXPECT_EQ(check.example, "e.json");
+  EXPECT_THAT(check.only, ElementsAre("order", "count"));
+  EXPECT_EQ(check.timeout_seconds, 5);
+  EXPECT_TRUE(check.json);
+  EXPECT_EQ(check.tls_ca, "ca.pem");
+  EXPECT_EQ(check.tls_certificate, "me.pem");
+  EXPECT_EQ(check.tls_key, "me.key");
+  EXPECT_TRUE(Accepted<VerifierCheckCommand>({"verifier-check", "--list"}).list);
+  EXPECT_TRUE(Accepted<VerifierCheckCommand>({"verifier-check", "j:1", "--insecure"}).insecure);
+  EXPECT_THAT(RefusedText({"verifier-check"}), HasSubstr("ADDRESS is required"));
+  EXPECT_THAT(RefusedText({"verifier-check", "judge:1"}), HasSubstr("not on loopback"));
+  EXPECT_THAT(RefusedText({"verifier-check", "localhost:1", "--tls_certificate", "me.pem"}),
+              HasSubstr("--tls_certificate requires"));
+  EXPECT_THAT(RefusedText({"verifier-check", "localhost:1", "--timeout_seconds", "0"}),
+              HasSubstr("--timeout_seconds"));
+}
+
 TEST(CommandLineTest, ValidateTakesAConfigOrPrintsTheReference) {
   EXPECT_EQ(Accepted<ValidateCommand>({"validate", "run.yaml", "--set", "a=1"}).config, "run.yaml");
   EXPECT_TRUE(Accepted<ValidateCommand>({"validate", "run.yaml", "--resolved"}).resolved);
@@ -170,7 +194,7 @@ TEST(CommandLineTest, NoArgumentsShowTheHelpAsARefusal) {
 
 TEST(CommandLineTest, EveryCommandHasHelpWithAnExample) {
   for (const char* command : {"train", "learner", "rollout", "eval", "generate", "inspect",
-                              "export", "report", "status", "validate"}) {
+                              "export", "report", "status", "verifier-check", "validate"}) {
     const CommandLineExit exit = Ended({command, "--help"});
     EXPECT_EQ(exit.status, 0) << command;
     EXPECT_THAT(exit.text, HasSubstr(std::string("Usage: tpo ") + command)) << command;

@@ -165,6 +165,13 @@ TEST_F(EngineTest, EveryOtherCommandGoesToTheEngine) {
   EXPECT_EQ(Run("train --bogus 2>/dev/null").status, 2);
 }
 
+TEST_F(EngineTest, VerifierCheckGoesToItsOwnProgram) {
+  InstallEngine(root_ / "bin" / "tpo-verifier-check");
+  const Outcome outcome = Run("verifier-check localhost:1 --json");
+  EXPECT_EQ(outcome.status, 7);
+  EXPECT_THAT(outcome.out, HasSubstr("/tpo-verifier-check: verifier-check localhost:1 --json\n"));
+}
+
 TEST_F(EngineTest, TheInstalledEngineComesFirst) {
   InstallEngine(root_ / "bin" / "tpo-engine");
   InstallEngine(root_ / "lib" / "tpo" / "tpo-engine");

@@ -25,6 +25,34 @@ TEST(VerifierCommandLineTest, TakesAllItsFlags) {
   EXPECT_TRUE(command->insecure);
   EXPECT_EQ(command->config, "judge.yaml");
   EXPECT_EQ(command->metrics_listen, "0.0.0.0:9090");
+  EXPECT_EQ(command->max_concurrent_groups, 0);
+}
+
+TEST(VerifierCommandLineTest, TakesPlaintextsPlaceByTls) {
+  const auto parsed =
+      Parse({"--listen", "0.0.0.0:0", "--tls_certificate", "server.pem", "--tls_key", "server.key",
+             "--tls_client_ca", "workers.pem", "--max_concurrent_groups", "64"});
+  const auto* command = std::get_if<VerifierCommand>(&parsed);
+  ASSERT_NE(command, nullptr) << std::get<VerifierExit>(parsed).text;
+  EXPECT_FALSE(command->insecure);
+  EXPECT_EQ(command->tls_certificate, "server.pem");
+  EXPECT_EQ(command->tls_key, "server.key");
+  EXPECT_EQ(command->tls_client_ca, "workers.pem");
+  EXPECT_EQ(command->max_concurrent_groups, 64);
+}
+
+TEST(VerifierCommandLineTest, OtherProgramsHaveTheirNameAndNoConfig) {
+  VerifierProgram program;
+  program.name = "judge";
+  const std::vector<const char*> config = {"judge", "--listen", "127.0.0.1:0", "--config", "x"};
+  const auto refused =
+      ParseVerifierCommandLine(static_cast<int>(config.size()), config.data(), program);
+  ASSERT_NE(std::get_if<VerifierExit>(&refused), nullptr);
+  EXPECT_THAT(std::get<VerifierExit>(refused).text, HasSubstr("Try judge --help."));
+  const std::vector<const char*> help = {"judge", "--help"};
+  const auto helped = ParseVerifierCommandLine(static_cast<int>(help.size()), help.data(), program);
+  EXPECT_THAT(std::get<VerifierExit>(helped).text,
+              testing::AllOf(HasSubstr("judge --listen"), testing::Not(HasSubstr("--config"))));
 }
 
 TEST(VerifierCommandLineTest, RefusesWithStatusTwo) {
@@ -32,7 +60,11 @@ TEST(VerifierCommandLineTest, RefusesWithStatusTwo) {
       {{}, "--listen is required"},
       {{"--listen", "here"}, "is not HOST:PORT"},
       {{"--listen", "0.0.0.0:1"}, "0.0.0.0:1 is not on loopback"},
-      {{"--listen", "localhost:1", "surplus"}, "surplus"}};
+      {{"--listen", "localhost:1", "surplus"}, "surplus"},
+      {{"--listen", "localhost:1", "--max_concurrent_groups", "0"}, "max_concurrent_groups"},
+      {{"--listen", "localhost:1", "--tls_certificate", "server.pem"}, "--tls_key"},
+      {{"--listen", "localhost:1", "--tls_key", "server.key"}, "--tls_certificate"},
+      {{"--listen", "localhost:1", "--tls_client_ca", "workers.pem"}, "--tls_certificate"}};
   for (const auto& [arguments, text] : cases) {
     const auto parsed = Parse(arguments);
     const auto* exit = std::get_if<VerifierExit>(&parsed);
