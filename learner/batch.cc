@@ -1,6 +1,7 @@
 #include "learner/batch.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -76,9 +77,13 @@ void Batch::Add(const ReadyGroup& ready, size_t member, bool token_level, size_t
       token_level ? completion.candidate_log_probs : completion.behavior_log_probs;
   recorded_.push_back(recorded);
   scored_count_ += static_cast<int64_t>(recorded.size());
+  const bool whole = !entry_per_sequence_ || length_exponent_ == 0.0 || recorded.empty();
+  const double weight =
+      whole ? 1.0 : std::pow(static_cast<double>(recorded.size()), -length_exponent_);
+  token_weight_.push_back(weight);
   for (size_t i = 0; i < recorded.size(); ++i) {
     const size_t entry = Entry(sequence, i);
-    anchor_[entry] += static_cast<double>(recorded[i]);
+    anchor_[entry] += weight * static_cast<double>(recorded[i]);
     if (!entry_per_sequence_) {
       scores_[entry] = verdict.token_rewards[i];
       valid_[entry] = 1;
@@ -91,9 +96,10 @@ void Batch::Add(const ReadyGroup& ready, size_t member, bool token_level, size_t
 }
 
 absl::StatusOr<Batch> Batch::Create(const std::vector<ReadyGroup>& groups,
-                                    const Objective& objective) {
+                                    const Objective& objective, double length_exponent) {
   const bool token_level = objective.token_level();
   Batch batch;
+  batch.length_exponent_ = length_exponent;
   batch.entry_per_sequence_ = !token_level && objective.layout() == ObjectiveLayout::kGroups;
   TPO_RETURN_IF_ERROR(batch.Measure(groups, objective));
   batch.anchor_.assign(batch.entry_count(), 0.0);

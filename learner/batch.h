@@ -3,7 +3,7 @@
 //
 // Layouts (learner/objectives/objective.h):
 //  * sequence-level groups: row = group, column = completion; an entry's log-prob is the sum over
-//  its tokens;
+//  its tokens, divided by a power of their number where that is wanted;
 //  * token-level groups: row = prefix state (position of a completion), column = candidate;
 //  * tokens: row = completion, column = position.
 // Completions without a score are left out of the sequences, and their entries aren't valid.
@@ -25,9 +25,10 @@ namespace tpo {
 class Batch {
  public:
   // Lays out `groups`, which must outlive the batch. INVALID_ARGUMENT: token rewards or candidates
-  // that `objective` needs are missing (admission lets no such group in).
+  // that `objective` needs are missing (admission lets no such group in). `length_exponent`:
+  // ObjectiveSpec's.
   static absl::StatusOr<Batch> Create(const std::vector<ReadyGroup>& groups,
-                                      const Objective& objective);
+                                      const Objective& objective, double length_exponent = 0.0);
 
   // The scored completions as sequences for a prefix tree.
   absl::Span<const TreeSequence> sequences() const { return sequences_; }
@@ -49,6 +50,10 @@ class Batch {
   // Scored tokens of all sequences.
   int64_t scored_count() const { return scored_count_; }
 
+  // By which the log-prob of each token of sequence s counts in its entry, and so the entry's
+  // coefficient in the token's.
+  double TokenWeight(int sequence) const { return token_weight_[sequence]; }
+
   // Entry of the i-th scored token of sequence s.
   size_t Entry(int sequence, size_t i) const {
     return first_entry_[sequence] + (entry_per_sequence_ ? 0 : i);
@@ -63,9 +68,11 @@ class Batch {
   int rows_ = 0;
   int columns_ = 0;
   bool entry_per_sequence_ = false;
+  double length_exponent_ = 0.0;
   std::vector<TreeSequence> sequences_;
   std::vector<size_t> first_entry_;                // per sequence
   std::vector<absl::Span<const float>> recorded_;  // per sequence
+  std::vector<double> token_weight_;               // per sequence
   int64_t scored_count_ = 0;
   std::vector<double> anchor_, scores_;
   std::vector<uint8_t> valid_;

@@ -16,6 +16,22 @@ std::string RandomToken() {
   return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
 }
 
+// A policy that was never published can't have sampled anything.
+absl::Status CheckPublished(const Group& group,
+                            const std::shared_ptr<const WeightSnapshot>& newest) {
+  if (newest == nullptr) return absl::OkStatus();
+  for (size_t k = 0; k < group.completions.size(); ++k) {
+    // Versions ascend within a completion.
+    const WeightVersion version = group.completions[k].weight_versions.back().weight_version;
+    if (version > newest->version) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("completions[", k, "].weight_versions: ", version,
+                       " isn't published; the newest is ", newest->version));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 LearnerEndpoint::LearnerEndpoint(RunInfo run, LeaseBook* lease_book, WeightStore* weights,
@@ -74,8 +90,9 @@ absl::StatusOr<std::vector<SubmitResult>> LearnerEndpoint::SubmitGroups(
 SubmitResult LearnerEndpoint::SubmitGroup(const Group& group) {
   const absl::Status valid =
       ValidateGroup(group, run_.sampling, run_.transformer.vocab_size, run_.want_token_rewards);
-  if (valid.ok()) return lease_book_->Submit(group);
-  return lease_book_->Reject(group.lease_id, group.prompt_id, std::string(valid.message()));
+  const absl::Status published = valid.ok() ? CheckPublished(group, weights_->Newest()) : valid;
+  if (published.ok()) return lease_book_->Submit(group);
+  return lease_book_->Reject(group.lease_id, group.prompt_id, std::string(published.message()));
 }
 
 absl::StatusOr<std::shared_ptr<const WeightSnapshot>> LearnerEndpoint::WaitForWeights(

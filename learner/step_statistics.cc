@@ -17,9 +17,11 @@ std::vector<double> ScoresOf(const Group& group) {
   return scores;
 }
 
-double RecordedLogProb(const Completion& completion) {
-  return std::accumulate(completion.behavior_log_probs.begin(), completion.behavior_log_probs.end(),
-                         0.0);
+double RecordedLogProb(const Completion& completion, double length_exponent) {
+  const double sum = std::accumulate(completion.behavior_log_probs.begin(),
+                                     completion.behavior_log_probs.end(), 0.0);
+  const double tokens = static_cast<double>(completion.behavior_log_probs.size());
+  return length_exponent == 0.0 || tokens == 0.0 ? sum : sum * std::pow(tokens, -length_exponent);
 }
 
 std::vector<double> Softmax(std::vector<double> values) {
@@ -28,7 +30,7 @@ std::vector<double> Softmax(std::vector<double> values) {
   return values;
 }
 
-InspectedGroup InspectGroup(const ReadyGroup& ready, double eta,
+InspectedGroup InspectGroup(const ReadyGroup& ready, const ObjectiveSpec& objective,
                             absl::Span<const double> log_probs) {
   InspectedGroup inspected;
   inspected.prompt = ready.prompt;
@@ -40,16 +42,16 @@ InspectedGroup InspectGroup(const ReadyGroup& ready, double eta,
     inspected.completions.push_back({completion.tokens, completion.text, ready.group.verdicts[k]});
     if (ready.group.verdicts[k].kind != VerdictKind::kScored) continue;
     scored.push_back(k);
-    anchor.push_back(RecordedLogProb(completion));
+    anchor.push_back(RecordedLogProb(completion, objective.length_exponent));
     if (!log_probs.empty()) current.push_back(log_probs[k]);
   }
   if (scored.size() < 2) return inspected;
   const std::vector<double> scores = ScoresOf(ready.group);
   std::vector<double> standardized(scores.size());
-  StandardizeScores(scores, absl::MakeSpan(standardized));
+  StandardizeScores(scores, absl::MakeSpan(standardized), objective.score_standardization);
   std::vector<double> tilted = anchor;
   LogSoftmaxInPlace(absl::MakeSpan(tilted));
-  for (size_t i = 0; i < tilted.size(); ++i) tilted[i] += standardized[i] / eta;
+  for (size_t i = 0; i < tilted.size(); ++i) tilted[i] += standardized[i] / objective.eta;
   const std::vector<double> target = Softmax(std::move(tilted));
   const std::vector<double> anchor_probabilities = Softmax(std::move(anchor));
   const std::vector<double> policy = current.empty() ? current : Softmax(std::move(current));
@@ -96,12 +98,13 @@ uint64_t CountTokens(const std::vector<ReadyGroup>& groups) {
 }
 
 std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step,
-                                          int count, double eta,
+                                          int count, const ObjectiveSpec& objective,
                                           absl::Span<const double> log_probs) {
   std::vector<InspectedGroup> inspected;
   const size_t members = groups.empty() || log_probs.empty() ? 0 : log_probs.size() / groups.size();
   for (size_t g = 0; g < std::min(groups.size(), static_cast<size_t>(count)); ++g) {
-    inspected.push_back(InspectGroup(groups[g], eta, log_probs.subspan(g * members, members)));
+    inspected.push_back(
+        InspectGroup(groups[g], objective, log_probs.subspan(g * members, members)));
     inspected.back().step = step;
   }
   return inspected;

@@ -19,11 +19,11 @@ void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion ver
 // Sampled completion tokens.
 uint64_t CountTokens(const std::vector<ReadyGroup>& groups);
 
-// Lays the first `count` groups open: u, p_old, q = TPO's target at `eta`, and p from the log-probs
-// [groups * K] of the last epoch (empty: p is left 0). Groups of fewer than two scored completions
-// show their scores only.
+// Lays the first `count` groups open: u, p_old, q = TPO's target under `objective`, and p from the
+// log-probs [groups * K] of the last epoch (empty: p is left 0). Groups of fewer than two scored
+// completions show their scores only.
 std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step,
-                                          int count, double eta,
+                                          int count, const ObjectiveSpec& objective,
                                           absl::Span<const double> log_probs);
 
 }  // namespace tpo

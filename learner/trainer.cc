@@ -79,10 +79,11 @@ void Trainer::ForwardPart(const Batch& batch, const Part& part, TreePass& pass,
   for (size_t s = 0; s < part.sequences.size(); ++s) {
     const std::vector<int32_t>& indices = part.tree.sequence_scored[s];
     const absl::Span<const float> recorded = batch.recorded_log_probs(part.sequences[s]);
+    const double weight = batch.TokenWeight(part.sequences[s]);
     double& mismatch = mismatch_[part.sequences[s]];
     mismatch = 0.0;
     for (size_t i = 0; i < indices.size(); ++i) {
-      log_probs[batch.Entry(part.sequences[s], i)] += scored[indices[i]];
+      log_probs[batch.Entry(part.sequences[s], i)] += weight * scored[indices[i]];
       mismatch += std::abs(scored[indices[i]] - static_cast<double>(recorded[i]));
     }
   }
@@ -115,8 +116,9 @@ void Trainer::BackwardAll(const Batch& batch, const std::vector<Part>& parts,
     std::vector<double> scored(part.tree.scored.size(), 0.0);
     for (size_t s = 0; s < part.sequences.size(); ++s) {
       const std::vector<int32_t>& indices = part.tree.sequence_scored[s];
+      const double weight = batch.TokenWeight(part.sequences[s]);
       for (size_t i = 0; i < indices.size(); ++i) {
-        scored[indices[i]] += coefficients[batch.Entry(part.sequences[s], i)];
+        scored[indices[i]] += weight * coefficients[batch.Entry(part.sequences[s], i)];
       }
     }
     // Late in training whole batches have equal scores only, and nothing to learn from.

@@ -17,7 +17,7 @@ ObjectiveOutput GroupPgObjective::Evaluate(const ObjectiveInput& input) const {
   const double rows = input.rows;
   const int groups = VisitGroups(input, [&](const GroupMembers& group) {
     weights.resize(group.size());
-    StandardizeScores(group.scores, absl::MakeSpan(weights));
+    StandardizeScores(group.scores, absl::MakeSpan(weights), standardization_);
     for (size_t i = 0; i < group.size(); ++i) {
       const double coefficient = -weights[i] / eta_ / rows;
       output.loss += coefficient * group.log_probs[i];

@@ -3,19 +3,22 @@
 #ifndef TPO_LEARNER_OBJECTIVES_GROUP_PG_H_
 #define TPO_LEARNER_OBJECTIVES_GROUP_PG_H_
 
+#include "core/run_spec.h"
 #include "learner/objectives/objective.h"
 
 namespace tpo {
 
 class GroupPgObjective final : public Objective {
  public:
-  explicit GroupPgObjective(double eta) : eta_(eta) {}
+  explicit GroupPgObjective(double eta, const ScoreStandardization& standardization = {})
+      : eta_(eta), standardization_(standardization) {}
 
   ObjectiveLayout layout() const override { return ObjectiveLayout::kGroups; }
   ObjectiveOutput Evaluate(const ObjectiveInput& input) const override;
 
  private:
   const double eta_;
+  const ScoreStandardization standardization_;
 };
 
 }  // namespace tpo

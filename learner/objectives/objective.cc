@@ -21,12 +21,20 @@ absl::Status CheckPositive(const char* field, double value) {
       absl::StrCat("objective ", field, " must be a finite number above 0, not ", value));
 }
 
+absl::Status CheckNotNegative(const char* field, double value) {
+  if (value >= 0.0 && std::isfinite(value)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("objective ", field, " must be a finite number of at least 0, not ", value));
+}
+
 absl::Status Validate(const ObjectiveSpec& spec) {
   TPO_RETURN_IF_ERROR(CheckPositive("eta", spec.eta));
   TPO_RETURN_IF_ERROR(CheckPositive("clip_epsilon", spec.clip_epsilon));
-  if (spec.kl_beta >= 0.0 && std::isfinite(spec.kl_beta)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("objective kl_beta must be a finite number of at least 0, not ", spec.kl_beta));
+  TPO_RETURN_IF_ERROR(CheckNotNegative("kl_beta", spec.kl_beta));
+  TPO_RETURN_IF_ERROR(
+      CheckNotNegative("score_deviation_floor", spec.score_standardization.deviation_floor));
+  TPO_RETURN_IF_ERROR(CheckNotNegative("score_shrinkage", spec.score_standardization.shrinkage));
+  return CheckNotNegative("length_exponent", spec.length_exponent);
 }
 
 GrpoOptions GrpoOptionsOf(const ObjectiveSpec& spec) {
@@ -44,11 +52,14 @@ absl::StatusOr<std::unique_ptr<Objective>> MakeObjective(const ObjectiveSpec& sp
   TPO_RETURN_IF_ERROR(Validate(spec));
   switch (spec.kind) {
     case ObjectiveKind::kTpo:
-      return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kSnapshot, false);
+      return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kSnapshot, false,
+                                            spec.score_standardization);
     case ObjectiveKind::kTpoNoAnchor:
-      return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kNone, false);
+      return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kNone, false,
+                                            spec.score_standardization);
     case ObjectiveKind::kTpoToken:
-      return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kSnapshot, true);
+      return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kSnapshot, true,
+                                            spec.score_standardization);
     case ObjectiveKind::kGrpo:
     case ObjectiveKind::kGrpoNoKl:
     case ObjectiveKind::kGrpoMasked:
@@ -61,7 +72,7 @@ absl::StatusOr<std::unique_ptr<Objective>> MakeObjective(const ObjectiveSpec& sp
     case ObjectiveKind::kPg:
       return std::make_unique<PgObjective>();
     case ObjectiveKind::kGroupPg:
-      return std::make_unique<GroupPgObjective>(spec.eta);
+      return std::make_unique<GroupPgObjective>(spec.eta, spec.score_standardization);
   }
   return absl::InvalidArgumentError(
       absl::StrCat("objective kind ", static_cast<int>(spec.kind), " is unknown"));

@@ -28,10 +28,15 @@ Moments PopulationMoments(absl::Span<const double> values) {
   return moments;
 }
 
-void StandardizeScores(absl::Span<const double> scores, absl::Span<double> standardized) {
+void StandardizeScores(absl::Span<const double> scores, absl::Span<double> standardized,
+                       const ScoreStandardization& options) {
   assert(scores.size() == standardized.size());
   const Moments moments = PopulationMoments(scores);
-  const double divisor = moments.deviation > kMinDeviation ? moments.deviation : 1.0;
+  const double deviation =
+      std::max(options.shrinkage > 0.0 ? std::hypot(moments.deviation, options.shrinkage)
+                                       : moments.deviation,
+               options.deviation_floor);
+  const double divisor = deviation > kMinDeviation ? deviation : 1.0;
   for (size_t i = 0; i < scores.size(); ++i) standardized[i] = (scores[i] - moments.mean) / divisor;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "core/run_spec.h"
 #include "learner/objectives/objective.h"
 
 namespace tpo {
@@ -25,9 +26,10 @@ struct Moments {
 Moments PopulationMoments(absl::Span<const double> values);
 
 // u of the paper: (scores - mean) / deviation, or only centred where the deviation is at most
-// kMinDeviation; exactly 0 when all scores are equal. REQUIRES: `standardized` has the size of
-// `scores`; they may be the same memory.
-void StandardizeScores(absl::Span<const double> scores, absl::Span<double> standardized);
+// kMinDeviation; exactly 0 when all scores are equal. `options` change the deviation.
+// REQUIRES: `standardized` has the size of `scores`; they may be the same memory.
+void StandardizeScores(absl::Span<const double> scores, absl::Span<double> standardized,
+                       const ScoreStandardization& options = {});
 
 // x - log Σ exp x, in place, stable for any finite x. Equal inputs give bitwise equal outputs.
 void LogSoftmaxInPlace(absl::Span<double> values);

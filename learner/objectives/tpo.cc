@@ -16,9 +16,10 @@ namespace {
 // softmax(anchor) exactly: therefore the anchor is shifted by its maximum only, as
 // LogSoftmaxInPlace does anyhow, and not normalised first.
 void ComputeTargetLogProbs(const GroupMembers& group, double eta, TpoAnchor anchor,
+                           const ScoreStandardization& standardization,
                            std::vector<double>& target) {
   target.resize(group.size());
-  StandardizeScores(group.scores, absl::MakeSpan(target));
+  StandardizeScores(group.scores, absl::MakeSpan(target), standardization);
   for (double& tilt : target) tilt /= eta;
   if (anchor == TpoAnchor::kSnapshot) {
     const double largest =
@@ -60,7 +61,7 @@ ObjectiveOutput TpoObjective::Evaluate(const ObjectiveInput& input) const {
   std::vector<double> scratch;
   const double rows = input.rows;
   const int groups = VisitGroups(input, [&](const GroupMembers& group) {
-    ComputeTargetLogProbs(group, eta_, anchor_, target);
+    ComputeTargetLogProbs(group, eta_, anchor_, standardization_, target);
     policy = group.log_probs;
     LogSoftmaxInPlace(absl::MakeSpan(policy));
     for (size_t i = 0; i < group.size(); ++i) {
@@ -76,11 +77,12 @@ ObjectiveOutput TpoObjective::Evaluate(const ObjectiveInput& input) const {
   return output;
 }
 
-std::vector<double> TpoTargets(const ObjectiveInput& input, double eta, TpoAnchor anchor) {
+std::vector<double> TpoTargets(const ObjectiveInput& input, double eta, TpoAnchor anchor,
+                               const ScoreStandardization& standardization) {
   std::vector<double> targets(input.log_probs.size(), 0.0);
   std::vector<double> log_targets;
   VisitGroups(input, [&](const GroupMembers& group) {
-    ComputeTargetLogProbs(group, eta, anchor, log_targets);
+    ComputeTargetLogProbs(group, eta, anchor, standardization, log_targets);
     for (size_t i = 0; i < group.size(); ++i) targets[group.entries[i]] = std::exp(log_targets[i]);
   });
   return targets;

@@ -10,6 +10,7 @@
 
 #include <vector>
 
+#include "core/run_spec.h"
 #include "learner/objectives/objective.h"
 
 namespace tpo {
@@ -22,8 +23,9 @@ enum class TpoAnchor {
 class TpoObjective final : public Objective {
  public:
   // `token_level`: members are candidate tokens of one prefix state. The mathematics is the same.
-  TpoObjective(double eta, TpoAnchor anchor, bool token_level)
-      : eta_(eta), anchor_(anchor), token_level_(token_level) {}
+  TpoObjective(double eta, TpoAnchor anchor, bool token_level,
+               const ScoreStandardization& standardization = {})
+      : eta_(eta), anchor_(anchor), token_level_(token_level), standardization_(standardization) {}
 
   ObjectiveLayout layout() const override { return ObjectiveLayout::kGroups; }
   bool token_level() const override { return token_level_; }
@@ -33,11 +35,13 @@ class TpoObjective final : public Objective {
   const double eta_;
   const TpoAnchor anchor_;
   const bool token_level_;
+  const ScoreStandardization standardization_;
 };
 
 // The targets q, [rows, columns]; 0 where not valid, and in groups with fewer than two valid
 // members.
-std::vector<double> TpoTargets(const ObjectiveInput& input, double eta, TpoAnchor anchor);
+std::vector<double> TpoTargets(const ObjectiveInput& input, double eta, TpoAnchor anchor,
+                               const ScoreStandardization& standardization = {});
 
 }  // namespace tpo
 

@@ -196,6 +196,19 @@ TYPED_TEST_P(LearnerApiContract, EachGroupIsAnsweredInOrder) {
   EXPECT_TRUE(this->lease_book_->ledger().Balances());
 }
 
+TYPED_TEST_P(LearnerApiContract, AVersionThatIsNotPublishedIsRefused) {
+  ASSERT_TRUE(this->weights_->Publish(MakeSnapshot(0)).ok());
+  const Lease lease = this->MustLease();
+  Group group = MakeGroup(lease.id, 0, 0);
+  group.completions[1].weight_versions = {{.weight_version = 0, .first_token = 0},
+                                          {.weight_version = 1, .first_token = 1}};
+  const SubmitResult result = this->Submit(group);
+  EXPECT_EQ(result.outcome, SubmitOutcome::kInvalid);
+  EXPECT_THAT(result.error,
+              testing::HasSubstr("completions[1].weight_versions: 1 isn't published"));
+  EXPECT_EQ(this->lease_book_->ledger().expired, 1) << "somebody else answers the prompt";
+}
+
 TYPED_TEST_P(LearnerApiContract, SubmittingNothingIsFine) {
   const auto results = this->api().SubmitGroups(this->worker_, {});
   ASSERT_TRUE(results.ok()) << results.status();
@@ -322,9 +335,10 @@ TYPED_TEST_P(LearnerApiContract, ServesManyThreads) {
 REGISTER_TYPED_TEST_SUITE_P(LearnerApiContract, RegisterTellsTheRun,
                             AnUnknownWorkerIsToldToRegister, ALeaseCarriesItsPromptsWhole,
                             SaysWhetherALeaseMayStillCome, SubmittingIsIdempotent,
-                            EachGroupIsAnsweredInOrder, SubmittingNothingIsFine,
-                            TellsStaleAndExpiredApart, AGroupArrivesAsItWasSent, WeightsArriveWhole,
-                            WaitsForANewerVersion, ClosingEndsTheWaitForWeights, ServesManyThreads);
+                            EachGroupIsAnsweredInOrder, AVersionThatIsNotPublishedIsRefused,
+                            SubmittingNothingIsFine, TellsStaleAndExpiredApart,
+                            AGroupArrivesAsItWasSent, WeightsArriveWhole, WaitsForANewerVersion,
+                            ClosingEndsTheWaitForWeights, ServesManyThreads);
 
 }  // namespace tpo
 

@@ -43,6 +43,17 @@ std::vector<ReadyGroup> TwoGroups() {
 
 std::vector<double> Vector(absl::Span<const double> span) { return {span.begin(), span.end()}; }
 
+TEST(BatchTest, AnExponentDividesByAPowerOfTheLength) {
+  auto groups = TwoGroups();
+  groups[0].group.completions[1] = MakeCompletion({1, 1, 0, 1}, {-1.0F, -2.0F, -0.5F, -0.5F});
+  const auto objective = Make(ObjectiveKind::kTpo);
+  const Batch mean = Batch::Create(groups, *objective, 1.0).value();
+  EXPECT_THAT(Vector(mean.anchor_log_probs()), ElementsAre(-0.375, -1.0, -0.375, 0.0));
+  const Batch root = Batch::Create(groups, *objective, 0.5).value();
+  EXPECT_DOUBLE_EQ(root.anchor_log_probs()[1], -2.0);
+  EXPECT_EQ(root.TokenWeight(1), 0.5);
+}
+
 TEST(BatchTest, SequenceGroupsSumTheirTokensAndLeaveOutTheUnscored) {
   const auto groups = TwoGroups();
   const auto objective = Make(ObjectiveKind::kTpo);
@@ -58,6 +69,7 @@ TEST(BatchTest, SequenceGroupsSumTheirTokensAndLeaveOutTheUnscored) {
               ElementsAre(1, 1, 1, 0));
   EXPECT_EQ(batch.Entry(2, 0), 2);
   EXPECT_EQ(batch.Entry(2, 1), 2);
+  EXPECT_EQ(batch.TokenWeight(0), 1.0);
 }
 
 TEST(BatchTest, TokenObjectivesGetARowPerCompletion) {

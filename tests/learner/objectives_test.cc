@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "learner/objectives/objective.h"
+#include "learner/objectives/tpo.h"
 
 namespace tpo {
 namespace {
@@ -266,6 +267,31 @@ TEST(TpoObjective, DiagnosticsOfAKnownGroup) {
   EXPECT_EQ(diagnostics.zero_variance_fraction, 0.0);
 }
 
+// One score is 0.001 better than the others: worth a full standard deviation, or nearly nothing.
+TEST(TpoObjective, AFloorOrShrinkageKeepsTinyDifferencesTiny) {
+  const Batch batch{1, 4, {-1, -1, -1, -1}, {-1, -1, -1, -1}, {0.001, 0.0, 0.0, 0.0}, {1, 1, 1, 1}};
+  const auto target_of_the_best = [&](double floor, double shrinkage) {
+    return TpoTargets(batch.input(), 1.0, TpoAnchor::kSnapshot, {floor, shrinkage})[0];
+  };
+  EXPECT_GT(target_of_the_best(0.0, 0.0), 0.7);
+  EXPECT_NEAR(target_of_the_best(0.1, 0.0), 0.25, 0.003);
+  EXPECT_NEAR(target_of_the_best(0.0, 0.1), 0.25, 0.003);
+}
+
+TEST(TpoObjective, AFloorBelowTheDeviationChangesNothing) {
+  const Batch batch = RandomBatch(3, 4, 15);
+  ObjectiveSpec spec{.kind = ObjectiveKind::kTpo};
+  spec.score_standardization.deviation_floor = 1e-5;
+  EXPECT_EQ(MakeObjective(spec).value()->Evaluate(batch.input()).coefficients,
+            Make(ObjectiveKind::kTpo)->Evaluate(batch.input()).coefficients);
+}
+
+TEST(TpoObjective, ShrinkageIsAddedToTheVariance) {
+  const Batch batch{1, 2, {-1, -1}, {-1, -1}, {6.0, 0.0}, {1, 1}};  // deviation 3
+  const double q = TpoTargets(batch.input(), 1.0, TpoAnchor::kSnapshot, {0.0, 4.0})[0];
+  EXPECT_NEAR(q, 1.0 / (1.0 + std::exp(-2.0 * 3.0 / 5.0)), 1e-14);
+}
+
 TEST(GrpoMaskedObjective, AveragesOverGroupsWithVarianceOnly) {
   Batch batch = RandomBatch(3, 4, 13);
   std::fill_n(batch.scores.begin() + 4, 4, 0.3);
@@ -366,6 +392,13 @@ TEST(MakeObjective, RefusesHyperparametersOutOfRange) {
   EXPECT_THAT(error_of([](ObjectiveSpec& spec) { spec.eta = kNan; }), HasSubstr("eta"));
   EXPECT_THAT(error_of([](ObjectiveSpec& spec) { spec.clip_epsilon = -0.2; }),
               HasSubstr("clip_epsilon"));
+  EXPECT_THAT(
+      error_of([](ObjectiveSpec& spec) { spec.score_standardization.deviation_floor = -1; }),
+      HasSubstr("score_deviation_floor"));
+  EXPECT_THAT(error_of([](ObjectiveSpec& spec) { spec.score_standardization.shrinkage = kNan; }),
+              HasSubstr("score_shrinkage"));
+  EXPECT_THAT(error_of([](ObjectiveSpec& spec) { spec.length_exponent = -0.5; }),
+              HasSubstr("length_exponent"));
   EXPECT_THAT(error_of([](ObjectiveSpec& spec) { spec.kl_beta = -1e-9; }), HasSubstr("kl_beta"));
 }
 

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -111,6 +112,27 @@ TEST(TrainerTest, GroupsOf256InTinyMicroBatchesGiveTheUnsplitGradient) {
   for (const at::Tensor& gradient : whole) norm += gradient.norm().item<double>();
   EXPECT_GT(norm, 1e-3);
   EXPECT_LT(LargestDifference(whole, split), 1e-13);
+}
+
+TEST(TrainerTest, TheGradientOfMeanLogProbsIsTheSlopeOfTheirLoss) {
+  constexpr double kStep = 1e-5;
+  // The loss with one weight of the head moved by `change`, and its gradient there.
+  const auto at = [](double change) {
+    TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
+    setup.batch = std::make_unique<Batch>(
+        Batch::Create(setup.groups, *setup.objective, /*length_exponent=*/1.0).value());
+    size_t head = 0;
+    while (setup.policy->parameters()[head].name != "head.kernel") ++head;
+    at::Tensor weight = setup.policy->parameters()[head].tensor;
+    weight[0][1] += change;
+    const double slope =
+        setup.MakeTrainer(1, 64, 1)->Gradient(*setup.batch).value()[head][0][1].item<double>();
+    const auto trained = setup.MakeTrainer(1, 64, 1)->Train(*setup.batch, false);
+    return std::make_pair(trained.value().loss, slope);
+  };
+  const double slope = (at(kStep).first - at(-kStep).first) / (2 * kStep);
+  EXPECT_GT(std::abs(slope), 1e-4);
+  EXPECT_NEAR(at(0.0).second, slope, 1e-8);
 }
 
 TEST(TrainerTest, FourEpochsInTinyMicroBatchesEndAtTheSameParameters) {
