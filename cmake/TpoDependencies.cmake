@@ -1,7 +1,8 @@
 # Libraries from the system. LibTorch, which no distribution packages in a usable version, is in LibTorch.cmake.
 #
 # Names for DEPS: absl::…, yaml-cpp, spdlog::spdlog, nlohmann_json::nlohmann_json, CLI11::CLI11, Threads::Threads;
-# and, unless TPO_CORE_ONLY: tpo::libtorch, tpo::grpc, protobuf::libprotobuf, prometheus-cpp::pull.
+# and, unless TPO_CORE_ONLY: tpo::libtorch, tpo::grpc, protobuf::libprotobuf, prometheus-cpp::pull,
+# CURL::libcurl.
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
@@ -18,6 +19,7 @@ if(NOT TPO_CORE_ONLY)
   find_package(Protobuf MODULE REQUIRED)
   find_package(gRPC CONFIG REQUIRED)
   find_package(prometheus-cpp CONFIG REQUIRED)
+  find_package(CURL MODULE REQUIRED)
   find_program(TPO_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
   mark_as_advanced(TPO_GRPC_CPP_PLUGIN)
 

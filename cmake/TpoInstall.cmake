@@ -15,3 +15,114 @@ if(TPO_INSTALL_LIBTORCH AND NOT TPO_CORE_ONLY)
     endif()
   endforeach()
 endif()
+
+# The C++ SDK for verifiers, as a package of its own:
+#
+#   cmake --install build/release --component verifier_sdk --prefix DIR
+#
+# gives headers, the static libraries that tpo::verifier_sdk needs, the protocol's files, and what find_package(tpo)
+# looks for. Which libraries these are follows from what the target links.
+
+# tpo_link_closure(<target> <ours variable> <others variable>): all that a target links, ours and others' targets.
+function(tpo_link_closure target ours_variable others_variable)
+  set(ours "")
+  set(others "")
+  set(waiting ${target})
+  while(waiting)
+    list(POP_FRONT waiting dep)
+    string(REGEX REPLACE "^\\$<LINK_ONLY:(.*)>$" "\\1" dep "${dep}")
+    if(NOT TARGET ${dep})
+      continue() # a linker flag, or a library that only the build needs
+    endif()
+    get_target_property(real ${dep} ALIASED_TARGET)
+    if(real)
+      set(dep ${real})
+    endif()
+    get_target_property(imported ${dep} IMPORTED)
+    if(imported)
+      list(APPEND others ${dep})
+    elseif(NOT dep IN_LIST ours)
+      list(APPEND ours ${dep})
+      get_target_property(links ${dep} INTERFACE_LINK_LIBRARIES)
+      if(links)
+        list(APPEND waiting ${links})
+      endif()
+    endif()
+  endwhile()
+  list(REMOVE_DUPLICATES others)
+  set(${ours_variable} "${ours}" PARENT_SCOPE)
+  set(${others_variable} "${others}" PARENT_SCOPE)
+endfunction()
+
+# tpo_find_dependency_lines(<variable> <target>…): what tpo-config.cmake has to look for.
+function(tpo_find_dependency_lines variable)
+  set(lines "")
+  foreach(target IN LISTS ARGN)
+    string(REGEX REPLACE "::.*" "" package "${target}")
+    if(package MATCHES "^(absl|gRPC|prometheus-cpp|spdlog|nlohmann_json)$")
+      set(line "find_dependency(${package} CONFIG)")
+    elseif(package STREQUAL "protobuf")
+      set(line "find_dependency(Protobuf MODULE)")
+    elseif(package MATCHES "^(CURL|OpenSSL|Threads|ZLIB)$")
+      set(line "find_dependency(${package} MODULE)")
+    else()
+      message(FATAL_ERROR "tpo::verifier_sdk links ${target}; tell tpo_find_dependency_lines which package that is")
+    endif()
+    list(APPEND lines "${line}")
+  endforeach()
+  list(REMOVE_DUPLICATES lines)
+  list(SORT lines)
+  list(JOIN lines "\n" lines)
+  set(${variable} "${lines}" PARENT_SCOPE)
+endfunction()
+
+if(TARGET tpo_verifier_sdk)
+  include(CMakePackageConfigHelpers)
+  tpo_link_closure(tpo_verifier_sdk tpo_sdk_libraries tpo_sdk_others)
+  tpo_find_dependency_lines(TPO_FIND_DEPENDENCIES ${tpo_sdk_others})
+  target_compile_features(tpo_verifier_sdk PUBLIC cxx_std_20)
+  foreach(library IN LISTS tpo_sdk_libraries)
+    string(REGEX REPLACE "^tpo_" "" name "${library}")
+    set_target_properties(${library} PROPERTIES EXPORT_NAME ${name})
+  endforeach()
+
+  set(tpo_sdk_cmake_dir "lib/cmake/tpo")
+  install(
+    TARGETS ${tpo_sdk_libraries}
+    EXPORT tpo-targets
+    ARCHIVE DESTINATION lib COMPONENT verifier_sdk)
+  install(
+    EXPORT tpo-targets
+    NAMESPACE tpo::
+    DESTINATION ${tpo_sdk_cmake_dir}
+    COMPONENT verifier_sdk)
+  configure_package_config_file(
+    "${PROJECT_SOURCE_DIR}/cmake/tpo-config.cmake.in" "${CMAKE_BINARY_DIR}/cmake/tpo-config.cmake"
+    INSTALL_DESTINATION ${tpo_sdk_cmake_dir}
+    NO_SET_AND_CHECK_MACRO)
+  write_basic_package_version_file("${CMAKE_BINARY_DIR}/cmake/tpo-config-version.cmake" COMPATIBILITY SameMinorVersion)
+  install(
+    FILES "${CMAKE_BINARY_DIR}/cmake/tpo-config.cmake" "${CMAKE_BINARY_DIR}/cmake/tpo-config-version.cmake"
+    DESTINATION ${tpo_sdk_cmake_dir}
+    COMPONENT verifier_sdk)
+  foreach(folder IN ITEMS core verifier)
+    install(
+      DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}"
+      DESTINATION include/tpo
+      COMPONENT verifier_sdk
+      FILES_MATCHING
+      PATTERN "*.h")
+  endforeach()
+  install(
+    FILES "${PROJECT_SOURCE_DIR}/services/verifier_sdk/verifier_sdk.h"
+    DESTINATION include/tpo/services/verifier_sdk
+    COMPONENT verifier_sdk)
+  install(
+    FILES "${PROJECT_SOURCE_DIR}/services/grpc/tls.h"
+    DESTINATION include/tpo/services/grpc
+    COMPONENT verifier_sdk)
+  install(
+    FILES "${PROJECT_SOURCE_DIR}/proto/tpo/v1/types.proto" "${PROJECT_SOURCE_DIR}/proto/tpo/v1/verifier.proto"
+    DESTINATION share/tpo/proto/tpo/v1
+    COMPONENT verifier_sdk)
+endif()

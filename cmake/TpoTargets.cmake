@@ -4,6 +4,9 @@
 #   - skip the target, with a message, when TPO_CORE_ONLY or TPO_ALLOW_MISSING is set and a dependency is missing
 #   - leave out source files that do not exist, with a message, when TPO_ALLOW_MISSING is set.
 
+# Where #include "core/types.h" is looked up: here, and from an installed tree (TpoInstall.cmake).
+set(TPO_INCLUDE_ROOT "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>" "$<INSTALL_INTERFACE:include/tpo>")
+
 # tpo_check_deps(<name> <ok variable> <dep>…): are all dependencies there? Refuses to configure when one has to be.
 function(tpo_check_deps name ok_variable)
   set(missing "")
@@ -56,7 +59,7 @@ function(tpo_library)
   list(FILTER compiled INCLUDE REGEX "\\.(cc|cpp|c)$")
   if(compiled)
     add_library(${arg_NAME} STATIC ${arg_SRCS})
-    target_include_directories(${arg_NAME} PUBLIC "${PROJECT_SOURCE_DIR}")
+    target_include_directories(${arg_NAME} PUBLIC ${TPO_INCLUDE_ROOT})
     target_link_libraries(
       ${arg_NAME}
       PUBLIC ${arg_DEPS}
@@ -64,7 +67,7 @@ function(tpo_library)
     tpo_compile_options(${arg_NAME})
   else()
     add_library(${arg_NAME} INTERFACE)
-    target_include_directories(${arg_NAME} INTERFACE "${PROJECT_SOURCE_DIR}")
+    target_include_directories(${arg_NAME} INTERFACE ${TPO_INCLUDE_ROOT})
     target_link_libraries(${arg_NAME} INTERFACE ${arg_DEPS})
   endif()
 endfunction()

@@ -18,6 +18,6 @@ add_library(tpo_version STATIC "${tpo_version_dir}/version.cc")
 add_dependencies(tpo_version tpo_version_commit)
 target_include_directories(
   tpo_version
-  PUBLIC "${PROJECT_SOURCE_DIR}"
+  PUBLIC ${TPO_INCLUDE_ROOT}
   PRIVATE "${tpo_version_dir}")
 tpo_compile_options(tpo_version)

@@ -77,6 +77,10 @@ struct Verdict {
   std::string reason;
   // [T], or [T, C] where the completion carries candidates; empty unless asked for.
   std::vector<float> token_rewards;
+  // What judging cost, in a unit of the verifier's own; for accounting, never trained on.
+  double cost = 0.0;
+  // How the verdict came about; for people.
+  std::string explanation;
 
   static Verdict Scored(double score) {
     Verdict verdict;

@@ -12,6 +12,16 @@ Verdict Failed(std::string reason) {
   return Verdict::Unscored(VerdictKind::kFailed, std::move(reason));
 }
 
+bool ContinuesCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+
+void Shorten(std::string* text) {
+  if (text->size() <= kMaxVerdictTextBytes) return;
+  size_t end = kMaxVerdictTextBytes;
+  // A character has at most three bytes after its first; more of them aren't UTF-8.
+  for (int i = 0; i < 3 && end > 0 && ContinuesCharacter((*text)[end]); ++i) --end;
+  text->resize(ContinuesCharacter((*text)[end]) ? kMaxVerdictTextBytes : end);
+}
+
 // What makes the token rewards unusable; empty when nothing does.
 std::string TokenRewardFault(const Completion& completion, const std::vector<float>& rewards) {
   const size_t expected = completion.candidate_tokens.empty() ? completion.tokens.size()
@@ -41,7 +51,7 @@ Verdict SanitizeScored(const Completion& completion, bool want_token_rewards, Ve
   return fault.empty() ? verdict : Failed(std::move(fault));
 }
 
-Verdict Sanitize(const Completion& completion, bool want_token_rewards, Verdict verdict) {
+Verdict SanitizeNumbers(const Completion& completion, bool want_token_rewards, Verdict verdict) {
   switch (verdict.kind) {
     case VerdictKind::kScored:
       return SanitizeScored(completion, want_token_rewards, std::move(verdict));
@@ -55,6 +65,17 @@ Verdict Sanitize(const Completion& completion, bool want_token_rewards, Verdict 
   }
   return Failed(
       absl::StrCat("the verifier gave a verdict of unknown kind ", static_cast<int>(verdict.kind)));
+}
+
+Verdict Sanitize(const Completion& completion, bool want_token_rewards, Verdict verdict) {
+  const double cost = std::isfinite(verdict.cost) && verdict.cost > 0.0 ? verdict.cost : 0.0;
+  std::string explanation = std::move(verdict.explanation);
+  Verdict safe = SanitizeNumbers(completion, want_token_rewards, std::move(verdict));
+  safe.cost = cost;
+  safe.explanation = std::move(explanation);
+  Shorten(&safe.reason);
+  Shorten(&safe.explanation);
+  return safe;
 }
 
 }  // namespace

@@ -6,10 +6,15 @@
 #ifndef TPO_CORE_VERIFIER_API_H_
 #define TPO_CORE_VERIFIER_API_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "core/types.h"
 
 namespace tpo {
@@ -21,6 +26,12 @@ struct VerifyRequest {
   bool want_token_rewards = false;
   WeightVersion weight_version = 0;
   std::string idempotency_key;
+  // When the answer has to be there: what isn't judged by then is best answered as kTimedOut, with
+  // the verdicts that were reached. Behind a service it is a little before the caller's deadline.
+  absl::Time deadline = absl::InfiniteFuture();
+  // Whether the caller has gone, so that all work for it is wasted; thread-safe, cheap enough to
+  // poll. May be empty. Not to be called after Verify has returned.
+  std::function<bool()> cancelled;
 };
 
 struct VerifierDescription {
@@ -28,6 +39,20 @@ struct VerifierDescription {
   std::string version;
   std::vector<std::string> tasks;  // names; a trailing '*' matches any rest
   bool token_rewards = false;
+  uint32_t max_completions = 0;                           // in one request; 0: no limit
+  uint64_t max_request_bytes = 0;                         // 0: the transport's own limit
+  absl::Duration typical_latency = absl::ZeroDuration();  // of one request; zero: not known
+};
+
+// The lower of two limits of which 0 means none.
+template <typename T>
+constexpr T LesserLimit(T a, T b) {
+  return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+struct VerifierIdentity {
+  std::string verifier;
+  std::string version;
 };
 
 class VerifierApi {
@@ -51,15 +76,26 @@ class VerifierApi {
 
   virtual absl::StatusOr<VerifierDescription> Describe() = 0;
 
+  // Who judges prompts of this task, for logs. None: the one that Describe describes; several
+  // verifiers behind one name say it.
+  virtual std::optional<VerifierIdentity> JudgeOf(const std::string& /*task*/) const {
+    return std::nullopt;
+  }
+
   // Ends calls in progress, and those to come, with CANCELLED, where they may take long.
   // Idempotent.
   virtual void Close() {}
 };
 
+// Longest reason and longest explanation that SanitizeVerdicts lets pass.
+inline constexpr size_t kMaxVerdictTextBytes = 4096;
+
 // Makes verdicts safe to use: a wrong count, an unspecified kind, a non-finite score or component,
 // or token rewards of a wrong length (only looked at when asked for) turn the verdict, or for a
-// wrong count all of them, into kFailed with a reason. Returns exactly one verdict per completion
-// of `request`.
+// wrong count all of them, into kFailed with a reason. Whatever the kind, the cost and the
+// explanation stay: a cost that isn't finite or is negative becomes 0, and reason and explanation
+// are cut to kMaxVerdictTextBytes, never within a UTF-8 character. Returns exactly one verdict per
+// completion of `request`.
 std::vector<Verdict> SanitizeVerdicts(const VerifyRequest& request, std::vector<Verdict> verdicts);
 
 }  // namespace tpo

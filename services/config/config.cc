@@ -12,6 +12,7 @@
 #include "services/config/config_defaults.h"
 #include "services/config/config_errors.h"
 #include "services/config/message_reader.h"
+#include "services/config/verifier_service_checks.h"
 #include "services/config/yaml_override.h"
 #include "services/config/yaml_tree.h"
 
@@ -29,6 +30,8 @@ absl::StatusOr<v1::Config> Resolve(v1::Config config, const ConfigPlaces& places
 // One byte more than ParseYaml accepts is enough for it to refuse; a device without an end can't
 // fill the memory.
 constexpr size_t kMaxRead = (1 << 20) + 1;
+
+constexpr char kVerifierService[] = "verifier_service";
 
 absl::StatusOr<std::string> ReadText(const std::string& file) {
   std::error_code error;
@@ -62,6 +65,32 @@ absl::StatusOr<v1::Config> ParseConfig(const std::string& text, const std::strin
   ReadMessage(root, "", &config, &places, &errors);
   TPO_RETURN_IF_ERROR(errors.ToStatus());
   return Resolve(std::move(config), places);
+}
+
+absl::StatusOr<v1::VerifierServiceConfig> ParseVerifierService(const std::string& text,
+                                                               const std::string& file) {
+  TPO_ASSIGN_OR_RETURN(const YamlNode root, ParseYaml(text, [&file](int line) {
+                         return absl::StrCat(file, ":", line);
+                       }));
+  if (root.entries.size() != 1 || root.entries.front().key != kVerifierService) {
+    TPO_ASSIGN_OR_RETURN(v1::Config whole, ParseConfig(text, file, {}));
+    return std::move(*whole.mutable_verifier_service());
+  }
+  v1::Config config;
+  ConfigPlaces places;
+  ConfigErrors errors;
+  ReadMessage(root, "", &config, &places, &errors);
+  TPO_RETURN_IF_ERROR(errors.ToStatus());
+  v1::VerifierServiceConfig section = config.verifier_service();
+  FillSectionDefaults(kVerifierService, places, &section, &errors);
+  if (errors.empty()) CheckVerifierService(section, places, &errors);
+  TPO_RETURN_IF_ERROR(errors.ToStatus());
+  return section;
+}
+
+absl::StatusOr<v1::VerifierServiceConfig> LoadVerifierService(const std::string& file) {
+  TPO_ASSIGN_OR_RETURN(const std::string text, ReadText(file));
+  return ParseVerifierService(text, file);
 }
 
 absl::StatusOr<v1::Config> LoadConfig(const std::string& file,

@@ -34,6 +34,12 @@ absl::StatusOr<v1::Config> LoadConfig(const std::string& file,
 absl::StatusOr<v1::Config> ParseConfig(const std::string& text, const std::string& file,
                                        const std::vector<std::string>& overrides);
 
+// The section `verifier_service` of a file, resolved and checked, for tpo-verifier. A file that
+// holds nothing else will do; any other one is checked whole, as a run's config.
+absl::StatusOr<v1::VerifierServiceConfig> LoadVerifierService(const std::string& file);
+absl::StatusOr<v1::VerifierServiceConfig> ParseVerifierService(const std::string& text,
+                                                               const std::string& file);
+
 // Fills defaults into a config made in code and checks it. Errors name paths only. REQUIRES: values
 // are in range (the loader checks ranges as it reads; use ParseConfig for input from elsewhere).
 absl::StatusOr<v1::Config> ResolveConfig(v1::Config config);

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/config/field_schema.h"
+#include "services/config/verifier_checks.h"
+#include "services/config/verifier_service_checks.h"
 
 namespace tpo {
 namespace {
@@ -61,18 +63,6 @@ class ConfigChecker {
     }
   }
 
-  void CheckVerifiers() {
-    for (int i = 0; i < config_.verifiers_size(); ++i) {
-      const double deadline = config_.verifiers(i).deadline_seconds();
-      if (deadline >= config_.learner().lease_seconds()) {
-        Refuse(absl::StrCat("verifiers[", i, "].deadline_seconds"),
-               absl::StrCat(NumberText(deadline), " is not below learner.lease_seconds (",
-                            NumberText(config_.learner().lease_seconds()),
-                            "): the lease would be over first"));
-      }
-    }
-  }
-
  private:
   void CheckScoredCompletions() {
     const int completions = IsTokenLevel(objective_) ? 1 : config_.rollout().group_size();
@@ -122,7 +112,8 @@ void CheckConfig(const v1::Config& config, const ConfigPlaces& places, ConfigErr
   checker.CheckModel();
   checker.CheckGroups();
   checker.CheckObjective();
-  checker.CheckVerifiers();
+  CheckVerifiers(config, places, errors);
+  CheckVerifierService(config.verifier_service(), places, errors);
 }
 
 }  // namespace tpo

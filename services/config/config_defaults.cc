@@ -45,6 +45,11 @@ void ChooseMembers(const std::string& path, const ConfigPlaces& places, Message*
   }
 }
 
+bool IsGiven(const FieldDescriptor& field, const Message& message) {
+  return field.is_repeated() ? message.GetReflection()->FieldSize(message, &field) > 0
+                             : message.GetReflection()->HasField(message, &field);
+}
+
 void MakeSections(Message* message) {
   for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *message->GetDescriptor()->field(i);
@@ -62,7 +67,7 @@ void FillConstants(const std::string& path, const ConfigPlaces& places, Message*
   for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *message->GetDescriptor()->field(i);
     const v1::FieldRule& rule = RuleOf(field);
-    if (field.is_repeated() || message->GetReflection()->HasField(*message, &field)) continue;
+    if (IsGiven(field, *message) || (field.is_repeated() && !rule.required())) continue;
     const std::string field_path = FieldPath(path, field.name());
     if (rule.required()) {
       errors->Add(places.Find(field_path), field_path,
@@ -117,10 +122,15 @@ void FillDependents(const std::string& path, const v1::Config& config, Message* 
 
 }  // namespace
 
-void FillDefaults(const ConfigPlaces& places, v1::Config* config, ConfigErrors* errors) {
-  WalkSections("", config, [&](const std::string& path, Message* message) {
-    FillConstants(path, places, message, errors);
+void FillSectionDefaults(const std::string& path, const ConfigPlaces& places, Message* section,
+                         ConfigErrors* errors) {
+  WalkSections(path, section, [&](const std::string& section_path, Message* message) {
+    FillConstants(section_path, places, message, errors);
   });
+}
+
+void FillDefaults(const ConfigPlaces& places, v1::Config* config, ConfigErrors* errors) {
+  FillSectionDefaults("", places, config, errors);
   if (!errors->empty()) return;
   WalkSections("", config, [&](const std::string& path, Message* message) {
     FillDependents(path, *config, message, errors);

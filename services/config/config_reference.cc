@@ -63,8 +63,10 @@ void AppendValues(const EnumDescriptor& type, std::string* out) {
 std::string Meaning(const FieldDescriptor& field, const std::string& path) {
   std::string text = Escape(RuleOf(field).help());
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) AppendValues(*field.enum_type(), &text);
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE)
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+      field.message_type()->field_count() > 0) {
     absl::StrAppend(&text, " See `", path, "`.");
+  }
   return text;
 }
 
@@ -73,6 +75,7 @@ std::string DefaultColumn(const FieldDescriptor& field) {
     const v1::ChoiceRule& rule = choice->options().GetExtension(v1::choice);
     return rule.default_member() == field.name() ? "chosen by default" : "";
   }
+  if (RuleOf(field).may_be_absent()) return "none";
   return RuleOf(field).required() ? "*required*" : Escape(DefaultText(field));
 }
 
@@ -84,6 +87,7 @@ void AppendRow(const FieldDescriptor& field, const std::string& path, bool may_c
 
 void AppendSection(const Descriptor& type, const std::string& path, bool may_change,
                    std::string* out) {
+  if (type.field_count() == 0) return;
   absl::StrAppend(out, "\n## ", path.empty() ? "The file" : absl::StrCat("`", path, "`"),
                   "\n\n| field | type | default | meaning |\n|---|---|---|---|\n");
   for (int i = 0; i < type.field_count(); ++i) {

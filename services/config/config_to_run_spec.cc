@@ -1,4 +1,7 @@
 // v1::Config → RunSpec, field by field.
+#include <string>
+#include <vector>
+
 #include "absl/time/time.h"
 #include "services/config/config.h"
 #include "services/config/config_checks.h"
@@ -122,7 +125,10 @@ LearnerSpec ToLearner(const v1::LearnerConfig& config) {
   return {.objective = {.kind = ToObjectiveKind(config.objective()),
                         .eta = config.eta(),
                         .clip_epsilon = config.clip_epsilon(),
-                        .kl_beta = config.kl_beta()},
+                        .kl_beta = config.kl_beta(),
+                        .score_standardization = {.deviation_floor = config.score_deviation_floor(),
+                                                  .shrinkage = config.score_shrinkage()},
+                        .length_exponent = config.length_exponent()},
           .optimizer = ToOptimizer(config.optimizer()),
           .prompts_per_step = config.prompts_per_step(),
           .prompts_per_lease = config.prompts_per_lease(),
@@ -137,6 +143,41 @@ LearnerSpec ToLearner(const v1::LearnerConfig& config) {
                          .keep = config.checkpoint().keep()}};
 }
 
+VerifierSpec ToVerifier(const v1::VerifierConfig& config) {
+  VerifierSpec spec;
+  std::vector<std::string> addresses(config.addresses().begin(), config.addresses().end());
+  if (config.has_address()) addresses = {config.address()};
+  spec.address = addresses.front();
+  spec.further_addresses.assign(addresses.begin() + 1, addresses.end());
+  spec.deadline = absl::Seconds(config.deadline_seconds());
+  spec.name = config.name();
+  spec.tasks.assign(config.tasks().begin(), config.tasks().end());
+  spec.role = config.role() == v1::VERIFIER_ROLE_GATE ? VerifierRole::kGate : VerifierRole::kScore;
+  spec.weight = config.weight();
+  if (config.has_tls()) {
+    spec.tls = VerifierTlsFiles{.ca = config.tls().ca(),
+                                .certificate = config.tls().certificate(),
+                                .key = config.tls().key()};
+  }
+  return spec;
+}
+
+VerificationSpec ToVerification(const v1::VerificationConfig& config) {
+  return {.combination = config.combine() == v1::SCORE_COMBINATION_PRODUCT
+                             ? ScoreCombination::kProduct
+                             : ScoreCombination::kWeightedSum,
+          .max_attempts = config.max_attempts(),
+          .attempt_time = absl::Seconds(config.attempt_seconds()),
+          .max_in_flight = config.max_in_flight(),
+          .first_pause = absl::Seconds(config.backoff().first_seconds()),
+          .longest_pause = absl::Seconds(config.backoff().longest_seconds()),
+          .hedge_quantile = config.hedge().quantile(),
+          .max_hedge_fraction = config.hedge().max_extra_fraction(),
+          .breaker_failures = config.circuit_breaker().failures(),
+          .breaker_failure_ratio = config.circuit_breaker().failure_ratio(),
+          .breaker_open_time = absl::Seconds(config.circuit_breaker().open_seconds())};
+}
+
 }  // namespace
 
 RunSpec ToRunSpec(const v1::Config& config) {
@@ -146,10 +187,9 @@ RunSpec ToRunSpec(const v1::Config& config) {
   spec.model = ToModel(config.model().transformer(), spec.task.vocab_size);
   spec.rollout = ToRollout(config);
   spec.learner = ToLearner(config.learner());
-  for (const v1::VerifierConfig& verifier : config.verifiers()) {
-    spec.verifiers.push_back(
-        {.address = verifier.address(), .deadline = absl::Seconds(verifier.deadline_seconds())});
-  }
+  for (const v1::VerifierConfig& verifier : config.verifiers())
+    spec.verifiers.push_back(ToVerifier(verifier));
+  spec.verification = ToVerification(config.verification());
   return spec;
 }
 

@@ -13,19 +13,26 @@ using google::protobuf::Message;
 
 void WriteMessage(const Message& message, YAML::Emitter* out);
 
+void WriteText(const FieldDescriptor& field, const std::string& text, YAML::Emitter* out) {
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) *out << YAML::DoubleQuoted;
+  *out << text;
+}
+
 void WriteValue(const FieldDescriptor& field, const Message& message, YAML::Emitter* out) {
   if (field.is_repeated()) {
     *out << YAML::BeginSeq;
     for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
-      WriteMessage(message.GetReflection()->GetRepeatedMessage(message, &field, i), out);
+      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        WriteMessage(message.GetReflection()->GetRepeatedMessage(message, &field, i), out);
+      } else {
+        WriteText(field, EntryText(field, message, i), out);
+      }
     }
     *out << YAML::EndSeq;
   } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
     WriteMessage(message.GetReflection()->GetMessage(message, &field), out);
-  } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-    *out << YAML::DoubleQuoted << ValueText(field, message);
   } else {
-    *out << ValueText(field, message);
+    WriteText(field, ValueText(field, message), out);
   }
 }
 

@@ -130,7 +130,16 @@ std::vector<std::string> FieldNames(const Descriptor& type) {
 }
 
 std::string TypeText(const FieldDescriptor& field) {
-  if (field.is_repeated()) return "list of sections";
+  if (field.is_repeated()) {
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        return "list of sections";
+      case FieldDescriptor::CPPTYPE_ENUM:
+        return "list of names";
+      default:
+        return "list of strings";
+    }
+  }
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return "section";
@@ -195,12 +204,20 @@ absl::Status SetFromText(const FieldDescriptor& field, const std::string& text, 
     }
     case FieldDescriptor::CPPTYPE_ENUM: {
       TPO_ASSIGN_OR_RETURN(const EnumValueDescriptor* value, EnumValue(field, text));
-      reflection.SetEnum(message, &field, value);
+      if (field.is_repeated()) {
+        reflection.AddEnum(message, &field, value);
+      } else {
+        reflection.SetEnum(message, &field, value);
+      }
       return absl::OkStatus();
     }
     case FieldDescriptor::CPPTYPE_STRING:
       if (RuleOf(field).is_address()) TPO_RETURN_IF_ERROR(CheckAddress(text, PortZero::kRefused));
-      reflection.SetString(message, &field, text);
+      if (field.is_repeated()) {
+        reflection.AddString(message, &field, text);
+      } else {
+        reflection.SetString(message, &field, text);
+      }
       return absl::OkStatus();
     default:
       return absl::InternalError(
@@ -226,6 +243,13 @@ std::string ValueText(const FieldDescriptor& field, const Message& message) {
     default:
       return reflection.GetString(message, &field);
   }
+}
+
+std::string EntryText(const FieldDescriptor& field, const Message& message, int index) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM
+             ? YamlName(*reflection.GetRepeatedEnum(message, &field, index))
+             : reflection.GetRepeatedString(message, &field, index);
 }
 
 double NumberOf(const FieldDescriptor& field, const Message& message) {

@@ -27,7 +27,8 @@ std::vector<std::string> YamlNames(const google::protobuf::EnumDescriptor& type)
 // Names of the message's fields, in the order of the schema.
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor& type);
 
-// What a value of the field looks like, for people: "whole number", "true or false", …
+// What a value of the field looks like, for people: "whole number", "true or false", …; for a list
+// of values, "list of strings".
 std::string TypeText(const google::protobuf::FieldDescriptor& field);
 
 // The shortest text that is this number and no other: "4096", "0.001".
@@ -36,14 +37,19 @@ std::string NumberText(double value);
 // The range, as in "at least 1 and below 10"; empty when there is none.
 std::string RangeText(const v1::FieldRule& rule);
 
-// Sets a singular scalar or enumeration field from its text. `quoted`: it stood in quotes, so it is
-// a string. INVALID_ARGUMENT says what is wrong with the text: type, range, unknown name.
+// Sets a scalar or enumeration field from its text, or adds to a list of strings or names.
+// `quoted`: it stood in quotes, so it is a string. INVALID_ARGUMENT says what is wrong with the
+// text: type, range, unknown name.
 absl::Status SetFromText(const google::protobuf::FieldDescriptor& field, const std::string& text,
                          bool quoted, google::protobuf::Message* message);
 
 // The text that SetFromText turns into the field's value again, exactly.
 std::string ValueText(const google::protobuf::FieldDescriptor& field,
                       const google::protobuf::Message& message);
+
+// The same for entry `index` of a list of strings or names.
+std::string EntryText(const google::protobuf::FieldDescriptor& field,
+                      const google::protobuf::Message& message, int index);
 
 // The value of a set numeric field.
 double NumberOf(const google::protobuf::FieldDescriptor& field,

@@ -104,9 +104,17 @@ class MessageReader {
       ReadList(field, node, path, message);
     } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       Read(node, path, message->GetReflection()->MutableMessage(message, &field));
-    } else if (node.kind != YamlNode::Kind::kScalar) {
+    } else {
+      ReadValue(field, node, path, message);
+    }
+  }
+
+  void ReadValue(const FieldDescriptor& field, const YamlNode& node, const std::string& path,
+                 Message* message) {
+    if (node.kind != YamlNode::Kind::kScalar) {
       errors_.Add(node.where, path,
-                  absl::StrCat("expected a ", TypeText(field), ", found ", KindText(node)));
+                  absl::StrCat("expected a ", field.is_repeated() ? "value" : TypeText(field),
+                               ", found ", KindText(node)));
     } else if (absl::Status status = SetFromText(field, node.scalar, node.quoted, message);
                !status.ok()) {
       errors_.Add(node.where, path, std::string(status.message()));
@@ -120,8 +128,13 @@ class MessageReader {
       return;
     }
     for (size_t i = 0; i < node.items.size(); ++i) {
-      Read(node.items[i], absl::StrCat(path, "[", i, "]"),
-           message->GetReflection()->AddMessage(message, &field));
+      const std::string entry_path = absl::StrCat(path, "[", i, "]");
+      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        Read(node.items[i], entry_path, message->GetReflection()->AddMessage(message, &field));
+      } else {
+        places_.Add(entry_path, node.items[i].where);
+        ReadValue(field, node.items[i], entry_path, message);
+      }
     }
   }
 

@@ -46,15 +46,29 @@ constexpr char kVerifierServiceConfig[] = R"({
   }]
 })";
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions& options,
-                                                           const char* service_config) {
-  TPO_RETURN_IF_ERROR(CheckAddress(options.address, PortZero::kRefused));
+// The same for a caller that repeats calls by itself.
+constexpr char kVerifierServiceConfigWithoutRetries[] = R"({
+  "loadBalancingConfig": [{"round_robin": {}}],
+  "healthCheckConfig": {"serviceName": ""}
+})";
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
+    const ChannelOptions& options) {
+  if (options.tls.has_value()) return MakeChannelCredentials(*options.tls);
   if (!IsLoopback(options.address) && !options.allow_remote_plaintext) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", options.address,
                      "\" isn't a loopback address, and the connection would be plaintext; "
                      "pass --insecure where the network is trusted"));
   }
+  return grpc::InsecureChannelCredentials();
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions& options,
+                                                           const char* service_config) {
+  TPO_RETURN_IF_ERROR(CheckAddress(options.address, PortZero::kRefused));
+  TPO_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> credentials,
+                       Credentials(options));
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(service_config);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
@@ -73,7 +87,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions&
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // An HTTP proxy from the environment is for the outside world, not for these services.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
+  if (options.tls.has_value() && !options.tls->server_name.empty())
+    arguments.SetSslTargetNameOverride(options.tls->server_name);
+  return grpc::CreateCustomChannel(options.address, credentials, arguments);
 }
 
 }  // namespace
@@ -83,7 +99,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeLearnerChannel(const ChannelO
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeVerifierChannel(const ChannelOptions& options) {
-  return MakeChannel(options, kVerifierServiceConfig);
+  return MakeChannel(
+      options, options.retries ? kVerifierServiceConfig : kVerifierServiceConfigWithoutRetries);
 }
 
 }  // namespace tpo

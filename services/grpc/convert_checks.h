@@ -30,6 +30,15 @@ inline absl::Status CheckNotNegative(int64_t value, const char* field) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", value, " is negative"));
 }
 
+inline absl::StatusOr<absl::Duration> PositiveFromProto(const google::protobuf::Duration& proto,
+                                                        const char* field) {
+  absl::StatusOr<absl::Duration> duration = FromProto(proto);
+  if (!duration.ok() || *duration <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": not a positive duration"));
+  }
+  return duration;
+}
+
 // `last` is the enum's highest number; all below are in use.
 inline absl::Status CheckEnum(int value, int last, const char* field) {
   if (value > 0 && value <= last) return absl::OkStatus();

@@ -25,15 +25,6 @@ static_assert(static_cast<int>(TensorType::kBfloat16) == v1::TENSOR_TYPE_BFLOAT1
 static_assert(static_cast<int>(TensorType::kFloat16) == v1::TENSOR_TYPE_FLOAT16);
 static_assert(static_cast<int>(TensorType::kInt64) == v1::TENSOR_TYPE_INT64);
 
-absl::StatusOr<absl::Duration> PositiveFromProto(const google::protobuf::Duration& proto,
-                                                 const char* field) {
-  absl::StatusOr<absl::Duration> duration = FromProto(proto);
-  if (!duration.ok() || *duration <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ": not a positive duration"));
-  }
-  return duration;
-}
-
 }  // namespace
 
 absl::StatusOr<TransformerSpec> FromProto(const v1::TransformerSpec& proto) {
@@ -61,13 +52,6 @@ absl::StatusOr<SamplingSpec> FromProto(const v1::SamplingSpec& proto) {
                       .candidates_per_token = proto.candidates_per_token(),
                       .temperature = proto.temperature(),
                       .max_tokens = proto.max_tokens()};
-}
-
-absl::StatusOr<VerifierSpec> FromProto(const v1::VerifierSpec& proto) {
-  if (proto.address().empty()) return absl::InvalidArgumentError("address: empty");
-  TPO_ASSIGN_OR_RETURN(const absl::Duration deadline,
-                       PositiveFromProto(proto.deadline(), "deadline"));
-  return VerifierSpec{.address = proto.address(), .deadline = deadline};
 }
 
 absl::StatusOr<Lease> FromProto(const v1::Lease& proto) {
@@ -108,11 +92,8 @@ void ToProto(const RunInfo& info, v1::RegisterResponse* proto) {
   sampling->set_temperature(info.sampling.temperature);
   sampling->set_max_tokens(info.sampling.max_tokens);
   proto->set_want_token_rewards(info.want_token_rewards);
-  for (const VerifierSpec& verifier : info.verifiers) {
-    v1::VerifierSpec* proto_verifier = proto->add_verifiers();
-    proto_verifier->set_address(verifier.address);
-    ToProto(verifier.deadline, proto_verifier->mutable_deadline());
-  }
+  for (const VerifierSpec& verifier : info.verifiers) ToProto(verifier, proto->add_verifiers());
+  ToProto(info.verification, proto->mutable_verification());
 }
 
 absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto) {
@@ -129,6 +110,9 @@ absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto) {
   info.sampling = *sampling;
   info.want_token_rewards = proto.want_token_rewards();
   TPO_ASSIGN_OR_RETURN(info.verifiers, AllFromProto<VerifierSpec>(proto.verifiers(), "verifiers"));
+  absl::StatusOr<VerificationSpec> verification = FromProto(proto.verification());
+  if (!verification.ok()) return InField("verification", verification.status());
+  info.verification = *verification;
   return info;
 }
 
@@ -251,13 +235,22 @@ void ToProto(const VerifierDescription& description, v1::DescribeResponse* proto
   proto->set_verifier_version(description.version);
   for (const std::string& task : description.tasks) proto->add_tasks(task);
   proto->set_token_rewards(description.token_rewards);
+  proto->set_max_completions(description.max_completions);
+  proto->set_max_request_bytes(description.max_request_bytes);
+  if (description.typical_latency > absl::ZeroDuration())
+    ToProto(description.typical_latency, proto->mutable_typical_latency());
 }
 
 VerifierDescription FromProto(const v1::DescribeResponse& proto) {
+  // For people: a duration that is none doesn't make the rest worthless.
+  const absl::Duration latency = FromProto(proto.typical_latency()).value_or(absl::ZeroDuration());
   return VerifierDescription{.verifier = proto.verifier(),
                              .version = proto.verifier_version(),
                              .tasks = {proto.tasks().begin(), proto.tasks().end()},
-                             .token_rewards = proto.token_rewards()};
+                             .token_rewards = proto.token_rewards(),
+                             .max_completions = proto.max_completions(),
+                             .max_request_bytes = proto.max_request_bytes(),
+                             .typical_latency = latency};
 }
 
 void ToProto(const WeightSnapshot& snapshot, v1::WeightManifest* proto) {

@@ -185,6 +185,8 @@ void ToProto(const Verdict& verdict, v1::Verdict* proto) {
     (*proto->mutable_components())[ValidUtf8(name)] = value;
   proto->set_reason(ValidUtf8(verdict.reason));
   Assign(verdict.token_rewards, proto->mutable_token_rewards());
+  proto->set_cost(verdict.cost);
+  proto->set_explanation(ValidUtf8(verdict.explanation));
 }
 
 Verdict UncheckedFromProto(const v1::Verdict& proto) {
@@ -195,12 +197,15 @@ Verdict UncheckedFromProto(const v1::Verdict& proto) {
   verdict.components.insert(proto.components().begin(), proto.components().end());
   verdict.reason = proto.reason();
   verdict.token_rewards = ToVector<float>(proto.token_rewards());
+  verdict.cost = proto.cost();
+  verdict.explanation = proto.explanation();
   return verdict;
 }
 
 absl::StatusOr<Verdict> FromProto(const v1::Verdict& proto) {
   TPO_RETURN_IF_ERROR(CheckEnum(proto.kind(), v1::VerdictKind_MAX, "kind"));
   TPO_RETURN_IF_ERROR(CheckFinite(proto.score(), "score"));
+  TPO_RETURN_IF_ERROR(CheckFinite(proto.cost(), "cost"));
   for (const auto& [name, value] : proto.components()) {
     TPO_RETURN_IF_ERROR(CheckFinite(value, absl::StrCat("components[", name, "]")));
   }

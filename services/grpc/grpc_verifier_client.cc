@@ -11,10 +11,8 @@
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
 #include "services/grpc/backoff.h"
-#include "services/grpc/calls.h"
-#include "services/grpc/convert.h"
 #include "services/grpc/status.h"
-#include "tpo/v1/verifier.grpc.pb.h"
+#include "services/grpc/verifier_call.h"
 
 namespace tpo {
 namespace {
@@ -31,25 +29,15 @@ VerifyResult ToVerdicts(const VerifyRequest& request, const absl::Status& status
     return std::vector<Verdict>(request.completions.size(),
                                 Verdict::Unscored(kind, status.ToString()));
   }
-  std::vector<Verdict> verdicts;
-  verdicts.reserve(static_cast<size_t>(response.verdicts_size()));
-  for (const v1::Verdict& verdict : response.verdicts())
-    verdicts.push_back(UncheckedFromProto(verdict));
-  return SanitizeVerdicts(request, std::move(verdicts));
+  return SanitizeVerdicts(request, UncheckedVerdicts(response));
 }
 
-// One call with everything that has to live as long as it does.
-struct PendingVerify {
-  PendingVerify(Calls* calls, absl::Duration deadline, const VerifyRequest& request)
-      : call(calls, deadline) {
-    call.context()->set_wait_for_ready(true);
-    ToProto(request, &proto);
-  }
-
-  Call call;
-  v1::VerifyRequest proto;
-  v1::VerifyResponse response;
-};
+std::unique_ptr<VerifierCall> NewCall(Calls* calls, absl::Duration deadline,
+                                      const VerifyRequest& request) {
+  auto call = std::make_unique<VerifierCall>(calls, deadline, /*wait_for_ready=*/true);
+  ToProto(request, &call->request);
+  return call;
+}
 
 // How many calls are in flight.
 class InFlight {
@@ -102,10 +90,10 @@ GrpcVerifierClient::~GrpcVerifierClient() { Close(); }
 void GrpcVerifierClient::Close() { impl_->calls.Close(); }
 
 absl::StatusOr<std::vector<Verdict>> GrpcVerifierClient::Verify(const VerifyRequest& request) {
-  PendingVerify pending(&impl_->calls, impl_->options.deadline, request);
+  const auto call = NewCall(&impl_->calls, impl_->options.deadline, request);
   const grpc::Status status =
-      impl_->stub->Verify(pending.call.context(), pending.proto, &pending.response);
-  return ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), pending.response);
+      impl_->stub->Verify(call->call.context(), call->request, &call->response);
+  return ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), call->response);
 }
 
 std::vector<VerifyResult> GrpcVerifierClient::VerifyAll(
@@ -131,9 +119,10 @@ std::vector<size_t> GrpcVerifierClient::VerifyOnce(const std::vector<VerifyReque
   for (size_t i = 0; i < which.size(); ++i) {
     in_flight.Enter();
     const VerifyRequest& request = requests[which[i]];
-    auto* pending = new PendingVerify(&impl_->calls, impl_->options.deadline, request);
+    VerifierCall* const pending =
+        NewCall(&impl_->calls, impl_->options.deadline, request).release();
     impl_->stub->async()->Verify(
-        pending->call.context(), &pending->proto, &pending->response,
+        pending->call.context(), &pending->request, &pending->response,
         [this, pending, &in_flight, &request, &code = codes[i],
          &result = results[which[i]]](const grpc::Status& status) {
           code = status.error_code();

@@ -54,7 +54,7 @@ absl::Status CheckCanListen(const std::string& address) {
 }
 
 absl::Status ListenError(const std::string& address, const std::string& fault) {
-  return absl::UnavailableError(absl::StrCat("can't listen on ", address, ": ", fault));
+  return absl::FailedPreconditionError(absl::StrCat("can't listen on ", address, ": ", fault));
 }
 
 }  // namespace tpo

@@ -9,8 +9,9 @@
 
 namespace tpo {
 
-// UNAVAILABLE, e.g. "can't listen on 127.0.0.1:5000: Address already in use". Tries, and lets go
-// again; so another process may still be quicker afterwards. REQUIRES: `address` is HOST:PORT.
+// FAILED_PRECONDITION, e.g. "can't listen on 127.0.0.1:5000: Address already in use". Tries, and
+// lets go again; so another process may still be quicker afterwards. REQUIRES: `address` is
+// HOST:PORT.
 absl::Status CheckCanListen(const std::string& address);
 
 // The same for a server that didn't start though it could.

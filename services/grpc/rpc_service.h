@@ -4,6 +4,7 @@
 #define TPO_SERVICES_GRPC_RPC_SERVICE_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -20,6 +21,10 @@ class RpcService {
   // Full name, by which health is reported, e.g. "tpo.v1.LearnerService".
   virtual std::string name() const = 0;
 
+  // Further names by which the health of parts of the service is reported, e.g. one for each of a
+  // verifier's tasks. Fixed.
+  virtual std::vector<std::string> part_names() const { return {}; }
+
   // What the server registers.
   virtual grpc::Service* handler() = 0;
 
@@ -29,6 +34,10 @@ class RpcService {
 
   // Waits until no call is being answered; false after `timeout`.
   virtual bool WaitUntilIdle(absl::Duration timeout) = 0;
+
+  // Called when that took too long: tells what still answers calls to give up. Idempotent,
+  // thread-safe.
+  virtual void Abort() {}
 };
 
 }  // namespace tpo

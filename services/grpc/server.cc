@@ -30,13 +30,19 @@ void RegisterPlugins() {
 
 absl::Status CheckListenAddress(const GrpcServer::Options& options) {
   TPO_RETURN_IF_ERROR(CheckAddress(options.listen, PortZero::kAllowed));
-  if (!IsLoopback(options.listen) && !options.allow_remote_plaintext) {
+  if (!options.tls.has_value() && !IsLoopback(options.listen) && !options.allow_remote_plaintext) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", options.listen,
                      "\" isn't a loopback address, and the service would be plaintext; "
                      "pass --insecure where the network is trusted"));
   }
   return CheckCanListen(options.listen);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
+    const GrpcServer::Options& options) {
+  if (options.tls.has_value()) return MakeServerCredentials(*options.tls);
+  return grpc::InsecureServerCredentials();
 }
 
 void SetLimits(grpc::ServerBuilder* builder) {
@@ -74,22 +80,31 @@ struct GrpcServer::Impl {
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options) {
   if (!options.listen.empty()) TPO_RETURN_IF_ERROR(CheckListenAddress(options));
+  TPO_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
+                       Credentials(options));
   RegisterPlugins();
   grpc::ServerBuilder builder;
   SetLimits(&builder);
   int port = 0;
-  if (!options.listen.empty())
-    builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  if (!options.listen.empty()) builder.AddListeningPort(options.listen, credentials, &port);
   for (RpcService* service : options.services) builder.RegisterService(service->handler());
 
   auto impl = std::make_unique<Impl>();
   impl->services = options.services;
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || (!options.listen.empty() && port == 0)) {
-    return ListenError(options.listen, "the server didn't start");
+    return ListenError(
+        options.listen,
+        options.tls.has_value()
+            ? absl::StrCat("the server didn't start; do the key ", options.tls->key,
+                           " and the certificate ", options.tls->certificate, " belong together?")
+            : "the server didn't start");
   }
   if (grpc::HealthCheckServiceInterface* health = impl->server->GetHealthCheckService()) {
-    for (RpcService* service : options.services) health->SetServingStatus(service->name(), true);
+    for (RpcService* service : options.services) {
+      health->SetServingStatus(service->name(), true);
+      for (const std::string& part : service->part_names()) health->SetServingStatus(part, true);
+    }
   }
   if (!options.listen.empty()) impl->address = WithPort(options.listen, port);
   if (options.announce && !impl->address.empty()) {
@@ -112,6 +127,11 @@ std::shared_ptr<grpc::Channel> GrpcServer::InProcessChannel() {
   return impl_->server->InProcessChannel(arguments);
 }
 
+void GrpcServer::ReportServing(const std::string& name, bool serving) {
+  if (grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService())
+    health->SetServingStatus(name, serving);
+}
+
 void GrpcServer::ReportNotServing() {
   if (grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService())
     health->Shutdown();
@@ -121,7 +141,9 @@ void GrpcServer::Shutdown(absl::Duration grace) {
   ReportNotServing();
   for (RpcService* service : impl_->services) service->Close();
   const absl::Time deadline = absl::Now() + grace;
-  for (RpcService* service : impl_->services) service->WaitUntilIdle(deadline - absl::Now());
+  for (RpcService* service : impl_->services) {
+    if (!service->WaitUntilIdle(deadline - absl::Now())) service->Abort();
+  }
   // What is left now: answers on their way, which get a moment, calls that took too long, and
   // streams that clients keep open for ever, such as those that watch the health.
   impl_->server->Shutdown(absl::ToChronoTime(std::min(deadline, absl::Now() + kFlush)));

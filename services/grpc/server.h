@@ -4,12 +4,14 @@
 #define TPO_SERVICES_GRPC_SERVER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/grpc/rpc_service.h"
+#include "services/grpc/tls.h"
 
 namespace grpc {
 class Channel;
@@ -23,6 +25,8 @@ class GrpcServer {
   struct Options {
     // HOST:PORT; port 0 picks a free one. Empty: no port, only InProcessChannel.
     std::string listen;
+    // Encrypted when given, else plaintext. InProcessChannel is neither.
+    std::optional<TlsOptions> tls = std::nullopt;
     // Whether to serve plaintext on an address that isn't loopback.
     bool allow_remote_plaintext = false;
     // Whether to print the line "listening on HOST:PORT" to stdout once calls are served.
@@ -31,8 +35,9 @@ class GrpcServer {
     std::vector<RpcService*> services;
   };
 
-  // INVALID_ARGUMENT: the address is malformed, or remote without being allowed. UNAVAILABLE: the
-  // address can't be listened on; the message names it and says why.
+  // INVALID_ARGUMENT: the address is malformed, or remote and plaintext without being allowed, or a
+  // file for TLS is at fault. FAILED_PRECONDITION: the address can't be listened on; the message
+  // names it and says why.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options);
 
   // Shutdown without grace.
@@ -48,12 +53,17 @@ class GrpcServer {
   // It must not be used after the server is gone.
   std::shared_ptr<grpc::Channel> InProcessChannel();
 
+  // Reports the service or part of one (RpcService::name, part_names) as SERVING or not; all are
+  // when the server starts. NOT_SERVING asks clients to send nothing; calls are still served.
+  void ReportServing(const std::string& name, bool serving);
+
   // Reports all services as NOT_SERVING from now on, so that nobody sends more; calls are still
   // served.
   void ReportNotServing();
 
-  // ReportNotServing, closes the services, and lets their calls in progress end, cancelling them
-  // after `grace`. Returns when all have ended: a handler that never returns holds it up.
+  // ReportNotServing, closes the services, and lets their calls in progress end; after `grace` they
+  // are cancelled and the services told to give up. Returns when all have ended: a handler that
+  // never returns holds it up.
   // Idempotent.
   void Shutdown(absl::Duration grace);
 

@@ -11,7 +11,7 @@ namespace tpo {
 namespace {
 
 // Peers limit all metadata of a call together to 8 KiB, percent-encoding may triple a message.
-constexpr size_t kMaxMessageBytes = 2000;
+constexpr size_t kMaxStatusMessageBytes = 2000;
 
 constexpr bool Same(absl::StatusCode ours, grpc::StatusCode theirs) {
   return static_cast<int>(ours) == static_cast<int>(theirs);
@@ -38,7 +38,7 @@ static_assert(Same(absl::StatusCode::kUnauthenticated, grpc::StatusCode::UNAUTHE
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  std::string message(status.message().substr(0, kMaxMessageBytes));
+  std::string message(status.message().substr(0, kMaxStatusMessageBytes));
   for (char& c : message) {
     if (c != '\n' && (c < ' ' || c > '~')) c = '?';
   }

@@ -1,6 +1,10 @@
 #include "services/grpc/verifier_service.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,8 +24,33 @@ namespace {
 using Methods = v1::VerifierService::WithCallbackMethod_Verify<
     v1::VerifierService::WithCallbackMethod_Describe<v1::VerifierService::Service>>;
 
+// For an answer to get back to its caller.
+constexpr absl::Duration kLongestTravel = absl::Milliseconds(100);
+
 int Threads(int wanted) {
   return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// An answer with the verdicts that were reached is worth more than one that comes too late.
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
+  const auto deadline = context.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
+  const absl::Time time = absl::FromChrono(deadline);
+  const absl::Duration left = time - absl::Now();
+  if (left <= absl::ZeroDuration()) return time;
+  // gRPC rounds the timeout that it sends up, by 1 % at most; the caller doesn't.
+  return time - left / 100 - std::min(left / 20, kLongestTravel);
+}
+
+// The verifier's limits and the service's own, whichever are lower.
+absl::StatusOr<VerifierDescription> DescribeWithin(VerifierApi* verifier,
+                                                   const VerifierServiceOptions& options) {
+  TPO_ASSIGN_OR_RETURN(VerifierDescription description, verifier->Describe());
+  description.max_completions =
+      LesserLimit(description.max_completions, static_cast<uint32_t>(options.max_completions));
+  description.max_request_bytes =
+      LesserLimit(description.max_request_bytes, static_cast<uint64_t>(kMaxMessageBytes));
+  return description;
 }
 
 class VerifierHandler : public Methods {
@@ -29,10 +58,20 @@ class VerifierHandler : public Methods {
   VerifierHandler(VerifierApi* verifier, const VerifierServiceOptions& options)
       : verifier_(verifier),
         options_(options),
+        description_(DescribeWithin(verifier, options)),
         calls_{.observer = options.rpc_observer, .active = {}},
         executor_(Threads(options.threads), options.queue_capacity) {}
 
   bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }
+
+  void Abort() { verifier_->Close(); }
+
+  std::vector<std::string> HealthNames() const {
+    std::vector<std::string> names;
+    if (!description_.ok()) return names;
+    for (const std::string& task : description_->tasks) names.push_back(VerifierHealthName(task));
+    return names;
+  }
 
   grpc::ServerUnaryReactor* Verify(grpc::CallbackServerContext* context,
                                    const v1::VerifyRequest* request,
@@ -43,7 +82,7 @@ class VerifierHandler : public Methods {
       const absl::Status status =
           context->IsCancelled()
               ? absl::CancelledError("the caller left while the group waited for its turn")
-              : Score(*request, response);
+              : Score(*context, *request, response);
       if (!status.ok()) ReportFailure(status.code());
       reactor->Finish(record.End(status));
     });
@@ -59,33 +98,61 @@ class VerifierHandler : public Methods {
                                      const v1::DescribeRequest*,
                                      v1::DescribeResponse* response) override {
     return Answer(context, &calls_, "Describe", [&]() -> absl::Status {
-      TPO_ASSIGN_OR_RETURN(const VerifierDescription description, verifier_->Describe());
-      ToProto(description, response);
-      response->set_max_completions(static_cast<uint32_t>(options_.max_completions));
-      response->set_max_request_bytes(kMaxMessageBytes);
+      TPO_RETURN_IF_ERROR(description_.status());
+      ToProto(*description_, response);
       return absl::OkStatus();
     });
   }
 
  private:
-  absl::Status Score(const v1::VerifyRequest& proto, v1::VerifyResponse* response) {
-    if (proto.completions_size() > options_.max_completions) {
-      return absl::InvalidArgumentError(absl::StrCat("completions: ", proto.completions_size(),
-                                                     "; at most ", options_.max_completions));
+  absl::Status CheckLimits(const v1::VerifyRequest& proto) const {
+    TPO_RETURN_IF_ERROR(description_.status());
+    const auto completions = static_cast<uint32_t>(proto.completions_size());
+    if (completions > description_->max_completions) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("completions: ", completions, "; at most ", description_->max_completions));
     }
-    TPO_ASSIGN_OR_RETURN(const VerifyRequest request, FromProto(proto));
+    // The transport has checked its own limit.
+    if (description_->max_request_bytes < kMaxMessageBytes &&
+        proto.ByteSizeLong() > description_->max_request_bytes) {
+      return absl::InvalidArgumentError(absl::StrCat("the request has ", proto.ByteSizeLong(),
+                                                     " bytes; at most ",
+                                                     description_->max_request_bytes));
+    }
+    return absl::OkStatus();
+  }
+
+  // The verifier may be anybody's code.
+  absl::StatusOr<std::vector<Verdict>> VerifyWithoutExceptions(const VerifyRequest& request) {
+    try {
+      return verifier_->Verify(request);
+    } catch (const std::exception& error) {
+      return absl::InternalError(absl::StrCat("the verifier threw: ", error.what()));
+    } catch (...) {
+      return absl::InternalError("the verifier threw something that is no std::exception");
+    }
+  }
+
+  absl::Status Score(const grpc::CallbackServerContext& context, const v1::VerifyRequest& proto,
+                     v1::VerifyResponse* response) {
+    TPO_RETURN_IF_ERROR(CheckLimits(proto));
+    TPO_ASSIGN_OR_RETURN(VerifyRequest request, FromProto(proto));
+    request.deadline = DeadlineOf(context);
+    request.cancelled = [&context] { return context.IsCancelled(); };
     const absl::Time start = absl::Now();
-    TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, verifier_->Verify(request));
+    TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, VerifyWithoutExceptions(request));
     verdicts = SanitizeVerdicts(request, std::move(verdicts));
     if (options_.verifier_observer != nullptr)
       options_.verifier_observer->OnVerdicts(verdicts, absl::Now() - start);
     for (const Verdict& verdict : verdicts) ToProto(verdict, response->add_verdicts());
-    if (const absl::StatusOr<VerifierDescription> description = verifier_->Describe();
-        description.ok()) {
-      response->set_verifier(description->verifier);
-      response->set_verifier_version(description->version);
-    }
+    NameJudge(request.prompt.task, response);
     return absl::OkStatus();
+  }
+
+  void NameJudge(const std::string& task, v1::VerifyResponse* response) const {
+    const std::optional<VerifierIdentity> judge = verifier_->JudgeOf(task);
+    response->set_verifier(judge.has_value() ? judge->verifier : description_->verifier);
+    response->set_verifier_version(judge.has_value() ? judge->version : description_->version);
   }
 
   void ReportFailure(absl::StatusCode code) {
@@ -94,6 +161,7 @@ class VerifierHandler : public Methods {
 
   VerifierApi* const verifier_;
   const VerifierServiceOptions options_;
+  const absl::StatusOr<VerifierDescription> description_;
   CallBook calls_;
   BoundedExecutor executor_;
 };
@@ -104,14 +172,20 @@ class VerifierRpcService : public RpcService {
       : handler_(verifier, options) {}
 
   std::string name() const override { return v1::VerifierService::service_full_name(); }
+  std::vector<std::string> part_names() const override { return handler_.HealthNames(); }
   grpc::Service* handler() override { return &handler_; }
   bool WaitUntilIdle(absl::Duration timeout) override { return handler_.WaitUntilIdle(timeout); }
+  void Abort() override { handler_.Abort(); }
 
  private:
   VerifierHandler handler_;
 };
 
 }  // namespace
+
+std::string VerifierHealthName(const std::string& task_pattern) {
+  return absl::StrCat(v1::VerifierService::service_full_name(), "/", task_pattern);
+}
 
 std::unique_ptr<RpcService> MakeVerifierService(VerifierApi* verifier,
                                                 const VerifierServiceOptions& options) {

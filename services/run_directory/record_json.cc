@@ -30,6 +30,8 @@ Json VerdictToJson(const Verdict& verdict) {
   if (verdict.kind == VerdictKind::kScored) json["score"] = verdict.score;
   if (!verdict.components.empty()) json["components"] = verdict.components;
   if (!verdict.reason.empty()) json["reason"] = verdict.reason;
+  if (verdict.cost != 0.0) json["cost"] = verdict.cost;
+  if (!verdict.explanation.empty()) json["explanation"] = verdict.explanation;
   if (!verdict.token_rewards.empty()) json["token_rewards"] = verdict.token_rewards;
   return json;
 }

@@ -1,5 +1,5 @@
-// What tpo-verifier does once its flags are parsed: the built-in verifiers behind VerifierService,
-// with health, reflection and metrics.
+// What tpo-verifier does once its flags are parsed: the verifiers that the config's section
+// verifier_service names, or else the built-in ones, behind services/verifier_sdk.
 #ifndef TPO_SERVICES_VERIFIER_SERVER_VERIFIER_SERVER_H_
 #define TPO_SERVICES_VERIFIER_SERVER_VERIFIER_SERVER_H_
 

@@ -87,6 +87,50 @@ TEST(SanitizeVerdictsTest, NumbersOfUnscoredVerdictsAreTakenAway) {
   EXPECT_EQ(SanitizeOne(RequestOf(1), verdict), Verdict::Unscored(VerdictKind::kTimedOut, "5 s"));
 }
 
+TEST(SanitizeVerdictsTest, CostAndExplanationStayWhateverTheKind) {
+  for (const VerdictKind kind : {VerdictKind::kScored, VerdictKind::kAbstained,
+                                 VerdictKind::kTimedOut, VerdictKind::kFailed}) {
+    Verdict verdict;
+    verdict.kind = kind;
+    verdict.cost = 2.5;
+    verdict.explanation = "tried twice";
+    const Verdict safe = SanitizeOne(RequestOf(1), verdict);
+    EXPECT_EQ(safe.kind, kind);
+    EXPECT_EQ(safe.cost, 2.5);
+    EXPECT_EQ(safe.explanation, "tried twice");
+  }
+  Verdict lie = Verdict::Scored(kNaN);
+  lie.cost = 2.5;
+  lie.explanation = "tried twice";
+  EXPECT_EQ(SanitizeOne(RequestOf(1), lie).cost, 2.5);
+  EXPECT_EQ(SanitizeOne(RequestOf(1), lie).explanation, "tried twice");
+}
+
+TEST(SanitizeVerdictsTest, ACostThatIsNoCostCountsAsNone) {
+  for (const double bad : {kNaN, kInfinity, -kInfinity, -1.0}) {
+    Verdict verdict = Verdict::Scored(1.0);
+    verdict.cost = bad;
+    EXPECT_EQ(SanitizeOne(RequestOf(1), verdict), Verdict::Scored(1.0)) << bad;
+  }
+}
+
+TEST(SanitizeVerdictsTest, LongTextsAreCutBetweenCharacters) {
+  // Three bytes each: the limit falls after the first byte of a character.
+  std::string euros;
+  while (euros.size() <= kMaxVerdictTextBytes) euros += "\xE2\x82\xAC";
+  Verdict verdict = Verdict::Unscored(VerdictKind::kFailed, euros);
+  verdict.explanation = euros;
+  const Verdict safe = SanitizeOne(RequestOf(1), verdict);
+  EXPECT_EQ(safe.reason, euros.substr(0, kMaxVerdictTextBytes / 3 * 3));
+  EXPECT_EQ(safe.explanation, safe.reason);
+
+  // Whoever sends bytes that aren't text is cut all the same.
+  verdict.explanation = std::string(2 * kMaxVerdictTextBytes, '\x80');
+  EXPECT_EQ(SanitizeOne(RequestOf(1), verdict).explanation.size(), kMaxVerdictTextBytes);
+  verdict.explanation = std::string(kMaxVerdictTextBytes, 'x');
+  EXPECT_EQ(SanitizeOne(RequestOf(1), verdict).explanation, verdict.explanation);
+}
+
 TEST(SanitizeVerdictsTest, TokenRewardsMustFitWhenAskedFor) {
   VerifyRequest request = RequestOf(1);
   request.want_token_rewards = true;

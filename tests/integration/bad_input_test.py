@@ -87,7 +87,7 @@ class AddressTest(harness.IntegrationTest):
         self.addCleanup(self.occupied.close)
 
     def check_refused(self, program, *arguments):
-        output = self.run_to_end(program, *arguments, status=FAILED)
+        output = self.run_to_end(program, *arguments, status=REFUSED)
         self.assertIn(f"can't listen on {self.occupied.address}: Address already in use", output)
 
     def check_nothing_began(self):
@@ -204,7 +204,7 @@ class DamagedCheckpointTest(harness.IntegrationTest):
         before = tree(run.directory)
         for command in (["train", harness.SMALL, "--resume", "--run_dir", run], ["eval", run], ["generate", run],
                         ["export", run, self.scratch / "exported"]):
-            output = self.run_to_end("tpo", *command, status=FAILED)
+            output = self.run_to_end("tpo", *command, status=REFUSED)
             for path in damaged:
                 self.assertIn(f"{path} is damaged", output)
         self.assertEqual(tree(run.directory), before)

@@ -26,6 +26,7 @@ LIBRARIES = [
     (LIBTORCH, {"policy", "rollout", "learner"}),
     (WIRE, {"services"}),
     (FRONT_END, {"services"}),
+    (re.compile(r"curl/"), {"services"}),
     (re.compile(r"(nlohmann|spdlog)/"), set(LAYERS) - {"core"}),
 ]
 # All that core may include beyond itself and the headers of the language and the system; those have no folder, or one
@@ -87,7 +88,7 @@ class LayeringTest(unittest.TestCase):
                                ("verifier", "<ATen/ATen.h>"), ("verifier", '"services/grpc/server.h"'),
                                ("learner", '"grpcpp/grpcpp.h"'), ("rollout", '"tpo/v1/types.pb.h"'),
                                ("learner", "<prometheus/counter.h>"), ("services", "<torch/torch.h>"),
-                               ("core", '"nlohmann/json.hpp"'), ("rollout", '"CLI/CLI.hpp"')]:
+                               ("core", '"nlohmann/json.hpp"'), ("rollout", '"CLI/CLI.hpp"'), ("verifier", "<curl/curl.h>")]:
             with self.subTest(layer=layer, include=include):
                 self.assertNotEqual(faults(layer, f"#include {include}\n"), [])
         for layer, include in [("core", '"absl/status/status.h"'), ("core", "<sys/stat.h>"), ("core", "<vector>"),

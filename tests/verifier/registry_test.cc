@@ -90,11 +90,72 @@ TEST_F(VerifierRegistryTest, RefusesAPatternTwice) {
 }
 
 TEST_F(VerifierRegistryTest, DescribesAllItsTasks) {
-  ASSERT_TRUE(Add(2, {"math/*", "code"}).ok());
+  ASSERT_TRUE(Add(2, {"math/*", "code"}, /*token_rewards=*/false).ok());
   EXPECT_THAT(registry_.Describe()->tasks, ElementsAre("math/*", "code"));
-  EXPECT_TRUE(registry_.Describe()->token_rewards);
-  ASSERT_TRUE(Add(3, {"poem"}, /*token_rewards=*/false).ok());
   EXPECT_FALSE(registry_.Describe()->token_rewards);
+  ASSERT_TRUE(Add(3, {"poem"}, /*token_rewards=*/true).ok());
+  EXPECT_TRUE(registry_.Describe()->token_rewards) << "for some task at least";
+}
+
+TEST_F(VerifierRegistryTest, GivesAVerifierOtherTasksThanItDescribes) {
+  ASSERT_TRUE(registry_
+                  .Add(std::make_unique<NumberVerifier>(5, std::vector<std::string>{"math/*"}),
+                       {"gsm8k", "aime/*"})
+                  .ok());
+  EXPECT_EQ(Ask("gsm8k"), 5);
+  EXPECT_EQ(Ask("aime/3"), 5);
+  EXPECT_EQ(registry_.Verify(RequestFor("math/1")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(registry_.Describe()->tasks, ElementsAre("gsm8k", "aime/*"));
+}
+
+// Describes what a test sets.
+class DescribedVerifier : public VerifierApi {
+ public:
+  explicit DescribedVerifier(VerifierDescription description)
+      : description_(std::move(description)) {}
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest&) override {
+    return absl::UnimplementedError("");
+  }
+  absl::StatusOr<VerifierDescription> Describe() override { return description_; }
+
+ private:
+  const VerifierDescription description_;
+};
+
+TEST_F(VerifierRegistryTest, DescribesOneVerifierAsItselfAndSeveralByTheirLeastLimits) {
+  VerifierDescription judge;
+  judge.verifier = "judge";
+  judge.version = "3";
+  judge.tasks = {"poem"};
+  judge.max_completions = 64;
+  judge.typical_latency = absl::Seconds(2);
+  ASSERT_TRUE(registry_.Add(std::make_unique<DescribedVerifier>(judge)).ok());
+  EXPECT_EQ(registry_.Describe()->verifier, "judge");
+  EXPECT_EQ(registry_.Describe()->version, "3");
+  VerifierDescription sandbox;
+  sandbox.tasks = {"code"};
+  sandbox.max_completions = 16;
+  sandbox.max_request_bytes = 1000;
+  sandbox.typical_latency = absl::Seconds(1);
+  ASSERT_TRUE(registry_.Add(std::make_unique<DescribedVerifier>(sandbox)).ok());
+  const VerifierDescription both = registry_.Describe().value();
+  EXPECT_EQ(both.verifier, "registry");
+  EXPECT_EQ(both.max_completions, 16);
+  EXPECT_EQ(both.max_request_bytes, 1000);
+  EXPECT_EQ(both.typical_latency, absl::Seconds(2));
+}
+
+TEST_F(VerifierRegistryTest, SaysWhoJudgesATask) {
+  VerifierDescription judge;
+  judge.verifier = "judge";
+  judge.version = "3";
+  judge.tasks = {"poem/*"};
+  ASSERT_TRUE(registry_.Add(std::make_unique<DescribedVerifier>(judge)).ok());
+  ASSERT_TRUE(Add(2, {"math/*"}).ok());
+  EXPECT_EQ(registry_.JudgeOf("poem/short")->verifier, "judge");
+  EXPECT_EQ(registry_.JudgeOf("poem/short")->version, "3");
+  EXPECT_EQ(registry_.JudgeOf("math/1")->verifier, "number");
+  EXPECT_FALSE(registry_.JudgeOf("code").has_value());
 }
 
 TEST(BuiltInVerifiersTest, ServeTheSequenceTasks) {
@@ -102,6 +163,28 @@ TEST(BuiltInVerifiersTest, ServeTheSequenceTasks) {
   ASSERT_TRUE(registry.ok()) << registry.status();
   VerifyRequest request = RequestFor("sequence/copy/terminal");
   request.prompt.reference_tokens = {0};
+  const auto verdicts = (*registry)->Verify(request);
+  ASSERT_TRUE(verdicts.ok()) << verdicts.status();
+  EXPECT_EQ(verdicts->front().score, 1.0);
+}
+
+TEST(BuiltInVerifiersTest, ServeMathematics) {
+  const auto registry = VerifierRegistry::BuiltIn();
+  ASSERT_TRUE(registry.ok()) << registry.status();
+  VerifyRequest request = RequestFor("math/fractions");
+  request.prompt.reference_answer = "\\frac{1}{2}";
+  request.completions[0].text = "It is \\boxed{0.5}.";
+  const auto verdicts = (*registry)->Verify(request);
+  ASSERT_TRUE(verdicts.ok()) << verdicts.status();
+  EXPECT_EQ(verdicts->front().score, 1.0);
+}
+
+TEST(BuiltInVerifiersTest, ServeExactMatches) {
+  const auto registry = VerifierRegistry::BuiltIn();
+  ASSERT_TRUE(registry.ok()) << registry.status();
+  VerifyRequest request = RequestFor("exact_match/capitals");
+  request.prompt.reference_answer = "Bern";
+  request.completions[0].text = " Bern\n";
   const auto verdicts = (*registry)->Verify(request);
   ASSERT_TRUE(verdicts.ok()) << verdicts.status();
   EXPECT_EQ(verdicts->front().score, 1.0);

@@ -44,13 +44,19 @@ TEST(ConfigSchemaTest, EveryFieldHasHelpAndKnowsWhetherItIsGiven) {
   });
 }
 
-TEST(ConfigSchemaTest, EveryValueIsRequiredOrHasOneDefault) {
+TEST(ConfigSchemaTest, EveryValueIsRequiredOrHasOneDefaultOrMayBeAbsent) {
   ForEachField(Schema(), [](const FieldDescriptor& field) {
     const v1::FieldRule& rule = RuleOf(field);
-    const bool is_value = field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE;
+    // A section has none, and a list may be empty.
+    const bool needs_one = field.is_repeated()
+                               ? rule.required()
+                               : field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE;
     const int sources = (rule.required() ? 1 : 0) + (rule.default_value().empty() ? 0 : 1) +
-                        (rule.default_formula().empty() ? 0 : 1);
-    EXPECT_EQ(sources, is_value ? 1 : 0) << field.full_name();
+                        (rule.default_formula().empty() ? 0 : 1) + (rule.may_be_absent() ? 1 : 0);
+    EXPECT_EQ(sources, needs_one ? 1 : 0) << field.full_name();
+    // Only text can say by itself that there is none.
+    EXPECT_TRUE(!rule.may_be_absent() || field.cpp_type() == FieldDescriptor::CPPTYPE_STRING)
+        << field.full_name();
   });
 }
 
@@ -68,6 +74,16 @@ TEST(ConfigSchemaTest, EveryDefaultIsAcceptedByItsOwnField) {
             << field.full_name() << " " << objective;
       }
     }
+  });
+}
+
+TEST(ConfigSchemaTest, ListsHoldSectionsStringsOrNames) {
+  ForEachField(Schema(), [](const FieldDescriptor& field) {
+    if (!field.is_repeated()) return;
+    EXPECT_TRUE(field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE ||
+                field.cpp_type() == FieldDescriptor::CPPTYPE_STRING ||
+                field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM)
+        << field.full_name();
   });
 }
 

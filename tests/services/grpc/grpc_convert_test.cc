@@ -57,6 +57,9 @@ Group FullGroup() {
   group.verdicts = {Verdict::Scored(0.5), Verdict::Unscored(VerdictKind::kTimedOut, "too slow")};
   group.verdicts[0].components = {{"format", 1.0}, {"answer", 0.0}};
   group.verdicts[0].token_rewards = {0.25F, 0.75F};
+  group.verdicts[0].cost = 0.5;
+  group.verdicts[0].explanation = "first step right";
+  group.verdicts[1].cost = 5.0;
   return group;
 }
 
@@ -80,8 +83,43 @@ TEST(Convert, KeepsRunInfo) {
   info.sampling = {
       .completions_per_prompt = 8, .candidates_per_token = 3, .temperature = 0.7F, .max_tokens = 7};
   info.want_token_rewards = true;
-  info.verifiers = {{.address = "localhost:5", .deadline = absl::Milliseconds(1500)}};
+  VerifierSpec plain;
+  plain.address = "localhost:5";
+  plain.deadline = absl::Milliseconds(1500);
+  VerifierSpec gate;
+  gate.address = "judge:1";
+  gate.deadline = absl::Seconds(3);
+  gate.further_addresses = {"judge:2", "judge:3"};
+  gate.name = "judge";
+  gate.tasks = {"math/*", "code"};
+  gate.role = VerifierRole::kGate;
+  gate.weight = -0.5;
+  gate.tls = VerifierTlsFiles{.ca = "ca.pem", .certificate = "me.pem", .key = "me.key"};
+  info.verifiers = {plain, gate};
+  info.verification = {.combination = ScoreCombination::kProduct,
+                       .max_attempts = 5,
+                       .attempt_time = absl::Seconds(2),
+                       .max_in_flight = 9,
+                       .first_pause = absl::Milliseconds(3),
+                       .longest_pause = absl::Seconds(4),
+                       .hedge_quantile = 0.9,
+                       .max_hedge_fraction = 0.1,
+                       .breaker_failures = 6,
+                       .breaker_failure_ratio = 0.75,
+                       .breaker_open_time = absl::Seconds(7)};
   EXPECT_EQ(RoundTrip<v1::RegisterResponse>(info).value(), info);
+}
+
+TEST(Convert, TakesVerifiersOfALearnerThatKnowsNoRouting) {
+  v1::RegisterResponse proto;
+  proto.set_worker_id("w");
+  proto.add_verifiers()->set_address("a:1");
+  proto.mutable_verifiers(0)->mutable_deadline()->set_seconds(1);
+  const RunInfo info = FromProto(proto).value();
+  EXPECT_EQ(info.verifiers[0].role, VerifierRole::kScore);
+  EXPECT_EQ(info.verifiers[0].weight, 1.0);
+  EXPECT_FALSE(info.verifiers[0].tls.has_value());
+  EXPECT_EQ(info.verification, VerificationSpec());
 }
 
 TEST(Convert, KeepsLeases) {
@@ -221,6 +259,8 @@ TEST(Convert, RefusesGroupsAndNamesTheField) {
       {"verdicts[1].kind: unspecified", [](v1::Group* g) { g->mutable_verdicts(1)->clear_kind(); }},
       {"verdicts[0].kind: unknown value -3",
        [](v1::Group* g) { g->mutable_verdicts(0)->set_kind(static_cast<v1::VerdictKind>(-3)); }},
+      {"verdicts[0].cost: not a finite",
+       [](v1::Group* g) { g->mutable_verdicts(0)->set_cost(kInfinity); }},
       {"verdicts[0].score: not a finite",
        [](v1::Group* g) { g->mutable_verdicts(0)->set_score(kNaN); }},
       {"verdicts[0].components[format]: not a finite",
@@ -283,6 +323,18 @@ TEST(Convert, RefusesRunInfo) {
   proto.add_verifiers()->set_address("a:1");
   EXPECT_THAT(FromProto(proto),
               HoldsStatus(absl::StatusCode::kInvalidArgument, "verifiers[0].deadline"));
+  proto.mutable_verifiers(0)->mutable_deadline()->set_seconds(1);
+  proto.mutable_verifiers(0)->set_weight(kInfinity);
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "verifiers[0].weight"));
+  proto.mutable_verifiers(0)->clear_weight();
+  proto.mutable_verifiers(0)->set_role(static_cast<v1::VerifierSpecRole>(3));
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "verifiers[0].role"));
+  proto.mutable_verifiers(0)->clear_role();
+  proto.mutable_verification()->set_max_hedge_fraction(1.5);
+  EXPECT_THAT(FromProto(proto),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "verification.max_hedge_fraction"));
 }
 
 TEST(Convert, RefusesManifests) {

@@ -31,7 +31,7 @@ TEST(GrpcServer, PicksAFreePortAndSaysWhich) {
 TEST(GrpcServer, RefusesAnOccupiedPortAndNamesIt) {
   const auto first = GrpcServer::Start(Listen("127.0.0.1:0")).value();
   EXPECT_THAT(GrpcServer::Start(Listen(first->address())),
-              HoldsStatus(absl::StatusCode::kUnavailable,
+              HoldsStatus(absl::StatusCode::kFailedPrecondition,
                           "can't listen on " + first->address() + ": Address already in use"));
 }
 
@@ -93,7 +93,14 @@ TEST(GrpcServer, ReportsHealthPerServiceUntilItShutsDown) {
   const auto channel = MakeLearnerChannel({.address = verifier.server->address()}).value();
   EXPECT_EQ(HealthOf(channel, ""), 1);
   EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService"), 1);
+  EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService/sequence/*"), 1);
+  verifier.server->ReportServing("tpo.v1.VerifierService/sequence/*", false);
+  EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService/sequence/*"), 2);
+  EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService"), 1) << "the rest is as healthy as before";
+  verifier.server->ReportServing("tpo.v1.VerifierService/sequence/*", true);
+  EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService/sequence/*"), 1);
   verifier.server->ReportNotServing();
+  EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService/sequence/*"), 2);
   EXPECT_EQ(HealthOf(channel, ""), 2);
   EXPECT_EQ(HealthOf(channel, "tpo.v1.VerifierService"), 2);
 }
@@ -154,6 +161,22 @@ TEST(GrpcServer, LetsCallsInProgressEndBeforeItShutsDown) {
   shutdown.join();
   caller.join();
   EXPECT_EQ(verdicts.value(), std::vector<Verdict>{Verdict::Scored(1)});
+}
+
+TEST(GrpcServer, ClosesAVerifierThatDoesNotEndInTime) {
+  VerifierUnderTest verifier(Transport::kLoopback);
+  absl::Notification begun;
+  verifier.verifier.on_verify = [&](const VerifyRequest&) -> absl::StatusOr<std::vector<Verdict>> {
+    begun.Notify();
+    verifier.verifier.closed.WaitForNotification();
+    return absl::CancelledError("closed");
+  };
+  GrpcVerifierClient client(verifier.NewChannel());
+  std::thread caller([&] { (void)client.Verify(MakeVerifyRequest({1})); });
+  begun.WaitForNotification();
+  verifier.server->Shutdown(absl::ZeroDuration());
+  EXPECT_TRUE(verifier.verifier.closed.HasBeenNotified());
+  caller.join();
 }
 
 TEST(GrpcServer, ShutsDownMoreThanOnce) {

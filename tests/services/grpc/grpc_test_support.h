@@ -5,12 +5,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "core/admin_api.h"
 #include "core/learner_api.h"
 #include "core/verifier_api.h"
@@ -94,9 +96,16 @@ class FakeVerifier : public VerifierApi {
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
     return on_verify(request);
   }
-  absl::StatusOr<VerifierDescription> Describe() override {
-    return VerifierDescription{
-        .verifier = "fake", .version = "7", .tasks = {"sequence/*"}, .token_rewards = true};
+  VerifierDescription description = {
+      .verifier = "fake", .version = "7", .tasks = {"sequence/*"}, .token_rewards = true};
+  absl::Notification closed;
+
+  std::optional<VerifierIdentity> judge;
+
+  absl::StatusOr<VerifierDescription> Describe() override { return description; }
+  std::optional<VerifierIdentity> JudgeOf(const std::string&) const override { return judge; }
+  void Close() override {
+    if (!closed.HasBeenNotified()) closed.Notify();
   }
 };
 
@@ -161,8 +170,11 @@ class LearnerUnderTest {
 // A verifier service around a fake.
 class VerifierUnderTest {
  public:
-  explicit VerifierUnderTest(Transport transport, VerifierServiceOptions options = {})
-      : transport_(transport), service_(MakeVerifierService(&verifier, options)) {
+  explicit VerifierUnderTest(Transport transport, VerifierServiceOptions options = {},
+                             const std::function<void(FakeVerifier*)>& prepare = nullptr)
+      : transport_(transport) {
+    if (prepare) prepare(&verifier);
+    service_ = MakeVerifierService(&verifier, options);
     auto started =
         GrpcServer::Start({.listen = transport == Transport::kLoopback ? "127.0.0.1:0" : "",
                            .announce = false,
@@ -180,7 +192,7 @@ class VerifierUnderTest {
 
  private:
   const Transport transport_;
-  const std::unique_ptr<RpcService> service_;
+  std::unique_ptr<RpcService> service_;
 
  public:
   std::unique_ptr<GrpcServer> server;

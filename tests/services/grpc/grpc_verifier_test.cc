@@ -2,6 +2,7 @@
 #include <atomic>
 #include <limits>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,6 +65,66 @@ TEST_P(GrpcVerifierTest, Describes) {
   EXPECT_TRUE(description.token_rewards);
 }
 
+TEST_P(GrpcVerifierTest, CostAndExplanationArrive) {
+  verifier_.verifier.on_verify = [](const VerifyRequest&) {
+    Verdict scored = Verdict::Scored(1);
+    scored.cost = 0.25;
+    scored.explanation = "first step wrong, \xE2\x82\xAC";
+    Verdict timed_out = Verdict::Unscored(VerdictKind::kTimedOut, "5 s");
+    timed_out.cost = 5;
+    return std::vector<Verdict>{scored, timed_out};
+  };
+  const std::vector<Verdict> verdicts = client_.Verify(MakeVerifyRequest({1, 1})).value();
+  EXPECT_EQ(verdicts[0].cost, 0.25);
+  EXPECT_EQ(verdicts[0].explanation, "first step wrong, \xE2\x82\xAC");
+  EXPECT_EQ(verdicts[1].cost, 5);
+}
+
+TEST_P(GrpcVerifierTest, TheVerifierKnowsTheDeadlineAndWhetherTheCallerIsThere) {
+  VerifyRequest seen;
+  bool cancelled = true;
+  verifier_.verifier.on_verify = [&](const VerifyRequest& request) {
+    seen = request;
+    cancelled = request.cancelled();
+    return std::vector<Verdict>{Verdict::Scored(1)};
+  };
+  GrpcVerifierClient client(verifier_.NewChannel(), {.deadline = absl::Hours(1)});
+  ASSERT_TRUE(client.Verify(MakeVerifyRequest({1})).ok());
+  EXPECT_FALSE(cancelled);
+  // Earlier than the caller's, so that the answer gets there in time.
+  EXPECT_LT(seen.deadline, absl::Now() + absl::Minutes(59) + absl::Seconds(50));
+  EXPECT_GT(seen.deadline, absl::Now() + absl::Minutes(55));
+}
+
+TEST_P(GrpcVerifierTest, TheVerifierLearnsThatTheCallerHasGone) {
+  absl::Notification noticed;
+  verifier_.verifier.on_verify =
+      [&](const VerifyRequest& request) -> absl::StatusOr<std::vector<Verdict>> {
+    client_.Close();
+    // A hang guard of the test program ends it if this never comes true.
+    while (!request.cancelled()) std::this_thread::yield();
+    noticed.Notify();
+    return absl::CancelledError("");
+  };
+  EXPECT_THAT(client_.Verify(MakeVerifyRequest({1})),
+              HoldsStatus(absl::StatusCode::kCancelled, ""));
+  noticed.WaitForNotification();
+  verifier_.server->Shutdown(absl::InfiniteDuration());
+}
+
+TEST_P(GrpcVerifierTest, AnExceptionFailsItsGroupOnly) {
+  verifier_.verifier.on_verify = [](const VerifyRequest&) -> std::vector<Verdict> {
+    throw std::runtime_error("no such model");
+  };
+  const std::vector<Verdict> verdicts = client_.Verify(MakeVerifyRequest({1})).value();
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kFailed);
+  EXPECT_THAT(verdicts[0].reason, HasSubstr("no such model"));
+  verifier_.verifier.on_verify = [](const VerifyRequest&) {
+    return std::vector<Verdict>{Verdict::Scored(1)};
+  };
+  EXPECT_EQ(client_.Verify(MakeVerifyRequest({1})).value()[0].kind, VerdictKind::kScored);
+}
+
 TEST_P(GrpcVerifierTest, RefusesMalformedGroups) {
   EXPECT_THAT(client_.Verify(MakeVerifyRequest({})),
               HoldsStatus(absl::StatusCode::kInvalidArgument, "completions"));
@@ -119,6 +180,46 @@ TEST_P(GrpcVerifierTest, CloseEndsCallsInProgress) {
 
 INSTANTIATE_TEST_SUITE_P(Transports, GrpcVerifierTest,
                          testing::Values(Transport::kInProcess, Transport::kLoopback));
+
+TEST(VerifierService, DescribesAndKeepsTheLowerOfTheLimits) {
+  VerifierUnderTest verifier(Transport::kInProcess, {.max_completions = 4}, [](FakeVerifier* fake) {
+    fake->description.max_completions = 3;
+    fake->description.max_request_bytes = 1000;
+    fake->description.typical_latency = absl::Milliseconds(1500);
+  });
+  GrpcVerifierClient client(verifier.NewChannel());
+  const VerifierDescription description = client.Describe().value();
+  EXPECT_EQ(description.max_completions, 3);
+  EXPECT_EQ(description.max_request_bytes, 1000);
+  EXPECT_EQ(description.typical_latency, absl::Milliseconds(1500));
+  EXPECT_TRUE(client.Verify(MakeVerifyRequest({1, 1, 1})).ok());
+  EXPECT_THAT(client.Verify(MakeVerifyRequest({1, 1, 1, 1})),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "completions: 4; at most 3"));
+  EXPECT_THAT(client.Verify(MakeVerifyRequest({500})),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "at most 1000"));
+
+  VerifierUnderTest strict(Transport::kInProcess, {.max_completions = 2},
+                           [](FakeVerifier* fake) { fake->description.max_completions = 3; });
+  GrpcVerifierClient other(strict.NewChannel());
+  EXPECT_EQ(other.Describe()->max_completions, 2);
+  EXPECT_EQ(other.Describe()->max_request_bytes, static_cast<uint64_t>(kMaxMessageBytes));
+}
+
+TEST(VerifierService, NamesTheVerifierThatJudged) {
+  VerifierUnderTest verifier(Transport::kInProcess);
+  const auto stub = v1::VerifierService::NewStub(verifier.NewChannel());
+  const auto ask = [&stub] {
+    v1::VerifyRequest proto;
+    ToProto(MakeVerifyRequest({1}), &proto);
+    grpc::ClientContext context;
+    v1::VerifyResponse response;
+    EXPECT_TRUE(stub->Verify(&context, proto, &response).ok());
+    return response.verifier() + " " + response.verifier_version();
+  };
+  EXPECT_EQ(ask(), "fake 7");
+  verifier.verifier.judge = VerifierIdentity{.verifier = "one of many", .version = "2"};
+  EXPECT_EQ(ask(), "one of many 2");
+}
 
 // Scores groups of one length at a time, keeps one waiting, and refuses the rest.
 TEST(VerifierService, BoundsWhatItTakesOn) {

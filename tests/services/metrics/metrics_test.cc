@@ -14,6 +14,7 @@
 #include "services/metrics/metrics_server.h"
 #include "services/metrics/service_metrics.h"
 #include "services/metrics/step_metrics.h"
+#include "services/metrics/verification_metrics.h"
 
 namespace tpo {
 namespace {
@@ -67,7 +68,7 @@ TEST(MetricsServer, RefusesAnOccupiedPortAndNamesIt) {
   MetricsRegistry metrics("tpo-test");
   const auto first = MetricsServer::Start("127.0.0.1:0", metrics, /*announce=*/false).value();
   const absl::Status status = MetricsServer::Start(first->address(), metrics, false).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(), "can't listen on " + first->address() + ": Address already in use");
 }
 
@@ -198,6 +199,59 @@ TEST(VerifierMetrics, CountVerdictsByKind) {
   EXPECT_EQ(ValueOf(metrics, "tpo_verifier_requests_total{code=\"OK\"}"), 1);
   EXPECT_EQ(ValueOf(metrics, "tpo_verifier_requests_total{code=\"INVALID_ARGUMENT\"}"), 1);
   EXPECT_EQ(ValueOf(metrics, "tpo_verifier_seconds_count"), 1);
+}
+
+TEST(VerificationMetrics, ShowEveryBackendOfEveryVerifier) {
+  PoolMonitor monitor;
+  MetricsRegistry metrics("tpo-test");
+  metrics.Add(MakeVerificationMetrics(&monitor));
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("tpo_verification"))) << "no verifier, no metrics";
+  const auto pool =
+      std::make_shared<PoolStatistics>("judge", std::vector<std::string>{"a:1", "b:2"});
+  pool->Update([](PoolCounts& counts) {
+    ReplicaCounts& second = counts.replicas[1];
+    second.attempts[absl::StatusCode::kUnavailable] = 3;
+    second.given_up = 2;
+    second.retries = 4;
+    second.hedges = 6;
+    second.hedges_won = 5;
+    second.breaker = CircuitBreaker::State::kOpen;
+    second.breaker_opened = 1;
+    second.outstanding = 7;
+    second.latency.Add(absl::Milliseconds(30));
+    second.latency.Add(absl::Hours(1));
+    counts.verdicts[VerdictKind::kTimedOut] = 8;
+    counts.hedges_refused = 9;
+    counts.waiting = 10;
+    counts.hedge_after = absl::Milliseconds(250);
+  });
+  monitor.Add(pool);
+  const auto of_b = [&](const std::string& name, const std::string& more = "") {
+    return ValueOf(metrics, absl::StrCat("tpo_verification_", name,
+                                         "{verifier=\"judge\",backend=\"b:2\"", more, "}"));
+  };
+  EXPECT_EQ(of_b("attempts_total", ",code=\"UNAVAILABLE\""), 3);
+  EXPECT_EQ(of_b("attempts_total", ",code=\"GIVEN_UP\""), 2);
+  EXPECT_EQ(of_b("retries_total"), 4);
+  EXPECT_EQ(of_b("hedges_total"), 6);
+  EXPECT_EQ(of_b("hedges_won_total"), 5);
+  EXPECT_EQ(of_b("breaker_state"), 2);
+  EXPECT_EQ(of_b("breaker_opened_total"), 1);
+  EXPECT_EQ(of_b("outstanding"), 7);
+  EXPECT_EQ(of_b("seconds_bucket", ",le=\"0.025\""), 0);
+  EXPECT_EQ(of_b("seconds_bucket", ",le=\"0.05\""), 1);
+  EXPECT_EQ(of_b("seconds_bucket", ",le=\"+Inf\""), 2);
+  EXPECT_EQ(of_b("seconds_count"), 2);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verification_breaker_state{verifier=\"judge\",backend=\"a:1\"}"),
+            0);
+  const auto of_judge = [&](const std::string& name, const std::string& more = "") {
+    return ValueOf(metrics,
+                   absl::StrCat("tpo_verification_", name, "{verifier=\"judge\"", more, "}"));
+  };
+  EXPECT_EQ(of_judge("verdicts_total", ",kind=\"timed_out\""), 8);
+  EXPECT_EQ(of_judge("hedges_refused_total"), 9);
+  EXPECT_EQ(of_judge("waiting_groups"), 10);
+  EXPECT_EQ(of_judge("hedge_after_seconds"), 0.25);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "services/grpc/channel.h"
 #include "services/grpc/grpc_verifier_client.h"
+#include "tests/core/scratch_directory.h"
 
 namespace tpo {
 namespace {
@@ -108,7 +110,7 @@ TEST(TpoVerifier, RefusesAnOccupiedPort) {
   Process second({"--listen", address});
   EXPECT_EQ(second.ReadLine(),
             "tpo-verifier: can't listen on " + address + ": Address already in use");
-  EXPECT_EQ(second.Wait(), 1);
+  EXPECT_EQ(second.Wait(), 2);
 }
 
 TEST(TpoVerifier, RefusesPlaintextOffLoopback) {
@@ -121,6 +123,43 @@ TEST(TpoVerifier, RefusesPlaintextOffLoopback) {
 TEST(TpoVerifier, RefusesAConfigThatIsNotThere) {
   Process process({"--listen", "127.0.0.1:0", "--config", "/nowhere.yaml"});
   EXPECT_THAT(process.ReadLine(), HasSubstr("/nowhere.yaml"));
+  EXPECT_EQ(process.Wait(), 2);
+}
+
+TEST(TpoVerifier, ServesWhatItsConfigNames) {
+  const ScratchDirectory scratch;
+  const std::string config = scratch / "judge.yaml";
+  std::ofstream(config) << "verifier_service: {verifiers: [{tasks: [capitals], exact_match: "
+                           "{ignore_case: true}}]}\n";
+  Process process({"--listen", "127.0.0.1:0", "--config", config});
+  const std::string address = AddressIn(process.ReadLine(), "listening on ");
+  GrpcVerifierClient client(MakeVerifierChannel({.address = address}).value());
+  EXPECT_EQ(client.Describe()->verifier, "exact_match");
+  EXPECT_THAT(client.Describe()->tasks, testing::ElementsAre("capitals"));
+  VerifyRequest request = CopyTask();
+  request.prompt.task = "capitals";
+  request.prompt.reference_answer = "Bern";
+  request.completions[0].text = "BERN";
+  request.completions[1].text = "Rom";
+  const std::vector<Verdict> verdicts = client.Verify(request).value();
+  EXPECT_EQ(verdicts[0], Verdict::Scored(1));
+  EXPECT_EQ(verdicts[1], Verdict::Scored(0));
+}
+
+TEST(TpoVerifier, RefusesAConfigWithAMistakeAndSaysWhere) {
+  const ScratchDirectory scratch;
+  const std::string config = scratch / "judge.yaml";
+  std::ofstream(config) << "verifier_service:\n  verifiers:\n    - {exact_mach: {}}\n";
+  Process process({"--listen", "127.0.0.1:0", "--config", config});
+  EXPECT_THAT(process.ReadLine(),
+              HasSubstr(config + ":3: verifier_service.verifiers[0].exact_mach: is no field"));
+  EXPECT_EQ(process.Wait(), 2);
+}
+
+TEST(TpoVerifier, RefusesACertificateThatIsNotThere) {
+  Process process({"--listen", "127.0.0.1:0", "--tls_certificate", "/nowhere.pem", "--tls_key",
+                   "/nowhere.key"});
+  EXPECT_THAT(process.ReadLine(), HasSubstr("/nowhere.pem: cannot be read"));
   EXPECT_EQ(process.Wait(), 2);
 }
 

@@ -1,0 +1,126 @@
+// Section verifier_service, in a file of its own and in a run's.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "google/protobuf/util/message_differencer.h"
+#include "services/config/config.h"
+#include "tests/services/config/config_text.h"
+
+namespace tpo {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr char kSection[] =
+    "verifier_service:\n"
+    "  max_concurrent_groups: 8\n"
+    "  verifiers:\n"
+    "    - {tasks: [gsm8k, \"aime/*\"], math: {}}\n"
+    "    - tasks: [capitals]\n"
+    "      exact_match: {ignore_case: true, after: \"####\"}\n"
+    "    - code: {interpreter: [python3, -I], required_layers: [seccomp, landlock]}\n"
+    "    - {tasks: [\"*\"], http: {url: \"http://127.0.0.1:8000/score\", shape: nemo_gym}}\n";
+
+absl::StatusOr<v1::VerifierServiceConfig> Parse(const std::string& text) {
+  return ParseVerifierService(text, "judge.yaml");
+}
+
+std::string RefusalOf(const std::string& text) {
+  const auto section = Parse(text);
+  EXPECT_FALSE(section.ok());
+  return std::string(section.status().message());
+}
+
+// A section with one verifier, on line 3.
+std::string WithVerifier(const std::string& verifier) {
+  return "verifier_service:\n  verifiers:\n    - " + verifier + "\n";
+}
+
+TEST(ConfigVerifierServiceTest, StandsAloneWithItsDefaults) {
+  const auto section = Parse(kSection);
+  ASSERT_TRUE(section.ok()) << section.status();
+  EXPECT_EQ(section->max_concurrent_groups(), 8);
+  EXPECT_EQ(section->max_waiting_groups(), 256);
+  ASSERT_EQ(section->verifiers_size(), 4);
+  EXPECT_THAT(section->verifiers(0).tasks(), ElementsAre("gsm8k", "aime/*"));
+  EXPECT_GT(section->verifiers(0).math().max_steps(), 0);
+  EXPECT_TRUE(section->verifiers(1).exact_match().ignore_case());
+  EXPECT_TRUE(section->verifiers(1).exact_match().strip_whitespace());
+  EXPECT_EQ(section->verifiers(1).exact_match().after(), "####");
+  EXPECT_THAT(section->verifiers(2).code().interpreter(), ElementsAre("python3", "-I"));
+  EXPECT_EQ(section->verifiers(2).code().required_layers_size(), 2);
+  EXPECT_EQ(section->verifiers(3).http().shape(), v1::HTTP_SHAPE_NEMO_GYM);
+}
+
+TEST(ConfigVerifierServiceTest, StandsInARunsConfigToo) {
+  const auto run = ParseLeastAnd(kSection);
+  ASSERT_TRUE(run.ok()) << run.status();
+  const auto section = ParseVerifierService(std::string(kLeast) + kSection, "run.yaml");
+  ASSERT_TRUE(section.ok()) << section.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(*section, run->verifier_service()));
+  EXPECT_TRUE(MessageDifferencer::Equals(*section, *Parse(kSection)));
+}
+
+TEST(ConfigVerifierServiceTest, ARunWithoutItServesTheBuiltInVerifiers) {
+  const auto section = ParseVerifierService(kLeast, "run.yaml");
+  ASSERT_TRUE(section.ok()) << section.status();
+  EXPECT_EQ(section->verifiers_size(), 0);
+  EXPECT_EQ(section->max_waiting_groups(), 256);
+}
+
+TEST(ConfigVerifierServiceTest, ListsRoundTrip) {
+  const auto run = ParseLeastAnd(kSection);
+  ASSERT_TRUE(run.ok()) << run.status();
+  const auto again = ParseConfig(ToYaml(*run), "resolved.yaml", {});
+  ASSERT_TRUE(again.ok()) << again.status() << ToYaml(*run);
+  EXPECT_TRUE(MessageDifferencer::Equals(*run, *again)) << ToYaml(*again);
+}
+
+TEST(ConfigVerifierServiceTest, DoesNotDecideWhatARunComputes) {
+  EXPECT_EQ(ConfigFingerprint(*ParseLeastAnd(kSection)), ConfigFingerprint(*ParseLeastAnd("")));
+}
+
+TEST(ConfigVerifierServiceTest, AFileWithMoreIsCheckedWhole) {
+  EXPECT_THAT(RefusalOf(std::string(kSection) + "seed: 1\n"), HasSubstr("task"));
+  EXPECT_THAT(RefusalOf("verifier_service: {}\nlearner: {}\n"), HasSubstr("task"));
+  EXPECT_THAT(RefusalOf("verifer_service: {}\n"), HasSubstr("did you mean verifier_service"));
+}
+
+TEST(ConfigVerifierServiceTest, RefusesWithFileLineAndField) {
+  EXPECT_THAT(RefusalOf(WithVerifier("{tasks: [x]}")),
+              HasSubstr("judge.yaml:3: verifier_service.verifiers[0]: is missing; give it one of"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{exact_match: {}, math: {}}")),
+              HasSubstr("verifiers[0].math: cannot be given together with"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{exact_match: {casing: no}}")), HasSubstr("is no field"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{tasks: x, math: {}}")),
+              HasSubstr("judge.yaml:3: verifier_service.verifiers[0].tasks: expected a list"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{tasks: [x, {y: z}], math: {}}")),
+              HasSubstr("verifiers[0].tasks[1]: expected a value"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{code: {required_layers: [moat]}}")),
+              HasSubstr("required_layers[0]: \"moat\" is none of seccomp"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{tasks: [x], http: {shape: slime}}")),
+              HasSubstr("http.url: is missing"));
+}
+
+TEST(ConfigVerifierServiceTest, RefusesTasksThatCannotBe) {
+  EXPECT_THAT(RefusalOf(WithVerifier("{tasks: [\"\"], math: {}}")),
+              HasSubstr("tasks[0]: is empty"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{tasks: [\"a*b\"], math: {}}")),
+              HasSubstr("only a trailing *"));
+  EXPECT_THAT(
+      RefusalOf(WithVerifier("{tasks: [x], math: {}}\n    - {tasks: [x], exact_match: {}}")),
+      HasSubstr("judge.yaml:4: verifier_service.verifiers[1].tasks[0]: \"x\" is claimed by "
+                "verifier_service.verifiers[0].tasks[0], too"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{tasks: [x], sequence: {}}")), HasSubstr("sequence/*"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{http: {url: \"http://a\", shape: slime}}")),
+              HasSubstr("verifiers[0].tasks: is missing"));
+  EXPECT_THAT(RefusalOf(WithVerifier("{tasks: [x], http: {url: a.example.org, shape: slime}}")),
+              HasSubstr("neither http:// nor https://"));
+}
+
+}  // namespace
+}  // namespace tpo

@@ -1,0 +1,96 @@
+#include "tests/services/grpc/test_certificates.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace tpo {
+namespace {
+
+using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
+
+void Require(bool ok) {
+  if (!ok) std::abort();
+}
+
+Key NewKey() { return {EVP_EC_gen("P-256"), EVP_PKEY_free}; }
+
+void AddExtension(X509* certificate, X509* issuer, int kind, const std::string& value) {
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
+  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str());
+  Require(extension != nullptr && X509_add_ext(certificate, extension, -1) == 1);
+  X509_EXTENSION_free(extension);
+}
+
+// Valid from an hour ago for a day; not signed.
+Certificate NewCertificate(const std::string& name, EVP_PKEY* key, int serial) {
+  Certificate certificate(X509_new(), X509_free);
+  X509_set_version(certificate.get(), 2);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), serial);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -3600);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 86400);
+  X509_set_pubkey(certificate.get(), key);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  return certificate;
+}
+
+void Sign(X509* certificate, X509* issuer, EVP_PKEY* key) {
+  X509_set_issuer_name(certificate, X509_get_subject_name(issuer));
+  Require(X509_sign(certificate, key, EVP_sha256()) > 0);
+}
+
+void Write(const std::string& path, X509* certificate) {
+  FILE* file = std::fopen(path.c_str(), "w");
+  Require(file != nullptr && PEM_write_X509(file, certificate) == 1);
+  std::fclose(file);
+}
+
+void Write(const std::string& path, EVP_PKEY* key) {
+  FILE* file = std::fopen(path.c_str(), "w");
+  Require(file != nullptr &&
+          PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  std::fclose(file);
+}
+
+}  // namespace
+
+struct TestAuthority::Impl {
+  const std::string directory;
+  const Key key;
+  const Certificate certificate;
+  int issued = 1;
+};
+
+TestAuthority::TestAuthority(std::string directory, const std::string& name)
+    : impl_([&] {
+        Key key = NewKey();
+        Certificate certificate = NewCertificate(name, key.get(), 1);
+        return new Impl{std::move(directory), std::move(key), std::move(certificate)};
+      }()) {
+  X509* own = impl_->certificate.get();
+  AddExtension(own, own, NID_basic_constraints, "critical,CA:TRUE");
+  Sign(own, own, impl_->key.get());
+  Write(impl_->directory + "/" + name + ".pem", own);
+}
+
+TestAuthority::~TestAuthority() = default;
+
+void TestAuthority::Issue(const std::string& name, const std::string& host) {
+  const Key key = NewKey();
+  const Certificate certificate = NewCertificate(name, key.get(), ++impl_->issued);
+  const bool is_name = host.find_first_not_of("0123456789.") != std::string::npos;
+  AddExtension(certificate.get(), impl_->certificate.get(), NID_subject_alt_name,
+               (is_name ? "DNS:" : "IP:") + host);
+  Sign(certificate.get(), impl_->certificate.get(), impl_->key.get());
+  Write(impl_->directory + "/" + name + ".pem", certificate.get());
+  Write(impl_->directory + "/" + name + ".key", key.get());
+}
+
+}  // namespace tpo
