@@ -123,6 +123,7 @@ absl::StatusOr<Lease> LeaseBook::LeaseFreshUnit(int64_t size) {
     units_.erase(unit);
     return lease;
   }
+  unfinished_units_.insert(cursor_);
   cursor_ += static_cast<uint64_t>(size);
   unfinished_ += size;
   return lease;
@@ -308,6 +309,7 @@ void LeaseBook::TidyUnit(UnitMap::iterator unit) {
   }
   if (leased || waiting || any(PromptState::kReady)) return;
   value.prompts = {};
+  unfinished_units_.erase(first_prompt);
   finished_units_.push_back(first_prompt);
   if (finished_units_.size() > kRememberedUnits) {
     units_.erase(finished_units_.front());
@@ -399,7 +401,8 @@ LeaseBook::State LeaseBook::Save() const {
               .unfinished_units = {},
               .ledger = ledger_,
               .weight_version = weight_version_};
-  for (const auto& [first_prompt, unit] : units_) {
+  for (const uint64_t first_prompt : unfinished_units_) {
+    const Unit& unit = units_.at(first_prompt);
     std::vector<uint64_t> unfinished;
     for (size_t i = 0; i < unit.states.size(); ++i) {
       const PromptState prompt = unit.states[i];
@@ -408,7 +411,7 @@ LeaseBook::State LeaseBook::Save() const {
         unfinished.push_back(unit.prompt_ids[i]);
       }
     }
-    if (!unfinished.empty()) state.unfinished_units.push_back(std::move(unfinished));
+    state.unfinished_units.push_back(std::move(unfinished));
   }
   return state;
 }
@@ -431,6 +434,7 @@ absl::Status LeaseBook::Restore(const State& state) {
     unit.prompt_ids = ids;
     unit.states.assign(ids.size(), PromptState::kWaiting);
     units_.emplace(ids.front(), std::move(unit));
+    unfinished_units_.insert(ids.front());
     waiting_units_.insert(ids.front());
     unfinished_ += static_cast<int64_t>(ids.size());
   }

@@ -185,6 +185,8 @@ class LeaseBook {
   std::set<uint64_t> waiting_units_ ABSL_GUARDED_BY(mutex_);
   // (deadline, first prompt) of units under a lease with a prompt outstanding.
   std::set<std::pair<absl::Duration, uint64_t>> deadlines_ ABSL_GUARDED_BY(mutex_);
+  // Units with a prompt that is neither trained nor dropped, by first prompt: what Save writes.
+  std::set<uint64_t> unfinished_units_ ABSL_GUARDED_BY(mutex_);
   // Finished units, oldest first.
   std::deque<uint64_t> finished_units_ ABSL_GUARDED_BY(mutex_);
   // By prompt.

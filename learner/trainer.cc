@@ -60,12 +60,14 @@ std::vector<Trainer::Part> Trainer::MakeParts(const Batch& batch) {
   const int nodes_per_part =
       std::min(options_.micro_batch_tokens, total / parts_wanted + policy_->max_positions());
   std::vector<Part> parts;
-  for (std::vector<int>& members : PartitionByPrefix(sequences, nodes_per_part)) {
+  for (std::vector<int>& members : PartitionByPrefix(sequences, nodes_per_part))
+    parts.push_back({std::move(members), {}});
+  tasks_.Run(static_cast<int>(parts.size()), [&](int index, int) {
+    Part& part = parts[index];
     std::vector<TreeSequence> part_sequences;
-    for (const int member : members) part_sequences.push_back(sequences[member]);
-    parts.push_back(
-        {std::move(members), BuildPrefixTree(part_sequences, policy_->max_positions())});
-  }
+    for (const int member : part.sequences) part_sequences.push_back(sequences[member]);
+    part.tree = BuildPrefixTree(part_sequences, policy_->max_positions());
+  });
   return parts;
 }
 
