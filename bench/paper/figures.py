@@ -13,10 +13,11 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
 
+import bandit_results  # noqa: E402  pylint: disable=wrong-import-position
 import cells  # noqa: E402  pylint: disable=wrong-import-position
 
 COLORS = {"tpo": "#1f6fb4", "tpo_token": "#1f6fb4", "grpo": "#e08214", "grpo_token": "#e08214",
-          "grpo_no_kl": "#1b9e77", "grpo_masked": "#666666", "ppo": "#7570b3", "dg": "#d7191c", "pg": "#444444",
+          "grpo_no_kl": "#1b9e77", "grpo_masked": "#666666", "ppo": "#7570b3", "dg": "#d7191c", "pg": "#444444", "ce": "#33a02c",
           "tpo_no_anchor": "#a6761d", "group_pg": "#e7298a"}
 POINTS = 200  # of a curve in a drawing
 
@@ -108,7 +109,28 @@ def _diagnostics(results, curve: str, ylabel: str, title: str):
     return figure
 
 
-def _figures(results):
+def _bandits(bandits: list[dict]):
+    """Error over the steps, one panel a study and data set."""
+    panels: dict[str, list[dict]] = {}
+    for result in bandits:
+        panels.setdefault(bandit_results.panel_of(result), []).append(result)
+    if not panels:
+        return None
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels) + 0.6, 3.0), squeeze=False)
+    for axis, (name, results) in zip(axes[0], panels.items()):
+        for result in results:
+            curve = result["curve"]
+            axis.plot(curve["steps"], curve["mean"], color=COLORS.get(result["method"], "#000000"), linewidth=1.4,
+                      label=f"{result['method']} ({result['seeds']})")
+        axis.set(title=name, xlabel="step", ylabel="error", yscale="log")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=6)
+    figure.tight_layout()
+    return figure
+
+
+def _figures(results, bandits):
+    yield "figures_2_to_4_bandits", "Figures 2 to 4: bandits", _bandits(bandits)
     yield "figure_5_vocabulary", "Figure 5: token reversal, bag of tokens, H = 10", _grid(
         _by_setting(cells.table_1(), results, lambda row: f"V = {row.setting['V']}"),
         "Token reversal, bag of tokens, H = 10, K = 8 candidates", 4)
@@ -140,12 +162,12 @@ def _figures(results):
     yield "figure_16_eta", "Figure 16: temperature of the target", _sweep_figure(eta, results, "eta", "eta, H = 10")
 
 
-def draw_all(results, directory: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
+def draw_all(results, bandits: list[dict], directory: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
     """Draws what there are runs for; (title, path) of each drawing."""
     matplotlib.rcParams.update({"svg.hashsalt": "tpo", "font.size": 8})
     directory.mkdir(parents=True, exist_ok=True)
     drawn = []
-    for name, title, figure in _figures(results):
+    for name, title, figure in _figures(results, bandits):
         if figure is None:
             continue
         buffer = io.BytesIO()
@@ -162,13 +184,23 @@ table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #d0d7de;padd
 .no{background:#ffe9e6}svg{max-width:100%;height:auto}h2{margin-top:2.5rem}"""
 
 
-def page(by_table, drawings, differences: list[str]) -> str:
+def page(by_table, bandits: list[dict], drawings, differences: list[str]) -> str:
     """One file without external assets."""
     verdicts = {True: "yes", False: "no", None: "-"}
     parts = [f"<!doctype html><meta charset=utf-8><title>tpo beside the paper</title><style>{STYLE}</style>",
              "<h1>tpo beside the paper</h1>",
              "<p>Sequence tasks of arXiv 2604.06159: the paper's values, ours (mean ± standard error over the seeds), "
              "and whether the difference is within twice the combined standard error.</p>"]
+    if bandits:
+        parts.append("<h2>Figures 2 to 4: bandits, final error</h2><table><tr><th>study<th>method<th>paper<th>ours<th>seeds"
+                     "<th>within")
+    for result in bandits:
+        item = bandit_results.entry(result)
+        parts.append(f"<tr><td>{html.escape(bandit_results.panel_of(result))}<td>{html.escape(item['method'])}"
+                     f"<td>{html.escape(item['paper_text'] or '-')}<td>{item['mean']:.3g} ± {item['standard_error']:.1g}"
+                     f"<td>{item['seeds']}<td>{verdicts[item['within_combined_uncertainty']]}")
+    if bandits:
+        parts.append("</table>")
     for table, items in by_table.items():
         parts.append(f"<h2>{html.escape(table)}</h2><table><tr><th>setting<th>method<th>paper<th>ours<th>seeds<th>within")
         for item in items:

@@ -5,10 +5,10 @@
     bench/paper/paper.py run --full                  # the paper's seeds, every cell
     bench/paper/paper.py run --seeds 5 --only "Table 3"
     bench/paper/paper.py status
-    bench/paper/paper.py report                      # docs/paper/: README.md, report.html, tables.json, figures
+    bench/paper/paper.py report                      # docs/paper/: sequence_tables.md, report.html, tables.json, figures
 
 Every run is kept: start the same command again after an interruption, and it goes on where it was. The bandit studies
-are `tpo-bandits` (bench/paper/bandits); `report` includes their results where they are.
+are a program of their own, `tpo-bandits` (bench/paper/bandits).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import pathlib
 import random
 import statistics
 
+import bandit_results
 import cells
 import sweep
 
@@ -176,6 +177,7 @@ def write(runs: pathlib.Path, directory: pathlib.Path) -> int:
     import figures  # needs matplotlib, which the rest does without  pylint: disable=import-outside-toplevel
 
     results = load(runs)
+    bandits = bandit_results.load(directory / "bandits")
     if not results:
         raise sweep.SweepError(f"{runs}: no finished run of any table; `run` makes them")
     measured = [measure(row, results[row.cell]) for row in cells.all_rows() if row.cell in results]
@@ -200,13 +202,14 @@ def write(runs: pathlib.Path, directory: pathlib.Path) -> int:
         lines += ["### Not run yet", ""]
         counts = collections.Counter(row.table for row in missing)
         lines += [f"- {table}: {count} figures" for table, count in counts.items()] + [""]
-    drawings = figures.draw_all(results, directory / "figures")
+    drawings = figures.draw_all(results, bandits, directory / "figures")
     lines += ["### Figures", ""] + [f"![{title}](figures/{path.name})" for title, path in drawings] + [""]
 
     text = "\n".join(lines)
     sweep.write_atomically(directory / "sequence_tables.md", text.encode())
     sweep.write_atomically(directory / "tables.json",
-                           (json.dumps([entry(item) for item in measured], indent=1) + "\n").encode())
-    sweep.write_atomically(directory / "report.html", figures.page(by_table, drawings, differences).encode())
+                           (json.dumps([bandit_results.entry(result) for result in bandits] +
+                                       [entry(item) for item in measured], indent=1) + "\n").encode())
+    sweep.write_atomically(directory / "report.html", figures.page(by_table, bandits, drawings, differences).encode())
     print(f"wrote {directory}/sequence_tables.md, tables.json, report.html and {len(drawings)} figures")
     return 0
