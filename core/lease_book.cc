@@ -411,7 +411,7 @@ LeaseBook::State LeaseBook::Save() const {
         unfinished.push_back(unit.prompt_ids[i]);
       }
     }
-    state.unfinished_units.push_back(std::move(unfinished));
+    if (!unfinished.empty()) state.unfinished_units.push_back(std::move(unfinished));
   }
   return state;
 }

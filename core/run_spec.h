@@ -115,17 +115,17 @@ enum class ObjectiveKind {
   kGroupPg,
 };
 
-// All hyperparameters of all objectives (paper §2); each reads its own.
 // How the scores of a group become standardized scores u (TPO, Group PG); the defaults are the
-// paper's. A deviation σ below `deviation_floor` counts as the floor, and σ is enlarged to
-// √(σ² + shrinkage²): both keep differences that are too small to mean anything from being blown
-// up.
+// paper's.
+//
+// σ is enlarged to √(σ² + shrinkage²), and one below `deviation_floor` counts as the floor: both
+// keep differences that are too small to mean anything from being blown up.
 struct ScoreStandardization {
   double deviation_floor = 0.0;
   double shrinkage = 0.0;
 };
 
-struct ObjectiveSpec {
+struct ObjectiveSpec {  // all hyperparameters of all objectives (paper §2); each reads its own
   ObjectiveKind kind = ObjectiveKind::kTpo;
   double eta = 1.0;           // tilt temperature of TPO and Group PG, gate temperature of DG
   double clip_epsilon = 0.2;  // PPO, GRPO

@@ -1,6 +1,5 @@
 #include "core/weight_snapshot.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <utility>

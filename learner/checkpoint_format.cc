@@ -1,7 +1,5 @@
 #include "learner/checkpoint_format.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"

@@ -1,7 +1,6 @@
 #include "policy/transformer.h"
 
 #include <cmath>
-#include <cstring>
 #include <sstream>
 #include <utility>
 #include <vector>

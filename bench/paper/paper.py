@@ -8,7 +8,7 @@
     bench/paper/paper.py report                      # docs/paper/: sequence_tables.md, report.html, tables.json, figures
 
 Every run is kept: start the same command again after an interruption, and it goes on where it was. The bandit studies
-are a program of their own, `tpo-bandits` (bench/paper/bandits).
+are a program of their own, `tpo-bandits` (bench/paper/bandits); `report` includes its results of docs/paper/bandits.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@
 //   10
 //
 // Prints one JSON object: throughput, latency, and what the server used.
-#include <cstdio>
 #include <iostream>
 #include <string>
 #include <vector>

@@ -36,8 +36,8 @@ LEASE_CASES = [
 ]
 # Name, overrides.
 TRAIN_CASES = [
-    ("synchronous, one lease per core", []),
-    ("asynchronous, one lease per core", ["learner.max_staleness=4"]),
+    ("synchronous", []),
+    ("asynchronous", ["learner.max_staleness=4"]),
     ("asynchronous, eight leases at a time", ["learner.max_staleness=4", "rollout.parallel_leases=8"]),
 ]
 WARM_UP_STEPS = 10

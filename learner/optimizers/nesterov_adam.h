@@ -19,7 +19,7 @@
 
 namespace tpo {
 
-// Part of an optimizer: the learner's thread only. All parameters have one dtype and device.
+// Part of an optimizer: one step at a time, on any thread. One dtype and device for all parameters.
 class NesterovAdam {
  public:
   // `indices` says which of `parameters` (and so of the gradients of Step) it updates; may be

@@ -5,7 +5,6 @@
 #include <iostream>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "services/cli/exit_status.h"
 #include "services/cli/flags.h"

@@ -20,6 +20,14 @@ bool ReachedAPeer(const grpc::ClientContext& context) {
          absl::StartsWith(peer, "unix");
 }
 
+// gRPC says of a message that is over a limit on sizes what a busy server says, RESOURCE_EXHAUSTED;
+// but it would say so for ever. Its implementations agree on the words, but for Java's.
+bool IsTooLarge(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) &&
+         (absl::StrContains(status.message(), "message larger than max") ||
+          absl::StrContains(status.message(), "message exceeds maximum size"));
+}
+
 // What attempts need of their replica; they may outlive it for a moment.
 struct Shared {
   std::string name;
@@ -49,6 +57,8 @@ class GrpcAttempt : public VerifierReplica::Attempt,
         [self = shared_from_this(), started, done = std::move(done)](const grpc::Status& status) {
           VerifierReplica::Answer answer;
           answer.status = FromGrpcStatus(status, self->shared_->verify_name);
+          if (IsTooLarge(answer.status))
+            answer.status = absl::InvalidArgumentError(answer.status.message());
           answer.reached = ReachedAPeer(*started->call.context());
           if (status.ok()) answer.verdicts = UncheckedVerdicts(started->response);
           done(std::move(answer));

@@ -1,5 +1,6 @@
 // One replica of a verifier over a channel, for a VerifierPool, which decides what is tried again,
-// when and where: calls fail at once when the replica can't be reached or isn't SERVING.
+// when and where: calls fail at once when the replica can't be reached or isn't SERVING. A message
+// that gRPC refuses for its size is INVALID_ARGUMENT: sent again it would be as large.
 #ifndef TPO_SERVICES_GRPC_GRPC_VERIFIER_REPLICA_H_
 #define TPO_SERVICES_GRPC_GRPC_VERIFIER_REPLICA_H_
 

@@ -1,7 +1,6 @@
 #include "services/run_directory/groups_reader.h"
 
 #include <string_view>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"

@@ -203,9 +203,10 @@ class VerdictTest(ServerTest):
         self.assertEqual(self.kinds("brief", "a", "b"), [TIMED_OUT, TIMED_OUT])
 
     def test_coroutines(self):
-        verdicts = self.verify("async", "2", "x", "3.5")
-        self.assertEqual([verdict.kind for verdict in verdicts], [SCORED, FAILED, SCORED])
-        self.assertEqual(verdicts[2].score, 3.5)
+        verdicts = self.verify("async", "2", "x", "exit", "3.5")
+        self.assertEqual([verdict.kind for verdict in verdicts], [SCORED, FAILED, FAILED, SCORED])
+        self.assertEqual(verdicts[2].reason, "SystemExit: no more")
+        self.assertEqual(verdicts[3].score, 3.5)
 
     def test_token_rewards(self):
         self.assertEqual(

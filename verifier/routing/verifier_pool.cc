@@ -382,7 +382,8 @@ void VerifierPool::Run(Effects effects) {
 }
 
 std::optional<absl::Duration> VerifierPool::HedgeAfter() const {
-  return options_.max_hedge_fraction > 0.0 ? latency_.Value() : std::nullopt;
+  const bool hedges = options_.max_hedge_fraction > 0.0 && options_.hedge_quantile > 0.0;
+  return hedges ? latency_.Value() : std::nullopt;
 }
 
 double VerifierPool::Jitter() { return std::uniform_real_distribution<double>(0.0, 1.0)(random_); }

@@ -93,7 +93,7 @@ void Explain(size_t test, std::string_view what, std::string_view program_text,
   const std::string_view shown = program_text.substr(0, kLongestProgramText);
   absl::StrAppend(&judgement->explanation, "test ", test, ": ", std::string(what), " ",
                   absl::CHexEscape(std::string(shown)),
-                  shown.size() < program_text.size() ? "…" : "", "\n");
+                  shown.size() < program_text.size() ? "..." : "", "\n");
 }
 
 Judgement JudgeOutputs(const Sandbox& sandbox, const std::string& program, const CodeTests& tests,

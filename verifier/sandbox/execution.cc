@@ -200,8 +200,10 @@ ExecutionResult Execution::Result() const {
   if (!has_report_) {
     result.message = "sandbox: the helper died";
   } else if (report_.outcome == HelperOutcome::kSetupFailed) {
-    result.message =
-        absl::StrCat("sandbox: ", report_.step, ": ", std::strerror(report_.error_number));
+    result.message = absl::StrCat("sandbox: ", report_.step);
+    if (report_.error_number != 0) {
+      absl::StrAppend(&result.message, ": ", std::strerror(report_.error_number));
+    }
   } else if (stopped_ != ExecutionEnd::kExited) {
     result.end = stopped_;
   } else if (report_.outcome == HelperOutcome::kWallLimit) {

@@ -180,10 +180,11 @@ absl::Status Sandbox::TryLayers(uint32_t* failed_layers) {
   const ExecutionResult result = execution->Wait();
   if (result.end == ExecutionEnd::kFailed) {
     if (execution->has_report_) *failed_layers = execution->report_.failed_layer;
-    return absl::FailedPreconditionError(result.message);
+    return absl::FailedPreconditionError(absl::StrCat(
+        result.message, result.errors.empty() ? "" : ": ", result.errors.substr(0, 1000)));
   }
   if (result.end == ExecutionEnd::kExited && result.exit_code == 0) return absl::OkStatus();
-  // bubblewrap tells its own failures only in words.
+  // A program that runs without bubblewrap's namespaces may not run in them.
   if ((layers_ & kLayerBubblewrap) != 0) *failed_layers = kLayerBubblewrap;
   return absl::FailedPreconditionError(absl::StrCat(
       options_.interpreter[0], " doesn't run in the sandbox: with an empty program it ",

@@ -105,7 +105,6 @@ constexpr const char* kAllowed[] = {
     "dup",
     "dup2",
     "dup3",
-    "fcntl",
     "pipe",
     "pipe2",
     "eventfd",
@@ -215,6 +214,12 @@ constexpr std::array<uint64_t, 6> kIoctlRequests = {0x5401 /* TCGETS */,   0x541
                                                     0x541b /* FIONREAD */, 0x5421 /* FIONBIO */,
                                                     0x5450 /* FIONCLEX */, 0x5451 /* FIOCLEX */};
 
+// Not F_SETOWN, F_SETOWN_EX and F_SETSIG: with them a pipe sends any signal to any process of the
+// same user, and kill() need not be allowed for that.
+constexpr uint64_t kFcntlCommands[] = {
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,     F_GETFL,      F_SETFL,      F_GETLK,
+    F_SETLK, F_SETLKW,        F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_GETPIPE_SZ, F_SETPIPE_SZ};
+
 constexpr uint64_t kNamespaceFlags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS |
                                      CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
                                      0x80 /* CLONE_NEWTIME */;
@@ -269,6 +274,9 @@ void AddRules(const SyscallPolicy& policy, Rules* rules) {
   for (const char* name : kNotPermitted) rules->Add(SCMP_ACT_ERRNO(EPERM), name);
   for (const uint64_t request : kIoctlRequests) {
     rules->Add(SCMP_ACT_ALLOW, "ioctl", {SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, request)});
+  }
+  for (const uint64_t command : kFcntlCommands) {
+    rules->Add(SCMP_ACT_ALLOW, "fcntl", {SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, command)});
   }
   // Streams only: a datagram socket of a pair can still send to any address.
   rules->Add(SCMP_ACT_ALLOW, "socketpair",

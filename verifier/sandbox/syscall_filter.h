@@ -7,8 +7,9 @@
 // among others: sockets of any kind but connected pairs, ptrace, process_vm_*, bpf,
 // perf_event_open, keyctl, io_uring, userfaultfd, mount and its kin, unshare, setns, namespaces in
 // clone, clone3 (whose flags a filter can't see), memfd_create and System V IPC (memory that no
-// limit counts), pidfd_*, personality, module, clock and reboot calls. A call through another
-// architecture's table (32-bit, x32) kills the program.
+// limit counts), pidfd_*, personality, module, clock and reboot calls, and fcntl's requests for a
+// descriptor's owner, by which a pipe would send signals. A call through another architecture's
+// table (32-bit, x32) kills the program.
 #ifndef TPO_VERIFIER_SANDBOX_SYSCALL_FILTER_H_
 #define TPO_VERIFIER_SANDBOX_SYSCALL_FILTER_H_
 

@@ -25,6 +25,9 @@ TEST(ConfigRunSpecTest, CarriesEveryField) {
       "  eta: 2\n"
       "  clip_epsilon: 0.3\n"
       "  kl_beta: 0.1\n"
+      "  length_exponent: 0.5\n"
+      "  score_deviation_floor: 0.01\n"
+      "  score_shrinkage: 0.02\n"
       "  prompts_per_step: 50\n"
       "  prompts_per_lease: 10\n"
       "  epochs: 2\n"
@@ -49,6 +52,9 @@ TEST(ConfigRunSpecTest, CarriesEveryField) {
   EXPECT_EQ(spec.learner.objective.eta, 2.0);
   EXPECT_EQ(spec.learner.objective.clip_epsilon, 0.3);
   EXPECT_EQ(spec.learner.objective.kl_beta, 0.1);
+  EXPECT_EQ(spec.learner.objective.length_exponent, 0.5);
+  EXPECT_EQ(spec.learner.objective.score_standardization.deviation_floor, 0.01);
+  EXPECT_EQ(spec.learner.objective.score_standardization.shrinkage, 0.02);
   EXPECT_EQ(spec.learner.prompts_per_step, 50);
   EXPECT_EQ(spec.learner.prompts_per_lease, 10);
   EXPECT_EQ(spec.learner.epochs, 2);

@@ -10,8 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "tests/services/grpc/grpc_test_support.h"
+#include "tpo/v1/verifier.grpc.pb.h"
 
 namespace tpo {
 namespace {
@@ -165,6 +169,21 @@ TEST_F(VerifierPoolsTest, AFaultOfTheVerifierFailsItsGroupWithTheReason) {
   EXPECT_THAT(verdicts[1].reason, HasSubstr(server.server->address()));
   EXPECT_THAT(verdicts[1].reason, HasSubstr("out of ideas"));
   EXPECT_EQ(monitor_.Read().at(0).replicas[0].attempts.at(absl::StatusCode::kInternal), 1U);
+}
+
+TEST_F(VerifierPoolsTest, AGroupThatIsTooLargeForTheServerIsNotSentAgain) {
+  v1::VerifierService::Service never_reached;
+  grpc::ServerBuilder builder;
+  builder.SetMaxReceiveMessageSize(8);
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&never_reached);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  AddVerifier({absl::StrCat("127.0.0.1:", port)});
+  const auto verifier = Make();
+  EXPECT_THAT(verifier->Verify(MakeVerifyRequest({1})),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "larger than max"));
+  EXPECT_EQ(monitor_.Read().at(0).replicas[0].retries, 0U);
 }
 
 TEST_F(VerifierPoolsTest, AReplicaThatHangsIsHedged) {

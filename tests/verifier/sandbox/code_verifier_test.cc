@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/verifier/sandbox/code_verifier_fixture.h"
 
@@ -40,6 +43,26 @@ class CodeVerifierTest : public ::testing::Test {
 
   std::unique_ptr<CodeVerifier> verifier_;
 };
+
+TEST_F(CodeVerifierTest, ABubblewrapThatFailsIsNoFaultOfTheProgram) {
+  const std::string folder = testing::TempDir() + absl::StrCat("tpo-bubblewrap-", getpid());
+  std::filesystem::create_directory(folder);
+  const std::string wrapper = folder + "/bwrap";
+  std::ofstream(wrapper) << "#!/bin/sh\n[ -e " << folder
+                         << "/broken ] && exit 1\nexec /usr/bin/bwrap \"$@\"\n";
+  std::filesystem::permissions(wrapper, std::filesystem::perms{0755});  // run by another user
+  CodeVerifierOptions options = TestOptions(Isolation::kBubblewrap);
+  options.sandbox.bubblewrap = wrapper;
+  Start(options);
+  if (verifier_ == nullptr) return;
+  const char* const tests = R"([{"input": "", "output": "3"}])";
+  EXPECT_EQ(Judge("print(3)", tests).score, 1.0);
+  std::ofstream(folder + "/broken") << "x";
+  const Verdict verdict = Judge("print(3)", tests);
+  EXPECT_EQ(verdict.kind, VerdictKind::kFailed);
+  EXPECT_THAT(verdict.reason, HasSubstr("bubblewrap"));
+  std::filesystem::remove_all(folder);
+}
 
 TEST_F(CodeVerifierTest, ProgramsAreScoredByTheirOutput) {
   const auto verdicts =

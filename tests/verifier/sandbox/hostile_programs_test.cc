@@ -239,6 +239,31 @@ print(70003)
   EXPECT_EQ(Run(program).score, 1.0);
 }
 
+TEST_P(HostileProgramsTest, SignalsTheServiceThroughAPipe) {
+  // Landlock refuses it too, on Linux 6.12 and later.
+  CodeVerifierOptions options = TestOptions(GetParam());
+  options.sandbox.disabled_layers |= kLayerLandlock;
+  options.sandbox.required_layers &= ~uint32_t{kLayerLandlock};
+  Start(options);
+  const std::string program = absl::StrCat(R"(
+import fcntl, os, signal
+F_SETSIG = 10
+for pid in (os.getppid(), )",
+                                           getpid(), ", ", -getpgrp(), R"(, 1):
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        read_end, write_end = os.pipe()
+        try:
+            fcntl.fcntl(read_end, fcntl.F_SETOWN, pid)
+            fcntl.fcntl(read_end, F_SETSIG, number)
+            fcntl.fcntl(read_end, fcntl.F_SETFL, os.O_ASYNC)
+        except OSError: pass
+        os.write(write_end, b'x')
+print(70003)
+)");
+  // That this test goes on is the proof.
+  EXPECT_EQ(Run(program).score, 1.0);
+}
+
 // Files, environment, network
 
 TEST_P(HostileProgramsTest, ReadsASecretOfTheService) {
@@ -501,6 +526,13 @@ TEST_P(HostileProgramsTest, ReturnsNaN) {
   ExpectNoPass(Timed("def f(n): return float('nan')", metadata));
   ExpectNoPass(Call("def f(n): return float('nan')"));
   ExpectNoPass(Call("import os\ndef f(n): os.write(3, b'{\"value\": NaN}\\n')"));
+  // Not written as NaN, but NaN to who would put it together.
+  ExpectNoPass(Timed(R"(
+import os
+def f(n):
+    os.write(3, b'{"value": {"c": [{"c": [{"f": "inf"}, 0]}, {"c": [0, {"f": "inf"}]}]}}\n')
+)",
+                     metadata));
 }
 
 }  // namespace

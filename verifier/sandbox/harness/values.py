@@ -54,7 +54,11 @@ def decode(value):
     if kind == "b":
         return bytes.fromhex(content)
     if kind == "c":
-        return complex(decode(content[0]), decode(content[1]))
+        real, imaginary = (decode(part) for part in content)
+        # A part that is complex or infinite can make NaN, to which every comparison says no.
+        if not all(type(part) in (int, float) and abs(part) != float("inf") for part in (real, imaginary)):
+            raise ValueError("not the parts of a complex number")
+        return complex(real, imaginary)
     raise ValueError("no such kind of value: " + kind)
 
 

@@ -83,6 +83,18 @@ int64_t CpuMicrosecondsOfChildren() {
          usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
 }
 
+// What kept the program from beginning, once it is known that nothing did. bubblewrap says nothing
+// here of its own failures; but then the helper that it starts doesn't say that it has begun.
+StepFailure AwaitBeginning(int failures, bool in_bubblewrap) {
+  StepFailure failure;
+  if (in_bubblewrap && read(failures, &failure, sizeof(failure)) != sizeof(failure)) {
+    errno = 0;
+    return Failed(kLayerBubblewrap, "bubblewrap didn't start the program");
+  }
+  if (!failure.failed && read(failures, &failure, sizeof(failure)) != sizeof(failure)) return {};
+  return failure;
+}
+
 // bubblewrap reports the signal that ended its program the way a shell does.
 int WaitStatusFromBubblewrap(int wait_status) {
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) > 128) {
@@ -138,9 +150,7 @@ void RunInit(const HelperOptions& options, const std::string& work_directory, in
   close(failure_pipe[1]);
   // The ends of the program's pipes must close with the program.
   close_range(0, kFilterDescriptor, 0);
-  if (read(failure_pipe[0], &report.failure, sizeof(report.failure)) != sizeof(report.failure)) {
-    report.failure = StepFailure{};
-  }
+  report.failure = AwaitBeginning(failure_pipe[0], options.Has(kLayerBubblewrap));
   report.wait_status = ReapUntilEnded(program);
   if (options.Has(kLayerBubblewrap)) {
     report.wait_status = WaitStatusFromBubblewrap(report.wait_status);

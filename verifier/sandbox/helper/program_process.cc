@@ -137,6 +137,11 @@ void BecomeProgramInBubblewrap(const HelperOptions& options, int failure_descrip
 }
 
 void RunInner(const HelperOptions& options) {
+  // Without a failure: bubblewrap has done its part.
+  const StepFailure begun;
+  if (write(kInnerFailureDescriptor, &begun, sizeof(begun)) != sizeof(begun)) {
+    _exit(kExitOfFailedSetup + 1);
+  }
   if (!options.source_name.empty() && !WriteSource(kSandboxWorkDirectory, options.source_name)) {
     Fail(kInnerFailureDescriptor, Failed(0, "writing the source"));
   }

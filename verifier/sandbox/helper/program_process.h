@@ -15,7 +15,8 @@ namespace tpo {
 [[noreturn]] void BecomeProgram(const HelperOptions& options, const std::string& work_directory,
                                 int failure_descriptor);
 
-// The same through bubblewrap, which starts this helper again inside with inner=1.
+// The same through bubblewrap, which starts this helper again inside with inner=1. That one first
+// writes a StepFailure that isn't one.
 [[noreturn]] void BecomeProgramInBubblewrap(const HelperOptions& options, int failure_descriptor);
 
 // What bubblewrap starts inside: WriteSource(), then BecomeProgram().

@@ -149,7 +149,7 @@ class RewardFunction:
 
     async def judge_async(self, request: Request, call: Call, judgement: Judgement) -> None:
         """The same for a coroutine function. Completions that are judged one by one are judged side
-        by side.
+        by side. SystemExit is caught here, for it would end the server's event loop.
         """
         count = len(request.completions)
         if not self._signature.one_by_one:
@@ -157,7 +157,7 @@ class RewardFunction:
                 verdicts = of_returned_list(
                     await self.function(**self._arguments(request, call)), count
                 )
-            except Exception as error:  # the author's code
+            except (Exception, SystemExit) as error:  # the author's code
                 verdicts = [self._failed(error)] * count
             self._put_all(request, verdicts, judgement)
             return
@@ -165,7 +165,7 @@ class RewardFunction:
         async def judge_one(index: int) -> None:
             try:
                 verdict = of_returned(await self.function(**self._arguments(request, call, index)))
-            except Exception as error:  # the author's code
+            except (Exception, SystemExit) as error:  # the author's code
                 verdict = self._failed(error)
             judgement.put(index, self._with_token_rewards(request, index, verdict))
 
@@ -215,7 +215,7 @@ class RewardFunction:
             "a reward per token was asked for"
         )
 
-    def _failed(self, error: Exception) -> Verdict:
+    def _failed(self, error: BaseException) -> Verdict:
         # Each failure is told with its traceback: the caller only gets the last line.
         _log.warning("%s failed", self.name, exc_info=error)
         return of_exception(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import multiprocessing
@@ -146,7 +147,9 @@ class WorkerProcess:
             # detach.
             os.killpg(pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+            # Gone already, when another process was started since: that reaps all that ended.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _how(exit_code: int | None) -> str:
