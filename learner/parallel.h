@@ -2,6 +2,7 @@
 #ifndef TPO_LEARNER_PARALLEL_H_
 #define TPO_LEARNER_PARALLEL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -42,6 +43,9 @@ class ParallelTasks {
   int count_ ABSL_GUARDED_BY(mutex_) = 0;
   int next_ ABSL_GUARDED_BY(mutex_) = 0;
   int running_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Follow next_ < count_ and running_ == 0, for a look without the lock; only hints.
+  std::atomic<bool> has_work_ = false;
+  std::atomic<bool> all_done_ = true;
   std::exception_ptr failure_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
