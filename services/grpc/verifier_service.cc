@@ -80,7 +80,7 @@ class VerifierHandler : public Methods {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     const bool accepted = executor_.TryRun([this, record, reactor, context, request, response] {
       const absl::Status status =
-          context->IsCancelled()
+          context->IsCancelled() || DeadlineOf(*context) <= absl::Now()
               ? absl::CancelledError("the caller left while the group waited for its turn")
               : Score(*context, *request, response);
       if (!status.ok()) ReportFailure(status.code());
