@@ -33,21 +33,6 @@ bool IsAssignment(const NodePtr& node) {
   return IsEquation(node) && OnlyVariables(node->children.front());
 }
 
-Relation Reversed(Relation relation) {
-  switch (relation) {
-    case Relation::kLess:
-      return Relation::kGreater;
-    case Relation::kLessOrEqual:
-      return Relation::kGreaterOrEqual;
-    case Relation::kGreater:
-      return Relation::kLess;
-    case Relation::kGreaterOrEqual:
-      return Relation::kLessOrEqual;
-    default:
-      return relation;
-  }
-}
-
 // The letters that a product of letters spells: "yes" without \text is y times e times s.
 std::optional<std::string> Letters(const NodePtr& node) {
   if (node->kind == Kind::kSymbol) return node->name;

@@ -129,4 +129,19 @@ bool IsCollection(const NodePtr& node) {
   }
 }
 
+Relation Reversed(Relation relation) {
+  switch (relation) {
+    case Relation::kLess:
+      return Relation::kGreater;
+    case Relation::kLessOrEqual:
+      return Relation::kGreaterOrEqual;
+    case Relation::kGreater:
+      return Relation::kLess;
+    case Relation::kGreaterOrEqual:
+      return Relation::kLessOrEqual;
+    default:
+      return relation;
+  }
+}
+
 }  // namespace tpo::math

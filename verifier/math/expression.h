@@ -39,6 +39,9 @@ enum class Kind {
 
 enum class Relation { kEqual, kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kNotEqual };
 
+// The relation with its sides swapped: a < b is b > a.
+Relation Reversed(Relation relation);
+
 struct Node;
 using NodePtr = std::shared_ptr<const Node>;
 

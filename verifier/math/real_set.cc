@@ -30,21 +30,6 @@ bool Touch(long double a, long double b) {
   return std::abs(a - b) <= 1e-12L * std::max({1.0L, std::abs(a), std::abs(b)});
 }
 
-Relation Flipped(Relation relation) {
-  switch (relation) {
-    case Relation::kLess:
-      return Relation::kGreater;
-    case Relation::kLessOrEqual:
-      return Relation::kGreaterOrEqual;
-    case Relation::kGreater:
-      return Relation::kLess;
-    case Relation::kGreaterOrEqual:
-      return Relation::kLessOrEqual;
-    default:
-      return relation;
-  }
-}
-
 }  // namespace
 
 std::optional<RealSet> RealSet::Of(const NodePtr& node, Budget& budget) {
@@ -146,7 +131,7 @@ std::optional<RealSet> RealSet::OfInequality(const NodePtr& left, Relation relat
   }
   const std::optional<long double> slope_value = RealValue(slope, budget);
   if (!slope_value || *slope_value == 0.0L) return std::nullopt;
-  if (*slope_value < 0.0L) relation = Flipped(relation);
+  if (*slope_value < 0.0L) relation = Reversed(relation);
   const bool open = relation == Relation::kLess || relation == Relation::kGreater ||
                     relation == Relation::kNotEqual;
   const std::optional<End> border = EndAt(end, open, budget);
