@@ -63,13 +63,14 @@ class WorkersTest(harness.FaultTest):
 
     def test_terminating_while_a_verifier_hangs(self):
         # Nothing would end by itself for as long as the test waits.
-        gate, verifiers = self.silent_verifier(deadline_seconds=self.FOREVER_SECONDS)
-        flags = [*overrides(learner__lease_seconds=2 * self.FOREVER_SECONDS), *verifiers]
+        # A gate each, since one process may connect twice before the other has begun.
+        gates = [self.silent_verifier(deadline_seconds=self.FOREVER_SECONDS) for _ in range(2)]
+        flags = overrides(learner__lease_seconds=2 * self.FOREVER_SECONDS)
         run = harness.Run(self.scratch / "train")
-        train = self.start("tpo", "train", harness.SMALL, "--run_dir", run, *flags)
-        _, learner = self.start_learner("apart", *flags)
+        train = self.start("tpo", "train", harness.SMALL, "--run_dir", run, *flags, *gates[0][1])
+        _, learner = self.start_learner("apart", *flags, *gates[1][1])
         worker = self.start_worker(learner.address)
-        for _ in (train, worker):
+        for gate, _ in gates:
             gate.wait_for_connection()
         for process in (train, worker, learner):
             process.send(signal.SIGTERM)
