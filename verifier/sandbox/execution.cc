@@ -12,7 +12,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "spdlog/spdlog.h"
 #include "verifier/sandbox/sandbox.h"
 
 namespace tpo {
@@ -101,13 +100,12 @@ void Execution::ReadReport() {
   if (length < 0 && (errno == EINTR || errno == EAGAIN)) return;
   has_report_ = length == sizeof(report_) && report_.magic == HelperReport::kMagic;
   ended_ = true;
-  int wait_status = 0;
-  while (waitpid(helper_, &wait_status, 0) < 0 && errno == EINTR) {
+  if (reaper_ != nullptr) {
+    reaper_->Adopt(helper_);
+  } else {
+    WaitForHelper(helper_);
   }
   helper_ = -1;
-  if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == kExitOfRemainingFiles) {
-    spdlog::warn("sandbox: files of a program could not be removed from its work directory");
-  }
   // All writers are gone; what they left in the pipes is read without waiting.
   for (auto& [stream, text] : {std::pair(&output_, &output_text_), {&errors_, &errors_text_}}) {
     if (!stream->valid()) continue;

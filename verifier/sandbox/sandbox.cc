@@ -273,6 +273,7 @@ std::vector<std::string> Sandbox::HelperCommand(const ExecutionRequest& request)
 
 absl::StatusOr<std::unique_ptr<Execution>> Sandbox::Start(const ExecutionRequest& request) const {
   std::unique_ptr<Execution> execution(new Execution(options_.limits, request));
+  if (has_files_to_remove()) execution->reaper_ = &reaper_;
   int output[2];
   int errors[2];
   int control[2];

@@ -25,6 +25,7 @@
 #include "absl/time/time.h"
 #include "verifier/sandbox/file_descriptor.h"
 #include "verifier/sandbox/helper_protocol.h"
+#include "verifier/sandbox/helper_reaper.h"
 #include "verifier/sandbox/layers.h"
 
 namespace tpo {
@@ -156,6 +157,7 @@ class Execution {
   const std::function<bool()> cancelled_;
   const absl::Time started_ = absl::Now();
   pid_t helper_ = -1;
+  HelperReaper* reaper_ = nullptr;  // nullptr: waits for the helper itself, which ends at once
   FileDescriptor output_;
   FileDescriptor errors_;
   FileDescriptor channel_;
@@ -172,8 +174,12 @@ class Execution {
   bool has_report_ = false;
 };
 
+// Outlives its executions.
 class Sandbox {
  public:
+  // Executions whose files may wait to be removed; the next one waits with its result.
+  static constexpr size_t kMostRemovals = 64;
+
   // Finds interpreter and helper, finds out the layers by running the interpreter under them, and
   // logs them. FAILED_PRECONDITION: a required layer can't be put in force, or interpreter or
   // helper is missing or doesn't run inside; INVALID_ARGUMENT: the options.
@@ -193,6 +199,11 @@ class Sandbox {
  private:
   explicit Sandbox(const SandboxOptions& options) : options_(options) {}
 
+  // Whether work directories are on disk, and have to be removed file by file.
+  bool has_files_to_remove() const {
+    return (layers_ & (kLayerMountNamespace | kLayerBubblewrap)) == 0;
+  }
+
   absl::Status FindPrograms();
   void FindPython();
   absl::Status CheckOptions() const;
@@ -207,6 +218,7 @@ class Sandbox {
   std::string python_version_;
   FileDescriptor filter_;
   mutable std::atomic<uint32_t> next_user_{0};
+  mutable HelperReaper reaper_{kMostRemovals};
 };
 
 // Names of layers, separated by commas.

@@ -1,8 +1,14 @@
 #include "verifier/sandbox/sandbox.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <fstream>
+
+#include "absl/cleanup/cleanup.h"
 #include "tests/verifier/sandbox/code_verifier_fixture.h"
 #include "verifier/sandbox/syscall_filter.h"
 
@@ -54,6 +60,41 @@ TEST(SandboxTest, RefusesOptionsThatMakeNoSense) {
   expect_refused([](SandboxOptions* o) { o->first_user = 0; });
   expect_refused([](SandboxOptions* o) { o->disabled_layers = kLayerSeccomp; });
   expect_refused([](SandboxOptions* o) { o->system_calls = {"no_such_call"}; });
+}
+
+// A helper that reports the end of its execution and is then busy until a line comes through
+// `gate`.
+std::string SlowHelper(const std::string& folder, const std::string& gate) {
+  const HelperReport report;
+  std::ofstream(folder + "/report", std::ios::binary)
+      .write(reinterpret_cast<const char*>(&report), sizeof(report));
+  const std::string path = folder + "/slow-helper";
+  std::ofstream(path) << "#!/bin/sh\ncat " << folder << "/report >&4\nexec 4>&-\nread x < " << gate
+                      << "\n";
+  chmod(path.c_str(), 0700);
+  return path;
+}
+
+TEST(SandboxTest, NoResultWaitsForFilesToBeRemoved) {
+  std::string folder = testing::TempDir() + "tpo-sandbox-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string gate = folder + "/gate";
+  ASSERT_EQ(mkfifo(gate.c_str(), 0600), 0);
+  // Open until the sandbox is gone: a helper may come to the gate late.
+  const FileDescriptor opened(open(gate.c_str(), O_RDWR));
+  SandboxOptions options = TestOptions(Isolation::kNoNamespaces).sandbox;
+  options.helper = SlowHelper(folder, gate);
+  options.interpreter = {"/bin/true"};
+  const auto sandbox = Sandbox::Create(options);
+  // A line for each helper: Create's probe and this one.
+  const absl::Cleanup open_gate = [&opened] { EXPECT_EQ(write(opened.get(), "\n\n", 2), 2); };
+  ASSERT_TRUE(sandbox.ok()) << sandbox.status();
+  ExecutionRequest request;
+  request.source_name = "empty";
+  const auto execution = (*sandbox)->Start(request);
+  ASSERT_TRUE(execution.ok()) << execution.status();
+  // Would hang if it waited.
+  EXPECT_EQ((*execution)->Wait().end, ExecutionEnd::kExited);
 }
 
 TEST(SandboxTest, LayersHaveNames) {
