@@ -42,12 +42,13 @@ CheckOutcome CheckUnicode(CheckContext& context) {
       "\u202E42\u202C \u05E9\u05DC\u05D5\u05DD \u0645\u0631\u062D\u0628\u0627",  // right to left
       "\x01\x02\x1B[31m42\x7F\t\r\n\x0B",  // control characters
       "\uFEFF42\u00A0\u2028\U0010FFFF",    // byte order mark, separators, the last code point
+      std::string("42\0 42", 6),           // NUL, which ends a string in C
   };
   std::vector<v1::Completion> completions;
   for (const std::string& text : texts) completions.push_back(MakeTextCompletion(text));
   return CheckBeside(context,
                      "one of the sample, then emoji, combining characters, right-to-left text, "
-                     "control characters (no NUL), U+10FFFF",
+                     "control characters, U+10FFFF, NUL",
                      completions);
 }
 

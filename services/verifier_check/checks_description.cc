@@ -33,6 +33,12 @@ bool IsServing(const HealthAnswer& answer) {
   return answer.status.ok() && answer.health == Health::kServing;
 }
 
+// Whether the server has no status under this name.
+bool IsLeftOut(const HealthAnswer& answer) {
+  return answer.status.error_code() == grpc::StatusCode::NOT_FOUND ||
+         answer.health == Health::kServiceUnknown;
+}
+
 // What is wrong with a description; empty: nothing.
 std::string FaultIn(const v1::DescribeResponse& description) {
   if (description.verifier().empty()) return "verifier is empty: give it a name";
@@ -67,16 +73,20 @@ std::string Show(const v1::DescribeResponse& description) {
 
 CheckOutcome CheckHealth(CheckContext& context) {
   const HealthAnswer whole = context.client->CheckHealth("");
-  const HealthAnswer service = context.client->CheckHealth(kServiceName);
-  const std::string sent =
-      absl::StrCat("grpc.health.v1.Health/Check of \"\" and of \"", kServiceName, "\"");
-  const std::string answered =
-      absl::StrCat("\"\": ", Show(whole), "; \"", kServiceName, "\": ", Show(service));
-  // The workers here watch the empty name; the service's own may be left out.
-  const bool service_fine = IsServing(service) ||
-                            service.status.error_code() == grpc::StatusCode::NOT_FOUND ||
-                            service.health == Health::kServiceUnknown;
-  if (IsServing(whole) && service_fine) return CheckOutcome::Ok(sent, answered);
+  // The workers here watch the empty name; the others may be left out.
+  std::vector<std::string> optional = {kServiceName};
+  for (const std::string& task : context.description.response.tasks())
+    optional.push_back(absl::StrCat(kServiceName, "/", task));
+  bool optional_fine = true;
+  std::string answered = absl::StrCat("\"\": ", Show(whole));
+  for (const std::string& name : optional) {
+    const HealthAnswer answer = context.client->CheckHealth(name);
+    absl::StrAppend(&answered, "; \"", name, "\": ", Show(answer));
+    optional_fine = optional_fine && (IsServing(answer) || IsLeftOut(answer));
+  }
+  const std::string sent = absl::StrCat("grpc.health.v1.Health/Check of \"\", \"",
+                                        absl::StrJoin(optional, "\", \""), "\"");
+  if (IsServing(whole) && optional_fine) return CheckOutcome::Ok(sent, answered);
   if (whole.status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
     return CheckOutcome::Skipped(
         "it has no health service and counts as healthy at all times, also while it starts or "
@@ -85,8 +95,8 @@ CheckOutcome CheckHealth(CheckContext& context) {
   }
   return CheckOutcome::Failed(
       sent, answered,
-      "set the status of \"\" (which workers watch) and of the service's name to SERVING while "
-      "the verifier takes calls");
+      "set the status of \"\" (which workers watch), of the service's name and of each task to "
+      "SERVING while the verifier takes calls; leave out a name that has no status of its own");
 }
 
 CheckOutcome CheckDescribe(CheckContext& context) {

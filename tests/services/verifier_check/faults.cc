@@ -79,6 +79,7 @@ Fault FallsSilentIn(const char* name, const char* check) {
 std::vector<Fault> FaultsOfDescription() {
   std::vector<Fault> faults;
   faults.push_back({.name = "never_serving", .check = "health", .is_serving = false});
+  faults.push_back({.name = "a_task_not_serving", .check = "health", .task_is_serving = false});
   faults.push_back(Describes("describe_crashes", [](v1::DescribeResponse*) { return kCrash; }));
   faults.push_back(Describes("no_name", [](v1::DescribeResponse* description) {
     description->clear_verifier();
@@ -210,6 +211,11 @@ std::vector<Fault> FaultsOfContentAndLimits() {
           return std::any_of(text.begin(), text.end(),
                              [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
         });
+  }));
+  faults.push_back(CrashesOn("crashes_on_nul", "unicode", [](const v1::VerifyRequest& request) {
+    return std::any_of(
+        request.completions().begin(), request.completions().end(),
+        [](const auto& completion) { return completion.text().find('\0') != std::string::npos; });
   }));
   faults.push_back(
       CrashesOn("crashes_on_length", "long_completion", [](const v1::VerifyRequest& request) {

@@ -36,6 +36,7 @@ struct Fault {
   std::function<grpc::Status(v1::DescribeResponse*)> describe = nullptr;
   bool has_health = true;
   bool is_serving = true;
+  bool task_is_serving = true;
   int max_receive_bytes = 1 << 20;
   // Whether it makes the server fall silent: the checks wait then.
   bool hangs = false;
@@ -56,8 +57,11 @@ class FaultyVerifier : public v1::VerifierService::Service {
     builder.SetMaxReceiveMessageSize(fault_.max_receive_bytes);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
-    if (fault_.has_health)
-      server_->GetHealthCheckService()->SetServingStatus("", fault_.is_serving);
+    if (!fault_.has_health) return;
+    server_->GetHealthCheckService()->SetServingStatus("", fault_.is_serving);
+    if (!fault_.task_is_serving) {
+      server_->GetHealthCheckService()->SetServingStatus("tpo.v1.VerifierService/text", false);
+    }
   }
   ~FaultyVerifier() override {
     {
