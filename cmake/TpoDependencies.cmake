@@ -1,6 +1,6 @@
 # Libraries from the system. LibTorch, which no distribution packages in a usable version, is in LibTorch.cmake.
 #
-# Names for DEPS: absl::…, yaml-cpp, spdlog::spdlog, nlohmann_json::nlohmann_json, CLI11::CLI11, Threads::Threads;
+# Names for DEPS: tpo::allocator, absl::…, yaml-cpp, spdlog::spdlog, nlohmann_json::nlohmann_json, CLI11::CLI11, Threads::Threads;
 # and, unless TPO_CORE_ONLY: tpo::libtorch, tpo::grpc, protobuf::libprotobuf, prometheus-cpp::pull,
 # CURL::libcurl.
 
@@ -13,6 +13,16 @@ find_package(nlohmann_json CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED)
+
+# Programs that pass groups between threads: what one thread allocates another frees, which glibc's allocator does
+# under a lock. gperftools' takes a seventh off a run's processor time (docs/results/README.md). Sanitizers bring their own.
+add_library(tpo_allocator INTERFACE)
+if(NOT TPO_SANITIZERS)
+  find_library(TPO_TCMALLOC NAMES libtcmalloc_minimal.so.4 REQUIRED)
+  mark_as_advanced(TPO_TCMALLOC)
+  target_link_libraries(tpo_allocator INTERFACE -Wl,--push-state,--no-as-needed "${TPO_TCMALLOC}" -Wl,--pop-state)
+endif()
+add_library(tpo::allocator ALIAS tpo_allocator)
 
 if(NOT TPO_CORE_ONLY)
   # The module, not protobuf's own configuration: distributions ship protobuf built without CMake.
