@@ -149,14 +149,14 @@ absl::StatusOr<LeaseResult> FromProto(const v1::LeasePromptsResponse& proto) {
   return LeaseResult(none);
 }
 
-void ToProto(const SubmitResult& result, v1::SubmitGroupsResponse* proto) {
+void ToProto(const SubmitResult& result, v1::SubmitResult* proto) {
   proto->set_lease_id(result.lease_id);
   proto->set_prompt_id(result.prompt_id);
   proto->set_outcome(static_cast<v1::SubmitOutcome>(result.outcome));
   proto->set_error(result.error);
 }
 
-absl::StatusOr<SubmitResult> FromProto(const v1::SubmitGroupsResponse& proto) {
+absl::StatusOr<SubmitResult> FromProto(const v1::SubmitResult& proto) {
   TPO_RETURN_IF_ERROR(CheckEnum(proto.outcome(), v1::SubmitOutcome_MAX, "outcome"));
   return SubmitResult{.lease_id = proto.lease_id(),
                       .prompt_id = proto.prompt_id(),

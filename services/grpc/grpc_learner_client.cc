@@ -16,7 +16,10 @@
 namespace tpo {
 namespace {
 
-// One SubmitGroups call. Writes don't wait for the acks of what was written before, so that the
+// Groups go into a message until it has this size: then the message's own cost no longer counts.
+constexpr size_t kMessageBytes = 64 << 10;
+
+// One SubmitGroups call. Writes don't wait for the answers to what was written before, so that the
 // network's latency is paid once and not per group; the learner's pace reaches here as writes that
 // take longer.
 class SubmitCall
@@ -51,7 +54,7 @@ class SubmitCall
   }
   void OnReadDone(bool ok) override {
     if (!ok) return;
-    fault_ = TakeAck();
+    fault_ = TakeAnswer();
     if (!fault_.ok()) return context_->TryCancel();
     StartRead(&response_);
   }
@@ -65,12 +68,24 @@ class SubmitCall
     if (written_ == groups_.size()) return StartWritesDone();
     request_.Clear();
     request_.set_worker_id(worker_id_);
-    ToProto(groups_[written_++], request_.mutable_group());
+    size_t bytes = 0;
+    do {
+      v1::Group* group = request_.add_groups();
+      ToProto(groups_[written_++], group);
+      bytes += group->ByteSizeLong();
+    } while (written_ < groups_.size() && request_.groups_size() < kMaxGroupsPerMessage &&
+             bytes + bytes / request_.groups_size() <= kMessageBytes);
     StartWrite(&request_);
   }
 
-  absl::Status TakeAck() {
-    TPO_ASSIGN_OR_RETURN(SubmitResult result, FromProto(response_));
+  absl::Status TakeAnswer() {
+    for (const v1::SubmitResult& proto : response_.results())
+      TPO_RETURN_IF_ERROR(TakeResult(proto));
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeResult(const v1::SubmitResult& proto) {
+    TPO_ASSIGN_OR_RETURN(SubmitResult result, FromProto(proto));
     if (results_.size() == groups_.size())
       return absl::InternalError("SubmitGroups: more answers than groups");
     const Group& group = groups_[results_.size()];

@@ -20,6 +20,9 @@ namespace tpo {
 // Of this protocol. A worker that speaks another one is refused with FAILED_PRECONDITION.
 inline constexpr uint32_t kProtocolVersion = 1;
 
+// Of one SubmitGroups message.
+inline constexpr int kMaxGroupsPerMessage = 256;
+
 struct LearnerServiceOptions {
   // Of WatchWeights, the bytes of one message.
   uint64_t weight_frame_bytes = 1 << 20;

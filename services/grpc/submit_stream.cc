@@ -4,13 +4,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "services/grpc/convert.h"
+#include "services/grpc/learner_service.h"
 
 namespace tpo {
 namespace {
 
-// Acks must stay small: a client may have a few of them unread.
+// Answers must stay small: a client may have a few of them unread.
 constexpr size_t kMaxErrorBytes = 1000;
 
 absl::StatusOr<SubmitResult> SubmitOne(LearnerApi* learner, const std::string& worker_id,
@@ -25,14 +27,12 @@ absl::StatusOr<SubmitResult> SubmitOne(LearnerApi* learner, const std::string& w
 
 // A group that can't be converted reaches the learner all the same, without its content: the
 // learner counts it, leases the prompt again, and answers kInvalid.
-absl::StatusOr<SubmitResult> SubmitMalformed(LearnerApi* learner,
-                                             const v1::SubmitGroupsRequest& request,
-                                             const absl::Status& fault) {
+absl::StatusOr<SubmitResult> SubmitMalformed(LearnerApi* learner, const std::string& worker_id,
+                                             const v1::Group& proto, const absl::Status& fault) {
   Group group;
-  group.lease_id = request.group().lease_id();
-  group.prompt_id = request.group().prompt_id();
-  TPO_ASSIGN_OR_RETURN(SubmitResult result,
-                       SubmitOne(learner, request.worker_id(), std::move(group)));
+  group.lease_id = proto.lease_id();
+  group.prompt_id = proto.prompt_id();
+  TPO_ASSIGN_OR_RETURN(SubmitResult result, SubmitOne(learner, worker_id, std::move(group)));
   if (result.outcome == SubmitOutcome::kInvalid) result.error = std::string(fault.message());
   return result;
 }
@@ -57,14 +57,20 @@ void SubmitStream::OnWriteDone(bool ok) {
 }
 
 absl::Status SubmitStream::Submit() {
-  absl::StatusOr<Group> group = FromProto(request_.group());
-  absl::StatusOr<SubmitResult> result =
-      group.ok() ? SubmitOne(learner_, request_.worker_id(), *std::move(group))
-                 : SubmitMalformed(learner_, request_, group.status());
-  if (!result.ok()) return result.status();
-  if (result->error.size() > kMaxErrorBytes) result->error.resize(kMaxErrorBytes);
+  if (request_.groups_size() == 0 || request_.groups_size() > kMaxGroupsPerMessage) {
+    return absl::InvalidArgumentError(absl::StrCat("groups: ", request_.groups_size(),
+                                                   "; a message has 1 to ", kMaxGroupsPerMessage));
+  }
   response_.Clear();
-  ToProto(*result, &response_);
+  for (const v1::Group& proto : request_.groups()) {
+    absl::StatusOr<Group> group = FromProto(proto);
+    absl::StatusOr<SubmitResult> result =
+        group.ok() ? SubmitOne(learner_, request_.worker_id(), *std::move(group))
+                   : SubmitMalformed(learner_, request_.worker_id(), proto, group.status());
+    if (!result.ok()) return result.status();
+    if (result->error.size() > kMaxErrorBytes) result->error.resize(kMaxErrorBytes);
+    ToProto(*result, response_.add_results());
+  }
   return absl::OkStatus();
 }
 

@@ -1,5 +1,5 @@
-// One SubmitGroups call: read a group, submit it, acknowledge it, and only then read the next. So
-// at most one group of a stream is in memory, and a slow learner slows its workers down. For
+// One SubmitGroups call: read a message, submit its groups, answer it, and only then read the next.
+// So at most one message of a stream is in memory, and a slow learner slows its workers down. For
 // learner_service.cc.
 #ifndef TPO_SERVICES_GRPC_SUBMIT_STREAM_H_
 #define TPO_SERVICES_GRPC_SUBMIT_STREAM_H_

@@ -147,7 +147,7 @@ TEST(Convert, KeepsWhyThereIsNoLease) {
 TEST(Convert, KeepsSubmitResults) {
   const SubmitResult result{
       .lease_id = 1, .prompt_id = 2, .outcome = SubmitOutcome::kInvalid, .error = "tokens"};
-  const SubmitResult received = RoundTrip<v1::SubmitGroupsResponse>(result).value();
+  const SubmitResult received = RoundTrip<v1::SubmitResult>(result).value();
   EXPECT_EQ(received.lease_id, 1);
   EXPECT_EQ(received.prompt_id, 2);
   EXPECT_EQ(received.outcome, SubmitOutcome::kInvalid);

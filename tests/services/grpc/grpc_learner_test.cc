@@ -82,7 +82,10 @@ TEST_P(GrpcLearnerTest, PassesTheLearnersErrorsOn) {
 
 TEST_P(GrpcLearnerTest, SubmitsMoreGroupsThanFitOnTheWayInOrder) {
   std::vector<Group> groups;
-  for (uint64_t prompt = 0; prompt < 100; ++prompt) groups.push_back(MakeGroup(7, prompt, 0));
+  // Several messages' worth, by number and by size.
+  constexpr uint64_t kGroups = 600;
+  for (uint64_t prompt = 0; prompt < kGroups; ++prompt) groups.push_back(MakeGroup(7, prompt, 0));
+  groups[300].completions[0].text = std::string(1 << 20, 'x');
   std::vector<uint64_t> received;
   learner_.learner.on_submit = [&](const Group& group) {
     EXPECT_EQ(group, groups[group.prompt_id]);
@@ -93,8 +96,8 @@ TEST_P(GrpcLearnerTest, SubmitsMoreGroupsThanFitOnTheWayInOrder) {
         .lease_id = 7, .prompt_id = group.prompt_id, .outcome = outcome, .error = ""};
   };
   const std::vector<SubmitResult> results = client_.SubmitGroups("w-1", groups).value();
-  ASSERT_EQ(results.size(), 100);
-  for (uint64_t prompt = 0; prompt < 100; ++prompt) {
+  ASSERT_EQ(results.size(), kGroups);
+  for (uint64_t prompt = 0; prompt < kGroups; ++prompt) {
     EXPECT_EQ(received[prompt], prompt);
     EXPECT_EQ(results[prompt].prompt_id, prompt);
     EXPECT_EQ(results[prompt].outcome,
@@ -103,6 +106,21 @@ TEST_P(GrpcLearnerTest, SubmitsMoreGroupsThanFitOnTheWayInOrder) {
 }
 
 TEST_P(GrpcLearnerTest, SubmitsNothing) { EXPECT_TRUE(client_.SubmitGroups("w-1", {})->empty()); }
+
+TEST_P(GrpcLearnerTest, RefusesAMessageWithoutGroupsOrWithTooMany) {
+  const auto stub = v1::LearnerService::NewStub(learner_.NewChannel());
+  for (const int count : {0, kMaxGroupsPerMessage + 1}) {
+    grpc::ClientContext context;
+    v1::SubmitGroupsRequest request;
+    for (int i = 0; i < count; ++i) request.add_groups();
+    const auto stream = stub->SubmitGroups(&context);
+    stream->Write(request);
+    stream->WritesDone();
+    const grpc::Status status = stream->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_NE(status.error_message().find("groups: "), std::string::npos);
+  }
+}
 
 TEST_P(GrpcLearnerTest, AnswersAMalformedGroupAndGoesOn) {
   std::vector<Group> groups = {MakeGroup(7, 1, 0), MakeGroup(7, 2, 0)};
