@@ -1,0 +1,185 @@
+// A value of a template, with Python's rules for truth, equality, order and printing. Cheap to
+// copy: strings, lists and dicts are shared and, as in the sandbox that transformers renders in,
+// never changed after they are made; only a namespace is. Not thread-safe.
+#ifndef TPO_POLICY_CHAT_TEMPLATE_VALUE_H_
+#define TPO_POLICY_CHAT_TEMPLATE_VALUE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "nlohmann/json.hpp"
+
+namespace tpo::jinja {
+
+class Value;
+class Interpreter;
+
+// Of a call.
+struct Arguments {
+  std::vector<Value> positional;
+  std::vector<std::pair<std::string, Value>> named;
+};
+
+// What isn't there; `name` says what was looked for.
+struct Undefined {
+  std::string name;
+};
+struct None {};
+struct ListObject;
+struct DictObject;
+// The same as a dict, but may be changed, and its entries are attributes.
+struct NamespaceObject;
+struct Callable {
+  std::string name;
+  std::function<Value(Interpreter&, const Arguments&)> call;
+};
+
+class Value {
+ public:
+  using List = std::shared_ptr<const ListObject>;
+  using Dict = std::shared_ptr<const DictObject>;
+  using Namespace = std::shared_ptr<NamespaceObject>;
+  using Function = std::shared_ptr<const Callable>;
+
+  Value() : data_(Undefined{}) {}
+  Value(Undefined value) : data_(std::move(value)) {}  // NOLINT: a value is made of any of these
+  Value(None value) : data_(value) {}                  // NOLINT
+  Value(bool value) : data_(value) {}                  // NOLINT
+  Value(int64_t value) : data_(value) {}               // NOLINT
+  Value(double value) : data_(value) {}                // NOLINT
+  Value(std::string value)                             // NOLINT
+      : data_(std::make_shared<const std::string>(std::move(value))) {}
+  Value(std::string_view value) : Value(std::string(value)) {}  // NOLINT
+  Value(const char* value) : Value(std::string(value)) {}       // NOLINT
+  Value(Namespace value) : data_(std::move(value)) {}           // NOLINT
+  Value(Function value) : data_(std::move(value)) {}            // NOLINT
+
+  static Value MakeList(std::vector<Value> items);
+  static Value MakeTuple(std::vector<Value> items);
+  // dict.keys() and the like; `name` is Python's, "dict_keys". Can be gone over, counted and
+  // printed.
+  static Value MakeView(std::string name, std::vector<Value> items);
+  // What map, select and the like return. Can be gone over once.
+  static Value MakeGenerator(std::vector<Value> items);
+  static Value MakeDict(std::vector<std::pair<Value, Value>> entries);
+  static Value MakeFunction(std::string name,
+                            std::function<Value(Interpreter&, const Arguments&)> call);
+  // Keeps the order of keys; malformed UTF-8 becomes U+FFFD. Throws where it is nested too deeply.
+  static Value FromJson(const nlohmann::ordered_json& json, int depth = 0);
+
+  bool IsUndefined() const { return Holds<Undefined>(); }
+  bool IsNone() const { return Holds<None>(); }
+  bool IsBool() const { return Holds<bool>(); }
+  bool IsInteger() const { return Holds<int64_t>(); }  // not a bool
+  bool IsFloat() const { return Holds<double>(); }
+  bool IsNumber() const { return IsInteger() || IsFloat() || IsBool(); }
+  bool IsString() const { return Holds<StringPointer>(); }
+  // A string that the filter `safe` marked; adding other strings to it would escape them.
+  bool IsSafe() const { return safe_; }
+  Value MarkedSafe() const {
+    Value value = *this;
+    value.safe_ = true;
+    return value;
+  }
+  bool IsList() const;  // or a tuple
+  bool IsView() const;
+  bool IsGenerator() const;
+  bool IsDict() const { return Holds<Dict>(); }
+  bool IsNamespace() const { return Holds<Namespace>(); }
+  bool IsFunction() const { return Holds<Function>(); }
+
+  // REQUIRES: it is one.
+  const std::string& String() const { return *std::get<StringPointer>(data_); }
+  const std::string& UndefinedName() const { return std::get<Undefined>(data_).name; }
+  const std::vector<Value>& Items() const;
+  const DictObject& Entries() const;
+  NamespaceObject& Attributes() const { return *std::get<Namespace>(data_); }
+  const Callable& Function_() const { return *std::get<Function>(data_); }
+  bool IsTuple() const;
+  // Of a generator: was it gone over before? It was from now on.
+  bool Consume() const;
+  // Of a bool too. REQUIRES: IsBool() or IsInteger().
+  int64_t Integer() const;
+  // REQUIRES: IsNumber().
+  double Float() const;
+
+  bool Truth() const;
+  // As Python calls the type: "str", "dict", …
+  const char* TypeName() const;
+  // str() and repr().
+  std::string Print() const;
+  std::string Repr() const;
+
+  friend bool operator==(const Value& a, const Value& b);
+
+ private:
+  using StringPointer = std::shared_ptr<const std::string>;
+  template <typename T>
+  bool Holds() const {
+    return std::holds_alternative<T>(data_);
+  }
+
+  std::variant<Undefined, None, bool, int64_t, double, StringPointer, List, Dict, Namespace,
+               Function>
+      data_;
+  bool safe_ = false;
+};
+
+struct ListObject {
+  enum class Kind { kList, kTuple, kView, kGenerator };
+
+  std::vector<Value> items;
+  Kind kind = Kind::kList;
+  std::string view_name;
+  mutable bool consumed = false;  // of a generator
+};
+
+struct DictObject {
+  std::vector<std::pair<Value, Value>> entries;  // in order of insertion; keys differ
+
+  // Null where there is none.
+  const Value* Find(const Value& key) const;
+  void Set(Value key, Value value);
+};
+
+struct NamespaceObject : DictObject {};
+
+// Python's `a < b`; throws where it has no order.
+bool Less(const Value& a, const Value& b);
+
+// What `for` goes over: a list's items, a dict's keys, a string's characters, nothing where
+// undefined. Throws for other values, and for a generator that was gone over.
+std::vector<Value> Iterate(const Value& value);
+
+// json.dumps. `indent` < 0: in one line.
+struct JsonStyle {
+  int indent = -1;
+  bool ensure_ascii = false;
+  bool sort_keys = false;
+  std::string item_separator = ", ";
+  std::string key_separator = ": ";
+};
+std::string ToJson(const Value& value, const JsonStyle& style);
+
+// The characters of a string, each as its UTF-8.
+std::vector<std::string_view> Characters(std::string_view text);
+
+// Strings and the output may have so many bytes, lists so many items.
+inline constexpr size_t kMaxSize = 16'000'000;
+inline constexpr size_t kMaxItems = 1'000'000;
+// Throws.
+[[noreturn]] void RefuseSize(size_t limit);
+// Throws if it is more than kMaxSize.
+inline void CheckSize(size_t size) {
+  if (size > kMaxSize) RefuseSize(kMaxSize);
+}
+
+}  // namespace tpo::jinja
+
+#endif  // TPO_POLICY_CHAT_TEMPLATE_VALUE_H_

@@ -1,0 +1,228 @@
+#include "policy/chat_template/chat_template.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "tests/core/scratch_directory.h"
+
+namespace tpo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::string ReadData(const std::string& name) {
+  const char* source = std::getenv("TPO_SOURCE_DIR");
+  const std::string folder = source == nullptr ? "." : source;
+  std::ifstream file(folder + "/tests/policy/chat_template/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+const Json kHello = Json::parse(R"([{"role": "user", "content": "Hello"}])");
+
+absl::StatusOr<std::string> Render(const std::string& source, const Json& messages = kHello,
+                                   const ChatOptions& options = {}) {
+  const auto chat = ChatTemplate::Parse(source, {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
+  if (!chat.ok()) return chat.status();
+  return chat->Render(messages, options);
+}
+
+absl::Status Refusal(const std::string& source) { return Render(source).status(); }
+
+// transformers rendered these in UTC.
+class ChatTemplateTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    setenv("TZ", "UTC", 1);
+    tzset();
+  }
+};
+
+TEST_F(ChatTemplateTest, RendersConversationsAsTransformers) {
+  const Json golden = Json::parse(ReadData("conversations.json"));
+  ASSERT_GT(golden["cases"].size(), 150u);
+  int rendered = 0;
+  for (const Json& test_case : golden["cases"]) {
+    SCOPED_TRACE(test_case.dump());
+    ChatOptions options;
+    options.tools = test_case.value("tools", Json());
+    options.variables = test_case.value("variables", Json());
+    options.add_generation_prompt = test_case.value("add_generation_prompt", false);
+    options.now = absl::FromUnixSeconds(golden["now"].get<int64_t>());
+    const auto text = Render(ReadData("templates/" + test_case["name"].get<std::string>()),
+                             test_case["messages"], options);
+    if (test_case.contains("error")) {
+      EXPECT_FALSE(text.ok()) << *text;
+      continue;
+    }
+    ASSERT_TRUE(text.ok()) << text.status();
+    EXPECT_EQ(*text, test_case["text"].get<std::string>());
+    ++rendered;
+  }
+  EXPECT_GT(rendered, 100);
+}
+
+// What is in constructs.jinja renders as in transformers, or is refused as unsupported.
+TEST_F(ChatTemplateTest, RendersEachConstructAsTransformers) {
+  const Json golden = Json::parse(ReadData("constructs.json"));
+  ChatOptions options;
+  options.variables = golden["variables"];
+  int rendered = 0, unsupported = 0;
+  for (const Json& test_case : golden["cases"]) {
+    const std::string source = test_case["template"].get<std::string>();
+    SCOPED_TRACE(source);
+    const auto text = Render(source, kHello, options);
+    if (test_case.contains("error")) {
+      EXPECT_FALSE(text.ok()) << *text;
+    } else if (absl::IsUnimplemented(text.status())) {
+      ++unsupported;
+    } else {
+      ASSERT_TRUE(text.ok()) << text.status();
+      EXPECT_EQ(*text, test_case["text"].get<std::string>());
+      ++rendered;
+    }
+  }
+  EXPECT_GE(rendered, 60);
+  EXPECT_LE(unsupported, 5);
+}
+
+TEST_F(ChatTemplateTest, RefusalsNameLineAndConstruct) {
+  for (const auto& [source, message] : std::vector<std::pair<std::string, std::string>>{
+           {"a\n{% include 'x' %}", "line 2: the statement 'include' isn't supported"},
+           {"\n\n{{ x | xmlattr }}", "line 3: the filter 'xmlattr' isn't supported"},
+           {"{{ 1 is escaped }}", "line 1: the test 'escaped' isn't supported"},
+           {"{% for x in [] recursive %}{% endfor %}", "line 1: a recursive loop isn't supported"},
+           {"{{ f(*x) }}", "line 1: arguments with * or ** isn't supported"},
+           {"{{ '%s' % 1 }}", "line 1: formatting with % isn't supported"},
+           {"{% call m() %}{% endcall %}", "the statement 'call'"}}) {
+    const absl::Status status = Refusal(source);
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << source;
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(StartsWith("chat template: "), HasSubstr(message)));
+  }
+  EXPECT_THAT(std::string(Refusal("x\n{{ missing.a }}").message()),
+              HasSubstr("line 2: 'missing' is undefined"));
+}
+
+TEST_F(ChatTemplateTest, RaisedExceptionsAreTheirOwnKind) {
+  const absl::Status status = Refusal("{{ raise_exception('roles must alternate') }}");
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("roles must alternate"));
+}
+
+// Templates are foreign code: none runs for ever, exhausts the stack or the memory.
+TEST_F(ChatTemplateTest, LimitsWhatATemplateCosts) {
+  const auto repeated = [](const std::string& text, int count) {
+    std::string all;
+    for (int i = 0; i < count; ++i) all += text;
+    return all;
+  };
+  const std::string loops =
+      "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}"
+      "{% endfor %}{% endfor %}{% endfor %}";
+  for (const std::string& source : std::vector<std::string>{
+           loops, "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+           "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% "
+           "endfor %}",
+           "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% "
+           "endfor %}",
+           "{{ 'abc' * 1000000000000 }}", "{{ [1, 2] * 1000000000000 }}", "{{ range(100000000) }}",
+           "{{ " + repeated("(", 100'000) + " }}", "{{ " + repeated("[", 100'000),
+           "{{ x" + repeated(".a", 100'000) + " }}", "{{ x" + repeated("|trim", 100'000) + " }}",
+           "{{ 1" + repeated("+1", 100'000) + " }}", "{{ " + repeated("not ", 100'000) + "x }}",
+           "{{ " + repeated("-", 100'000) + "1 }}", "{{ 1" + repeated(" if 1", 100'000) + " }}",
+           repeated("{% if 1 %}", 100'000), std::string(2'000'000, 'x')}) {
+    EXPECT_FALSE(Render(source).ok()) << source.substr(0, 100);
+  }
+  EXPECT_EQ(Refusal(loops).code(), absl::StatusCode::kResourceExhausted);
+  // Chains that cost nothing are long in honest templates, too.
+  EXPECT_EQ(*Render("{{ 0" + repeated(" or 0", 10'000) + " or 'x' }}"), "x");
+}
+
+TEST_F(ChatTemplateTest, RefusesConversationsThatAreNone) {
+  EXPECT_FALSE(Render("x", Json::array()).ok());
+  EXPECT_FALSE(Render("x", Json::object()).ok());
+  EXPECT_FALSE(Render("x", Json::parse("[1]")).ok());
+  Json deep = 1;
+  for (int i = 0; i < 300; ++i) deep = Json::array({deep});
+  EXPECT_EQ(Render("x", Json::array({Json{{"role", "user"}, {"content", deep}}})).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(ChatTemplateTest, MalformedTextBecomesReplacementCharacters) {
+  EXPECT_EQ(*Render("{{ messages[0].content }}", Json::array({Json{{"content", "a\xff"}}})),
+            "a\uFFFD");
+  EXPECT_EQ(Refusal("\xff").code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ChatTemplateTest, NeverCrashesOnChangedTemplates) {
+  const std::string source = ReadData("templates/thinking.jinja");
+  int refused = 0;
+  for (size_t at = 0; at < source.size(); at += 3) {
+    std::string changed = source;
+    changed[at] = "{}%#'(|-"[at % 8];
+    refused += !Render(changed).ok();
+    refused += !Render(source.substr(0, at)).ok();
+  }
+  EXPECT_GT(refused, 500);
+}
+
+// A model's directory.
+class LoadTest : public ChatTemplateTest {
+ protected:
+  void Write(const std::string& name, const std::string& content) {
+    std::ofstream(directory_ / name) << content;
+  }
+  absl::StatusOr<std::string> LoadAndRender(const ChatOptions& options = {}) {
+    const auto chat = ChatTemplate::Load(FileSystem::Posix(), directory_.path());
+    if (!chat.ok()) return chat.status();
+    return chat->Render(kHello, options);
+  }
+
+  ScratchDirectory directory_;
+};
+
+TEST_F(LoadTest, TakesTheTemplateOfTheConfig) {
+  Write(
+      "tokenizer_config.json",
+      R"({"chat_template": "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ pad_token }}",
+            "bos_token": "<b>", "eos_token": {"content": "<e>", "lstrip": false}, "pad_token": null})");
+  EXPECT_EQ(*LoadAndRender(), "<b>Hello<e>");
+}
+
+TEST_F(LoadTest, TakesItsOwnFileFirst) {
+  Write("tokenizer_config.json", R"({"chat_template": "config", "bos_token": "<b>"})");
+  Write("chat_template.jinja", "file{{ bos_token }}\n");
+  EXPECT_EQ(*LoadAndRender(), "file<b>");
+}
+
+TEST_F(LoadTest, ChoosesTheTemplateForTools) {
+  Write("tokenizer_config.json", R"({"chat_template": [{"name": "default", "template": "plain"},
+                                                       {"name": "tool_use", "template": "tools {{ tools | length }}"}]})");
+  EXPECT_EQ(*LoadAndRender(), "plain");
+  ChatOptions options;
+  options.tools = Json::parse(R"([{"name": "f"}])");
+  EXPECT_EQ(*LoadAndRender(options), "tools 1");
+}
+
+TEST_F(LoadTest, ErrorsNameTheFile) {
+  EXPECT_EQ(LoadAndRender().status().code(), absl::StatusCode::kNotFound);
+  Write("tokenizer_config.json", "{");
+  EXPECT_THAT(std::string(LoadAndRender().status().message()), HasSubstr("tokenizer_config.json"));
+  Write("tokenizer_config.json", R"({"chat_template": 5})");
+  EXPECT_THAT(std::string(LoadAndRender().status().message()),
+              HasSubstr("tokenizer_config.json: chat_template"));
+  Write("chat_template.jinja", "{% if %}");
+  EXPECT_THAT(std::string(LoadAndRender().status().message()),
+              HasSubstr("chat_template.jinja: chat template: line 1"));
+}
+
+}  // namespace
+}  // namespace tpo
