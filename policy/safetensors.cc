@@ -188,6 +188,13 @@ std::string_view BytesOf(const TensorBundle& bundle, const TensorSpec& tensor) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+std::vector<SafetensorsView> ViewsOf(const TensorBundle& bundle) {
+  std::vector<SafetensorsView> views;
+  for (const TensorSpec& tensor : bundle.tensors())
+    views.push_back({tensor, BytesOf(bundle, tensor)});
+  return views;
+}
+
 const char* NameOf(TensorType type) {
   for (const auto& [entry, name] : kTypes) {
     if (entry == type) return name;
@@ -197,35 +204,48 @@ const char* NameOf(TensorType type) {
 
 }  // namespace
 
-absl::StatusOr<TensorBundle> ParseSafetensors(std::string_view file) {
+absl::StatusOr<std::vector<SafetensorsView>> ViewSafetensors(std::string_view file) {
   TPO_ASSIGN_OR_RETURN(const std::string_view text, HeaderOf(file));
   TPO_ASSIGN_OR_RETURN(const Json header, ParseHeader(text));
   const std::string_view data = file.substr(kLengthBytes + text.size());
-  TPO_ASSIGN_OR_RETURN(const std::vector<Entry> entries, ParseEntries(header, data.size()));
+  TPO_ASSIGN_OR_RETURN(std::vector<Entry> entries, ParseEntries(header, data.size()));
 
-  std::vector<TensorSpec> specs;
-  for (const Entry& entry : entries) {
+  std::vector<SafetensorsView> views;
+  views.reserve(entries.size());
+  for (Entry& entry : entries) {
     TPO_RETURN_IF_ERROR(CheckSize(entry));
-    specs.push_back(entry.spec);
+    const std::string_view bytes = data.substr(entry.begin, entry.end - entry.begin);
+    views.push_back({std::move(entry.spec), bytes});
   }
+  return views;
+}
+
+absl::StatusOr<TensorBundle> ParseSafetensors(std::string_view file) {
+  TPO_ASSIGN_OR_RETURN(const std::vector<SafetensorsView> views, ViewSafetensors(file));
+  std::vector<TensorSpec> specs;
+  for (const SafetensorsView& view : views) specs.push_back(view.spec);
   TPO_ASSIGN_OR_RETURN(TensorBundle bundle, TensorBundle::Create(std::move(specs)));
-  for (size_t i = 0; i < entries.size(); ++i) {
+  for (size_t i = 0; i < views.size(); ++i) {
     const absl::Span<std::byte> target = bundle.bytes(bundle.tensors()[i]);
-    if (!target.empty()) std::memcpy(target.data(), data.data() + entries[i].begin, target.size());
+    if (!target.empty()) std::memcpy(target.data(), views[i].bytes.data(), target.size());
   }
   return bundle;
 }
 
 SafetensorsPieces::SafetensorsPieces(const TensorBundle& bundle,
+                                     const std::map<std::string, std::string>& metadata)
+    : SafetensorsPieces(ViewsOf(bundle), metadata) {}
+
+SafetensorsPieces::SafetensorsPieces(const std::vector<SafetensorsView>& tensors,
                                      const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
   if (!metadata.empty()) header[kMetadataKey] = metadata;
   uint64_t offset = 0;
-  for (const TensorSpec& tensor : bundle.tensors()) {
-    header[tensor.name] = {{"dtype", NameOf(tensor.type)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {offset, offset + tensor.size_bytes}}};
-    offset += tensor.size_bytes;
+  for (const SafetensorsView& tensor : tensors) {
+    header[tensor.spec.name] = {{"dtype", NameOf(tensor.spec.type)},
+                                {"shape", tensor.spec.shape},
+                                {"data_offsets", {offset, offset + tensor.bytes.size()}}};
+    offset += tensor.bytes.size();
   }
   std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
   // So that the data is aligned for readers that map the file.
@@ -235,7 +255,7 @@ SafetensorsPieces::SafetensorsPieces(const TensorBundle& bundle,
   std::memcpy(header_.data(), &length, kLengthBytes);
   header_ += text;
   pieces_.push_back(header_);
-  for (const TensorSpec& tensor : bundle.tensors()) pieces_.push_back(BytesOf(bundle, tensor));
+  for (const SafetensorsView& tensor : tensors) pieces_.push_back(tensor.bytes);
 }
 
 absl::StatusOr<TensorBundle> ReadSafetensors(FileSystem* file_system, const std::string& path) {

@@ -31,6 +31,16 @@ inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 // out. The dtypes are F32, F64, BF16, F16 and I64; others are refused.
 absl::StatusOr<TensorBundle> ParseSafetensors(std::string_view file);
 
+// A tensor within a file's bytes: the spec without its place in a bundle, and the bytes, which have
+// no alignment to rely on.
+struct SafetensorsView {
+  TensorSpec spec;
+  std::string_view bytes;
+};
+
+// The same without a copy: views into `file`, which must outlive them; for mapped files.
+absl::StatusOr<std::vector<SafetensorsView>> ViewSafetensors(std::string_view file);
+
 // A file in pieces, so that writing needs no second copy of the tensors. The pieces point into
 // `header` and the bundle.
 class SafetensorsPieces {
@@ -38,6 +48,9 @@ class SafetensorsPieces {
   // `metadata`: say {{"format", "pt"}} in a model that transformers should load. `bundle` must
   // outlive this.
   explicit SafetensorsPieces(const TensorBundle& bundle,
+                             const std::map<std::string, std::string>& metadata = {});
+  // The same of single tensors, whose bytes must outlive this; each name once.
+  explicit SafetensorsPieces(const std::vector<SafetensorsView>& tensors,
                              const std::map<std::string, std::string>& metadata = {});
   SafetensorsPieces(const SafetensorsPieces&) = delete;
   SafetensorsPieces& operator=(const SafetensorsPieces&) = delete;

@@ -1,0 +1,186 @@
+// Generation with a language model of SmolLM2-135M's shape (random weights: speed doesn't depend on
+// them), prompts of 32 tokens, completions of 64, all cores; beside it what bounds it on the same
+// machine: reading the weights from memory, and products.
+//
+// Names: Generate/<prompts>/<completions of each>/<1: bfloat16, 0: float32>. Counters: tokens/s of
+// the completions; "bandwidth" and "products": parts of the rates that Read and Product reach,
+// which run first.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "policy/hugging_face/model_config.h"
+#include "policy/language_model/language_model.h"
+#include "policy/language_model/packed_matrix.h"
+#include "rollout/generation_engine.h"
+
+namespace tpo {
+namespace {
+
+constexpr int kPromptTokens = 32;
+constexpr int kNewTokens = 64;
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double best_bytes_per_second = 0.0;
+double best_flop_per_second[2] = {0.0, 0.0};
+
+const LanguageModelConfig& Config() {
+  static const LanguageModelConfig config = *ParseLanguageModelConfig(R"({
+    "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "num_hidden_layers": 30,
+    "num_attention_heads": 9, "num_key_value_heads": 3, "intermediate_size": 1536,
+    "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "rope_theta": 100000.0,
+    "tie_word_embeddings": true})");
+  return config;
+}
+
+std::shared_ptr<const LanguageModel> Model(bool bfloat16) {
+  static std::map<bool, std::shared_ptr<const LanguageModel>> models;
+  std::shared_ptr<const LanguageModel>& model = models[bfloat16];
+  if (model != nullptr) return model;
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const LanguageModelTensor& tensor : LanguageModelTensors(Config()))
+    shapes[tensor.name] = tensor.shape;
+  std::mt19937 random(1);
+  std::vector<float> values(size_t{49152} * 576);
+  std::uniform_real_distribution<float> uniform(-0.05F, 0.05F);
+  for (float& value : values) value = uniform(random);
+  const std::string_view bytes(reinterpret_cast<const char*>(values.data()), values.size() * 4);
+  const auto source = [&](const std::string& name) {
+    SafetensorsView view;
+    view.spec.name = name;
+    view.spec.type = TensorType::kFloat32;
+    view.spec.shape = shapes.at(name);
+    view.bytes = bytes;
+    return view;
+  };
+  model = LanguageModel::Create(Config(), source, bfloat16);
+  return model;
+}
+
+// Reading memory that no cache holds, on all cores.
+void Read(benchmark::State& state) {
+  constexpr size_t kBytes = size_t{400} << 20;
+  static const AlignedMemory<uint64_t> memory(kBytes / 8);
+  ThreadTeam team(0);
+  std::vector<uint64_t> sums(team.size() * 8);
+  double fastest = 1e9;
+  for (auto _ : state) {
+    const auto start = Now();
+    team.Run([&](int thread) {
+      const auto [first, last] = team.Part(thread, static_cast<int>(kBytes / 512));
+      uint64_t parts[64] = {};
+      for (int line = first; line < last; ++line) {
+        const uint64_t* const from = memory.data() + size_t{64} * line;
+        for (int i = 0; i < 64; ++i) parts[i] |= from[i];
+      }
+      for (const uint64_t part : parts) sums[thread * 8] |= part;
+    });
+    fastest = std::min(fastest, Now() - start);
+  }
+  benchmark::DoNotOptimize(sums.data());
+  best_bytes_per_second = std::max(best_bytes_per_second, kBytes / fastest);
+  state.counters["GB/s"] = kBytes / fastest * 1e-9;
+}
+BENCHMARK(Read)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(10);
+
+// 120 rows times a matrix that fits the cache, on all cores.
+template <typename T>
+void Product(benchmark::State& state) {
+  constexpr int kRows = 120;
+  constexpr int kDepth = 576;
+  std::vector<float> zeros(size_t{512} * kDepth);
+  SafetensorsView view;
+  view.spec.type = TensorType::kFloat32;
+  view.bytes = {reinterpret_cast<const char*>(zeros.data()), zeros.size() * 4};
+  std::vector<MatrixRow> rows;
+  for (int i = 0; i < 512; ++i) rows.push_back({&view, i});
+  const PackedMatrix<T> matrix(rows, kDepth);
+  const AlignedMemory<T> inputs(size_t{kRows} * kDepth);
+  ThreadTeam team(0);
+  std::vector<AlignedMemory<float>> outs;
+  for (int i = 0; i < team.size(); ++i) outs.emplace_back(size_t{kRows} * 512);
+  double fastest = 1e9;
+  constexpr int kRepeats = 20;
+  for (auto _ : state) {
+    const auto start = Now();
+    team.Run([&](int thread) {
+      tpo::Product product;
+      product.rows = inputs.data();
+      product.row_stride = kDepth;
+      product.row_count = kRows;
+      product.matrix = matrix.data();
+      product.depth = kDepth;
+      product.last_panel = matrix.panels();
+      product.out = outs[thread].data();
+      product.out_stride = 512;
+      for (int i = 0; i < kRepeats; ++i) BestLanguageLoops().typed<T>().product(product);
+    });
+    fastest = std::min(fastest, Now() - start);
+  }
+  const double rate = 2.0 * kRows * kDepth * 512 * kRepeats * team.size() / fastest;
+  best_flop_per_second[sizeof(T) == 2] = std::max(best_flop_per_second[sizeof(T) == 2], rate);
+  state.counters["GFLOP/s"] = rate * 1e-9;
+}
+BENCHMARK(Product<float>)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(20);
+BENCHMARK(Product<uint16_t>)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(20);
+
+void Generate(benchmark::State& state) {
+  const int prompts = static_cast<int>(state.range(0));
+  const int completions = static_cast<int>(state.range(1));
+  const bool bfloat16 = state.range(2) != 0;
+  const auto model = Model(bfloat16);
+  GenerationEngine engine({.seed = 1}, model, 0);
+  std::mt19937 random(2);
+  std::vector<GenerationRequest> requests;
+  for (int p = 0; p < prompts; ++p) {
+    GenerationRequest request;
+    request.prompt_id = p;
+    for (int i = 0; i < kPromptTokens; ++i)
+      request.prompt.push_back(static_cast<TokenId>(random() % 49152));
+    request.completions = completions;
+    request.max_tokens = kNewTokens;
+    requests.push_back(std::move(request));
+  }
+  double fastest = 1e9;
+  for (auto _ : state) {
+    const auto start = Now();
+    benchmark::DoNotOptimize(engine.Generate(requests).ok());
+    fastest = std::min(fastest, Now() - start);
+  }
+  const GenerationEngine::Statistics& statistics = engine.statistics();
+  const double runs = static_cast<double>(state.iterations());
+  const double tokens = static_cast<double>(prompts) * completions * kNewTokens;
+  const double forwarded =
+      static_cast<double>(statistics.prompt_tokens) / runs + tokens - prompts * completions;
+  const double flop = 2.0 * static_cast<double>(CountParameters(Config())) * forwarded;
+  const double bytes =
+      static_cast<double>(model->weight_bytes()) * static_cast<double>(statistics.steps) / runs;
+  state.counters["tokens/s"] = tokens / fastest;
+  state.counters["bandwidth"] = bytes / fastest / best_bytes_per_second;
+  state.counters["products"] = flop / fastest / best_flop_per_second[bfloat16];
+  state.counters["drawing"] =
+      statistics.draw_seconds / (statistics.draw_seconds + statistics.forward_seconds);
+}
+BENCHMARK(Generate)
+    ->Args({16, 8, 1})
+    ->Args({16, 1, 1})
+    ->Args({1, 1, 1})
+    ->Args({16, 8, 0})
+    ->Args({1, 1, 0})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->Iterations(3);
+
+}  // namespace
+}  // namespace tpo

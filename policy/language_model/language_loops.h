@@ -1,0 +1,112 @@
+// The inner loops of the language model on a CPU: one source (language_loops.inc), compiled once
+// per instruction set; BestLanguageLoops chooses at start. Internal to policy/language_model/.
+//
+// What a loop computes for a row never depends on the other rows of the call, nor on how the work
+// is split over threads: each sum is taken in one fixed order. So a token's log-prob is the same to
+// the last bit whether it is sampled or trained on, alone or in a batch.
+//
+// T is the computation's type: float, or the bits of a bfloat16 (uint16_t). Sums are float.
+#ifndef TPO_POLICY_LANGUAGE_MODEL_LANGUAGE_LOOPS_H_
+#define TPO_POLICY_LANGUAGE_MODEL_LANGUAGE_LOOPS_H_
+
+#include <cstdint>
+#include <type_traits>
+
+namespace tpo {
+
+// Columns of a packed matrix that lie side by side (packed_matrix.h).
+inline constexpr int kPanelColumns = 32;
+// Positions in a page of the key-value cache (key_value_cache.h).
+inline constexpr int kPagePositions = 16;
+// Values that one sum of ExponentialSums is over.
+inline constexpr int kSumBlock = 256;
+
+// What becomes of a product's sums [rows, columns], the bias added.
+enum class ProductEnd {
+  kStore,  // out = sums
+  kAdd,    // out += sums
+  // Of each panel, columns 0–15 are gates and 16–31 values: gated[row, 16 · panel + i] =
+  // silu(gate i) · value i.
+  kGate
+};
+
+// Rows times a packed matrix, for some of its panels.
+struct Product {
+  const void* rows = nullptr;  // T [row_count, row_stride], zero from the depth to its even end
+  int64_t row_stride = 0;      // in elements
+  int row_count = 0;
+  const void* matrix = nullptr;
+  int depth = 0;  // of the packed matrix
+  int first_panel = 0;
+  int last_panel = 0;           // exclusive
+  const float* bias = nullptr;  // [columns of the packed matrix], or none
+  ProductEnd end = ProductEnd::kStore;
+  float* out = nullptr;  // [row_count, out_stride]
+  int64_t out_stride = 0;
+  void* gated = nullptr;  // T [row_count, out_stride], kGate
+};
+
+// A run of cached positions: the first `length` of its pages.
+struct VisiblePages {
+  const int32_t* pages = nullptr;
+  int length = 0;
+};
+
+// The heads of one row that share a key-value head.
+struct Attention {
+  const float* queries = nullptr;  // [heads, head_dim], scaled by 1/sqrt(head_dim)
+  int heads = 0;
+  int head_dim = 0;
+  const void* cache = nullptr;  // T: page 0 of the layer and key-value head
+  int64_t page_stride = 0;      // elements from a page to the next
+  const VisiblePages* visible = nullptr;
+  int visible_count = 0;
+  float* scratch = nullptr;  // [heads, all visible pages' positions] and [heads, 16-fold head_dim]
+  void* out = nullptr;       // T [heads, head_dim]
+};
+
+template <typename T>
+struct TypedLanguageLoops {
+  void (*product)(const Product& product);
+  // out = values / rms(values) · weight
+  void (*rms_norm)(const float* values, const float* weight, float epsilon, int size, T* out);
+  void (*attention)(const Attention& attention);
+};
+
+struct LanguageLoops {
+  const char* name;
+  TypedLanguageLoops<float> float_loops;
+  TypedLanguageLoops<uint16_t> bfloat16_loops;
+  float (*maximum)(const float* values, int size);
+  // sums[b] = Σ exp((values[i] - maximum) · scale) over block b of kSumBlock values.
+  void (*exponential_sums)(const float* values, int size, float maximum, float scale, float* sums);
+
+  template <typename T>
+  const TypedLanguageLoops<T>& typed() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return float_loops;
+    } else {
+      return bfloat16_loops;
+    }
+  }
+};
+
+// The best for this processor; its name is "avx512_bf16", "avx512", "avx2" or "baseline".
+const LanguageLoops& BestLanguageLoops();
+
+namespace language_loops_avx512_bf16 {
+extern const LanguageLoops kLoops;
+}
+namespace language_loops_avx512 {
+extern const LanguageLoops kLoops;
+}
+namespace language_loops_avx2 {
+extern const LanguageLoops kLoops;
+}
+namespace language_loops_baseline {
+extern const LanguageLoops kLoops;
+}
+
+}  // namespace tpo
+
+#endif  // TPO_POLICY_LANGUAGE_MODEL_LANGUAGE_LOOPS_H_

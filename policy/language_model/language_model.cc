@@ -1,0 +1,174 @@
+#include "policy/language_model/language_model.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "policy/language_model/language_model_weights.h"
+
+namespace tpo {
+namespace {
+
+constexpr int kHalfPanel = kPanelColumns / 2;
+
+// Packs the parameters of one model.
+template <typename T>
+class Packer {
+ public:
+  Packer(const LanguageModelConfig& config, const TensorSource& source)
+      : config_(config), source_(source) {}
+
+  std::unique_ptr<const LanguageModelWeights<T>> Pack() {
+    auto weights = std::make_unique<LanguageModelWeights<T>>();
+    weights->embedding = Matrix({"model.embed_tokens.weight"}, config_.hidden_size);
+    if (!config_.tied_head) weights->own_head = Matrix({"lm_head.weight"}, config_.hidden_size);
+    for (int layer = 0; layer < config_.layers; ++layer) {
+      weights->layers.push_back(Layer(absl::StrCat("model.layers.", layer, ".")));
+    }
+    weights->final_norm = Vector("model.norm.weight");
+    return weights;
+  }
+
+ private:
+  LanguageModelLayer<T> Layer(const std::string& prefix) {
+    const std::string attention = prefix + "self_attn.";
+    LanguageModelLayer<T> layer;
+    layer.attention_norm = Vector(prefix + "input_layernorm.weight");
+    layer.query_key_value =
+        Linear({attention + "q_proj", attention + "k_proj", attention + "v_proj"},
+               config_.hidden_size, config_.query_key_value_bias);
+    if (config_.query_key_norm) {
+      layer.query_norm = Vector(attention + "q_norm.weight");
+      layer.key_norm = Vector(attention + "k_norm.weight");
+    }
+    layer.attention_output =
+        Linear({attention + "o_proj"}, config_.heads * config_.head_dim, config_.output_bias);
+    layer.feed_forward_norm = Vector(prefix + "post_attention_layernorm.weight");
+    layer.gate_up = GateUp(prefix + "mlp.gate_proj", prefix + "mlp.up_proj");
+    layer.down =
+        Linear({prefix + "mlp.down_proj"}, config_.intermediate_size, config_.feed_forward_bias);
+    return layer;
+  }
+
+  std::vector<float> Vector(const std::string& name) {
+    const SafetensorsView view = source_(name);
+    std::vector<float> values(view.spec.shape[0]);
+    ConvertElements(view, 0, values.size(), values.data());
+    return values;
+  }
+
+  PackedMatrix<T> Matrix(const std::vector<std::string>& names, int depth) {
+    std::vector<SafetensorsView> views;
+    for (const std::string& name : names) views.push_back(source_(name));
+    std::vector<MatrixRow> rows;
+    for (const SafetensorsView& view : views) {
+      for (int64_t row = 0; row < view.spec.shape[0]; ++row) rows.push_back({&view, row});
+    }
+    return PackedMatrix<T>(rows, depth);
+  }
+
+  PackedLinear<T> Linear(const std::vector<std::string>& names, int depth, bool bias) {
+    std::vector<std::string> weights;
+    for (const std::string& name : names) weights.push_back(name + ".weight");
+    PackedLinear<T> linear;
+    linear.matrix = Matrix(weights, depth);
+    if (!bias) return linear;
+    for (const std::string& name : names) {
+      for (const float value : Vector(name + ".bias")) linear.bias.push_back(value);
+    }
+    linear.bias.resize(linear.matrix.columns());
+    return linear;
+  }
+
+  PackedLinear<T> GateUp(const std::string& gate, const std::string& up) {
+    const SafetensorsView views[2] = {source_(gate + ".weight"), source_(up + ".weight")};
+    const int inner = config_.intermediate_size;
+    std::vector<MatrixRow> rows;
+    for (int first = 0; first < inner; first += kHalfPanel) {
+      for (const SafetensorsView& view : views) {
+        for (int i = first; i < first + kHalfPanel; ++i) {
+          rows.push_back(i < inner ? MatrixRow{&view, i} : MatrixRow());
+        }
+      }
+    }
+    PackedLinear<T> linear;
+    linear.matrix = PackedMatrix<T>(rows, config_.hidden_size);
+    if (!config_.feed_forward_bias) return linear;
+    linear.bias.resize(linear.matrix.columns());
+    const std::vector<float> biases[2] = {Vector(gate + ".bias"), Vector(up + ".bias")};
+    for (int half = 0; half < 2; ++half) {
+      for (int i = 0; i < inner; ++i) {
+        linear.bias[i / kHalfPanel * kPanelColumns + half * kHalfPanel + i % kHalfPanel] =
+            biases[half][i];
+      }
+    }
+    return linear;
+  }
+
+  const LanguageModelConfig& config_;
+  const TensorSource& source_;
+};
+
+template <typename T>
+size_t BytesReadPerStep(const LanguageModelWeights<T>& weights) {
+  size_t bytes = weights.head().size_bytes();
+  for (const LanguageModelLayer<T>& layer : weights.layers) {
+    bytes += layer.query_key_value.matrix.size_bytes() +
+             layer.attention_output.matrix.size_bytes() + layer.gate_up.matrix.size_bytes() +
+             layer.down.matrix.size_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::shared_ptr<const LanguageModel> LanguageModel::Create(const LanguageModelConfig& config,
+                                                           const TensorSource& source,
+                                                           bool bfloat16,
+                                                           const LanguageLoops* loops) {
+  std::shared_ptr<LanguageModel> model(
+      new LanguageModel(config, loops != nullptr ? *loops : BestLanguageLoops()));
+  if (bfloat16) {
+    model->bfloat16_weights_ = Packer<uint16_t>(config, source).Pack();
+  } else {
+    model->float_weights_ = Packer<float>(config, source).Pack();
+  }
+  return model;
+}
+
+std::shared_ptr<const LanguageModel> LanguageModel::Create(const ModelDirectory& directory,
+                                                           bool bfloat16,
+                                                           const LanguageLoops* loops) {
+  return Create(
+      directory.config(), [&](const std::string& name) { return directory.tensor(name); }, bfloat16,
+      loops);
+}
+
+LanguageModel::LanguageModel(const LanguageModelConfig& config, const LanguageLoops& loops)
+    : config_(config), loops_(loops) {}
+
+LanguageModel::~LanguageModel() = default;
+
+std::string LanguageModel::description() const {
+  char millions[32];
+  std::snprintf(millions, sizeof(millions), "%.1f",
+                static_cast<double>(CountParameters(config_)) * 1e-6);
+  return absl::StrCat(config_.model_type, " ", millions, " M parameters ",
+                      bfloat16() ? "bfloat16" : "float32", " cpu ", loops_.name);
+}
+
+size_t LanguageModel::weight_bytes() const {
+  return bfloat16() ? BytesReadPerStep(*bfloat16_weights_) : BytesReadPerStep(*float_weights_);
+}
+
+template <>
+const LanguageModelWeights<float>& LanguageModel::weights<float>() const {
+  return *float_weights_;
+}
+
+template <>
+const LanguageModelWeights<uint16_t>& LanguageModel::weights<uint16_t>() const {
+  return *bfloat16_weights_;
+}
+
+}  // namespace tpo
