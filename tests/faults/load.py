@@ -1,0 +1,180 @@
+"""SIGTERM under load, and ten times the load: what run.py measures besides kills."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import statistics
+import time
+
+from audit import Run, check_run, SHOWN_GROUPS
+from cluster import Cluster
+
+import harness
+from harness import overrides
+
+MAX_STALENESS = 8
+# Of the time under load: what a process takes in at its beginning doesn't count.
+WARM_UP_FRACTION = 0.3
+FLAT_FRACTION = 0.05
+# Resident memory is counted in pages and moves by a few of them.
+NOISE_BYTES = 1 << 20
+
+
+def flags(**further):
+    return overrides(learner__steps=10**6, learner__prompts_per_step=SHOWN_GROUPS, learner__prompts_per_lease=1,
+                     learner__lease_seconds=30, learner__max_staleness=MAX_STALENESS,
+                     learner__checkpoint__every_steps=50, output__inspect_every_steps=1,
+                     output__tensorboard="false", **further)
+
+
+def failed_submissions(cluster):
+    """What the workers say of submissions that failed, whatever became of them afterwards."""
+    return [line for worker in cluster.workers for line in worker.output.splitlines()
+            if re.search(r"SubmitGroups|submit again", line)]
+
+
+def process_status(process):
+    return pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+
+
+def heeds_sigterm(process):
+    """Whether it has made provisions for the signal: it catches it, or blocks it to read it elsewhere."""
+    masks = re.findall(r"^Sig(?:Blk|Cgt):\s+(\w+)$", process_status(process), re.MULTILINE)
+    return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
+
+class Terminations:
+    """SIGTERMs in turn; each process is started again."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.broken = []
+        self.seconds = {"worker": [], "verifier": [], "learner": []}
+        self.cluster = Cluster(directory, flags(), workers=3, verifiers=2, worker_flags=["--parallel_leases", 4])
+        self._run = harness.Run(directory)
+
+    def go_on(self, steps=20):
+        """Until there is load again."""
+        done = len(self._run.lines)
+        if not self.cluster.run_until(lambda: len(self._run.lines) >= done + steps, 60):
+            self.broken.append(f"no {steps} steps in 60 s after {done}")
+
+    def terminate(self, member, grace_seconds):
+        # One that has hardly begun has nothing to finish yet, and dies of the signal.
+        self.cluster.run_until(lambda: heeds_sigterm(member.process), 30)
+        begin = time.monotonic()
+        status = self.cluster.terminate(member)
+        seconds = time.monotonic() - begin
+        self.seconds[member.name.split()[0]].append(seconds)
+        if status != 0:
+            self.broken.append(f"{member.name} ended with {status}: {member.outputs[-1][-1000:]}")
+        if seconds > grace_seconds:
+            self.broken.append(f"{member.name} took {seconds:.1f} s to end")
+        member.expected = True
+        self.cluster.start(member)
+
+    def check_nothing_was_given_up(self):
+        ledger = self._run.records[-1]["ledger"]
+        # Groups that grow stale are a matter of pace.
+        for name in ("expired", "dropped_unverified"):
+            if ledger[name]:
+                self.broken.append(f"SIGTERM of workers and verifiers cost {ledger[name]} groups: {name}")
+
+    def finish(self):
+        learner = self.cluster.learner
+        learner.expected = False
+        for worker in self.cluster.workers:
+            worker.expected = False
+        self.cluster.terminate(learner)
+        self.cluster.run_until(lambda: not any(worker.running() for worker in self.cluster.workers), 30)
+        failed = failed_submissions(self.cluster)
+        self.broken += [f"a submission failed: {line}" for line in failed]
+        self.broken += self.cluster.failures
+        self.cluster.close()
+        run = Run(self.directory)
+        self.broken += check_run(run, MAX_STALENESS)
+        return run, failed
+
+
+def run_terminations(count, seed, scratch, out):
+    del seed  # the order is fixed
+    test = Terminations(scratch / "terminations")
+    roles = [*test.cluster.workers, *test.cluster.verifiers]
+    for i in range(count - count // 3):
+        test.go_on()
+        test.terminate(roles[i % len(roles)], grace_seconds=12)
+    test.go_on()
+    test.check_nothing_was_given_up()
+    for _ in range(count // 3):
+        test.go_on()
+        test.terminate(test.cluster.learner, grace_seconds=20)
+    test.go_on()
+    run, failed = test.finish()
+    figures = {
+        "terminations": {role: len(seconds) for role, seconds in test.seconds.items()},
+        "failed_submissions": len(failed),
+        "slowest_end_seconds": {role: round(max(seconds, default=0), 2) for role, seconds in test.seconds.items()},
+        "groups_trained": run.steps * SHOWN_GROUPS,
+        "load_average": os.getloadavg(),
+        "broken": test.broken,
+    }
+    return tell(figures, out)
+
+
+def resident_bytes(process):
+    return int(re.search(r"^VmRSS:\s+(\d+) kB$", process_status(process), re.MULTILINE)[1]) * 1024
+
+
+def watch_memory(cluster, processes, seconds, samples=40):
+    """Resident bytes of each process over the time."""
+    memory = {name: [] for name in processes}
+    for _ in range(samples):
+        cluster.run_for(seconds / samples)
+        for name, process in processes.items():
+            memory[name].append(resident_bytes(process))
+    return memory
+
+
+def run_overload(seconds, scratch, out):
+    """First two lease loops, then twenty; the learner and the verifier stay the same processes."""
+    few, many = 2, 20
+    cluster = Cluster(scratch / "overload", flags(), workers=1, verifiers=1, worker_flags=["--parallel_leases", few])
+    processes = {"learner": cluster.learner.process, "verifier": cluster.verifiers[0].process}
+    broken, figures = [], {}
+    try:
+        alone = watch_memory(cluster, processes, seconds)
+        steps_alone = len(harness.Run(cluster.directory).lines)
+        worker = cluster.workers[0]
+        worker.arguments[worker.arguments.index("--parallel_leases") + 1] = many
+        cluster.terminate(worker)
+        worker.expected = True
+        cluster.start(worker)
+        overload = watch_memory(cluster, processes, seconds)
+        steps = len(harness.Run(cluster.directory).lines) - steps_alone
+    finally:
+        cluster.close()
+    for name, values in overload.items():
+        warm = values[int(WARM_UP_FRACTION * len(values)):]
+        third = len(warm) // 3
+        begin, end = statistics.median(warm[:third]), statistics.median(warm[-third:])
+        growth = end / begin - 1
+        figures[name] = {"before_megabytes": round(statistics.median(alone[name]) / 1e6, 1),
+                         "overload_first_third_megabytes": round(begin / 1e6, 1),
+                         "overload_last_third_megabytes": round(end / 1e6, 1),
+                         "growth_percent": round(100 * growth, 2)}
+        if growth > FLAT_FRACTION and end - begin > NOISE_BYTES:
+            broken.append(f"the {name}'s memory grew by {100 * growth:.1f} % under overload")
+    broken += cluster.failures
+    figures.update(lease_loops=[few, many], seconds=seconds, steps=[steps_alone, steps],
+                   load_average=os.getloadavg(), broken=broken)
+    return tell(figures, out)
+
+
+def tell(figures, out):
+    text = json.dumps(figures, indent=2)
+    print(text)
+    if out:
+        out.write_text(text + "\n", encoding="utf-8")
+    return not figures["broken"]
