@@ -10,15 +10,38 @@
 
 namespace tpo {
 
-absl::StatusOr<RunStatus> GetRunStatus(const std::shared_ptr<grpc::Channel>& channel,
-                                       absl::Duration deadline) {
+namespace {
+
+absl::StatusOr<v1::GetStatusResponse> CallGetStatus(const std::shared_ptr<grpc::Channel>& channel,
+                                                    absl::Duration deadline, bool with_details) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  v1::GetStatusRequest request;
+  request.set_with_details(with_details);
   v1::GetStatusResponse response;
   const grpc::Status status =
-      v1::LearnerService::NewStub(channel)->GetStatus(&context, v1::GetStatusRequest(), &response);
+      v1::LearnerService::NewStub(channel)->GetStatus(&context, request, &response);
   TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "GetStatus"));
+  return response;
+}
+
+}  // namespace
+
+absl::StatusOr<RunStatus> GetRunStatus(const std::shared_ptr<grpc::Channel>& channel,
+                                       absl::Duration deadline) {
+  TPO_ASSIGN_OR_RETURN(const v1::GetStatusResponse response,
+                       CallGetStatus(channel, deadline, /*with_details=*/false));
   return FromProto(response);
+}
+
+absl::StatusOr<DetailedRunStatus> GetDetailedRunStatus(
+    const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline) {
+  TPO_ASSIGN_OR_RETURN(const v1::GetStatusResponse response,
+                       CallGetStatus(channel, deadline, /*with_details=*/true));
+  DetailedRunStatus detailed;
+  TPO_ASSIGN_OR_RETURN(detailed.status, FromProto(response));
+  TPO_ASSIGN_OR_RETURN(detailed.details, DetailsFromProto(response));
+  return detailed;
 }
 
 absl::StatusOr<CheckpointInfo> RequestCheckpoint(const std::shared_ptr<grpc::Channel>& channel,

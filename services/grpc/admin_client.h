@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/admin_api.h"
+#include "core/run_board.h"
 
 namespace grpc {
 class Channel;
@@ -19,6 +20,14 @@ namespace tpo {
 
 absl::StatusOr<RunStatus> GetRunStatus(const std::shared_ptr<grpc::Channel>& channel,
                                        absl::Duration deadline = absl::Seconds(10));
+
+// The status with workers_seen, and what a learner of an older version leaves out as empty details.
+struct DetailedRunStatus {
+  RunStatus status;
+  RunDetails details;
+};
+absl::StatusOr<DetailedRunStatus> GetDetailedRunStatus(
+    const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline = absl::Seconds(10));
 
 // Returns when the checkpoint is durable.
 absl::StatusOr<CheckpointInfo> RequestCheckpoint(const std::shared_ptr<grpc::Channel>& channel,

@@ -10,8 +10,8 @@
 namespace tpo {
 namespace {
 
-using Methods = v1::AdminService::WithCallbackMethod_Checkpoint<
-    v1::AdminService::WithCallbackMethod_Drain<v1::AdminService::Service>>;
+using Methods = v1::AdminService::WithRawCallbackMethod_Checkpoint<
+    v1::AdminService::WithRawCallbackMethod_Drain<v1::AdminService::Service>>;
 
 // Operators who wait for a checkpoint at the same time.
 constexpr size_t kMaxWaiting = 8;
@@ -24,15 +24,17 @@ class AdminHandler : public Methods {
   bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }
 
   grpc::ServerUnaryReactor* Checkpoint(grpc::CallbackServerContext* context,
-                                       const v1::CheckpointRequest*,
-                                       v1::CheckpointResponse* response) override {
+                                       const grpc::ByteBuffer* /*request: it is empty*/,
+                                       grpc::ByteBuffer* response_bytes) override {
     const CallRecord record(&calls_, "Checkpoint");
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const bool accepted = executor_.TryRun([this, record, reactor, response] {
+    const bool accepted = executor_.TryRun([this, record, reactor, response_bytes] {
       const absl::StatusOr<CheckpointInfo> info = admin_->Checkpoint();
       if (info.ok()) {
-        response->set_path(info->path);
-        response->set_step(info->step);
+        v1::CheckpointResponse response;
+        response.set_path(info->path);
+        response.set_step(info->step);
+        *response_bytes = SerializeMessage(response);
       }
       reactor->Finish(record.End(info.status()));
     });
@@ -42,12 +44,15 @@ class AdminHandler : public Methods {
     return reactor;
   }
 
-  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const v1::DrainRequest*,
-                                  v1::DrainResponse*) override {
-    return Answer(context, &calls_, "Drain", [this]() -> absl::Status {
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
+                                  const grpc::ByteBuffer* request_bytes,
+                                  grpc::ByteBuffer* response_bytes) override {
+    const auto handle = [this](const v1::DrainRequest&, v1::DrainResponse*) -> absl::Status {
       admin_->Drain();
       return absl::OkStatus();
-    });
+    };
+    return Answer<v1::DrainRequest, v1::DrainResponse>(context, &calls_, "Drain", *request_bytes,
+                                                       response_bytes, handle);
   }
 
  private:

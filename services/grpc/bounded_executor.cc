@@ -4,8 +4,8 @@
 
 namespace tpo {
 
-BoundedExecutor::BoundedExecutor(int threads, size_t queue_capacity)
-    : queue_capacity_(queue_capacity) {
+BoundedExecutor::BoundedExecutor(int threads, size_t queue_capacity, OnLength on_length)
+    : queue_capacity_(queue_capacity), on_length_(std::move(on_length)) {
   threads_.reserve(threads);
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }
@@ -24,8 +24,13 @@ bool BoundedExecutor::TryRun(std::function<void()> work) {
   // What an idle thread is about to take doesn't wait.
   if (queue_.size() >= queue_capacity_ + idle_) return false;
   queue_.push_back(std::move(work));
+  TellLength();
   changed_.Signal();
   return true;
+}
+
+void BoundedExecutor::TellLength() {
+  if (on_length_) on_length_(queue_.size());
 }
 
 void BoundedExecutor::Work() {
@@ -37,6 +42,7 @@ void BoundedExecutor::Work() {
     if (queue_.empty()) return;
     std::function<void()> work = std::move(queue_.front());
     queue_.pop_front();
+    TellLength();
     mutex_.Unlock();
     work();
     work = nullptr;

@@ -17,8 +17,12 @@ namespace tpo {
 // Thread-safe.
 class BoundedExecutor {
  public:
+  // Called with the length of the queue whenever it changed, in order; must be quick and not call
+  // the executor.
+  using OnLength = std::function<void(size_t)>;
+
   // `threads` >= 1. At most `queue_capacity` pieces of work wait for a thread.
-  BoundedExecutor(int threads, size_t queue_capacity);
+  BoundedExecutor(int threads, size_t queue_capacity, OnLength on_length = {});
   // Runs what is queued and joins.
   ~BoundedExecutor();
 
@@ -30,8 +34,10 @@ class BoundedExecutor {
 
  private:
   void Work();
+  void TellLength() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const size_t queue_capacity_;
+  const OnLength on_length_;
   absl::Mutex mutex_;
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

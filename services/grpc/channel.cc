@@ -10,12 +10,16 @@
 namespace tpo {
 namespace {
 
-// Retried: what the protocol calls idempotent. LeasePrompts isn't: an answer that got lost is a
-// lease lost.
+// Retried: what is small and what the protocol calls idempotent. LeasePrompts isn't: an answer that
+// got lost is a lease lost. SubmitGroups and Verify are repeated by the worker, which knows for how
+// long that makes sense; here they would be kept in memory until their answer came. When most calls
+// fail, retries stop (retryThrottling), so that they don't hold a server down.
 constexpr char kLearnerServiceConfig[] = R"({
+  "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
   "methodConfig": [{
     "name": [
       {"service": "tpo.v1.LearnerService", "method": "Register"},
+      {"service": "tpo.v1.LearnerService", "method": "Deregister"},
       {"service": "tpo.v1.LearnerService", "method": "GetStatus"}
     ],
     "retryPolicy": {
@@ -34,48 +38,41 @@ constexpr char kLearnerServiceConfig[] = R"({
 constexpr char kVerifierServiceConfig[] = R"({
   "loadBalancingConfig": [{"round_robin": {}}],
   "healthCheckConfig": {"serviceName": ""},
+  "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
   "methodConfig": [{
-    "name": [{"service": "tpo.v1.VerifierService"}],
+    "name": [{"service": "tpo.v1.VerifierService", "method": "Describe"}],
     "retryPolicy": {
       "maxAttempts": 4,
       "initialBackoff": "0.1s",
       "maxBackoff": "2s",
       "backoffMultiplier": 2,
-      "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
+      "retryableStatusCodes": ["UNAVAILABLE"]
     }
   }]
 })";
 
-// The same for a caller that repeats calls by itself.
-constexpr char kVerifierServiceConfigWithoutRetries[] = R"({
-  "loadBalancingConfig": [{"round_robin": {}}],
-  "healthCheckConfig": {"serviceName": ""}
-})";
-
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
-    const ChannelOptions& options) {
-  if (options.tls.has_value()) return MakeChannelCredentials(*options.tls);
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const ChannelOptions& options,
+                                                                      ServerRole server_role) {
+  if (options.tls.has_value()) return MakeChannelCredentials(*options.tls, server_role);
   if (!IsLoopback(options.address) && !options.allow_remote_plaintext) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", options.address,
-                     "\" isn't a loopback address, and the connection would be plaintext; "
-                     "pass --insecure where the network is trusted"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", options.address,
+        "\" isn't a loopback address, and the connection would be plaintext; "
+        "use TLS (docs/security.md), or pass --insecure where the network is trusted"));
   }
   return grpc::InsecureChannelCredentials();
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions& options,
+                                                           ServerRole server_role,
                                                            const char* service_config) {
   TPO_RETURN_IF_ERROR(CheckAddress(options.address, PortZero::kRefused));
   TPO_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> credentials,
-                       Credentials(options));
+                       Credentials(options, server_role));
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(service_config);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  // A request is retried only while it is in this buffer; the default of 256 KiB silently excludes
-  // large groups.
-  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kMaxMessageBytes);
   // Within what the server permits (server.cc), else it would end the connection.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
@@ -95,12 +92,11 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions&
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeLearnerChannel(const ChannelOptions& options) {
-  return MakeChannel(options, kLearnerServiceConfig);
+  return MakeChannel(options, ServerRole::kLearner, kLearnerServiceConfig);
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeVerifierChannel(const ChannelOptions& options) {
-  return MakeChannel(
-      options, options.retries ? kVerifierServiceConfig : kVerifierServiceConfigWithoutRetries);
+  return MakeChannel(options, ServerRole::kVerifier, kVerifierServiceConfig);
 }
 
 }  // namespace tpo

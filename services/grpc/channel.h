@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "services/grpc/message_limits.h"
 #include "services/grpc/tls.h"
 
 namespace grpc {
@@ -16,28 +17,24 @@ class Channel;
 
 namespace tpo {
 
-// Largest message that any service or client here takes: a group of 64 completions of 128 Ki tokens
-// fits.
-inline constexpr int kMaxMessageBytes = 128 << 20;
-
 struct ChannelOptions {
   std::string address;  // HOST:PORT
   // Whether to send plaintext to an address that isn't loopback.
   bool allow_remote_plaintext = false;
   // Encrypted when given, else plaintext.
   std::optional<TlsOptions> tls = std::nullopt;
-  // Of MakeVerifierChannel: whether the channel itself repeats calls.
-  bool retries = true;
 };
 
 // INVALID_ARGUMENT: the address is malformed, or remote and plaintext without being allowed, or a
 // file for TLS is at fault. Connects when it is first used, and again after every loss, with
-// growing pauses of at most 5 s. A dead peer is noticed within 30 s while a call is open.
+// growing pauses of at most 5 s. A dead peer is noticed within 30 s while a call is open. Only
+// calls that are small and may come again are repeated by the channel: Register, GetStatus,
+// Describe, up to four times when the peer is UNAVAILABLE. Whoever sends much repeats by himself.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeLearnerChannel(const ChannelOptions& options);
 
-// The same; besides, calls wait while the verifier's health isn't SERVING, and, unless told not to,
-// calls that ended with UNAVAILABLE or RESOURCE_EXHAUSTED are tried up to four times: Verify and
-// Describe may come again.
+// The same; besides, calls wait while the verifier's health isn't SERVING, and a name with several
+// addresses is a verifier with several replicas, which get the calls in turn. Which replicas there
+// are is looked up again whenever a connection ends, as a server sees to every few minutes.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeVerifierChannel(const ChannelOptions& options);
 
 }  // namespace tpo

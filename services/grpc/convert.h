@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "core/admin_api.h"
 #include "core/learner_api.h"
+#include "core/run_board.h"
 #include "core/types.h"
 #include "core/verifier_api.h"
 #include "core/weight_snapshot.h"
@@ -44,6 +45,7 @@ class VerificationSpec;
 class VerifierSpec;
 class VerifyRequest;
 class WeightManifest;
+class WorkerTimes;
 }  // namespace tpo::v1
 
 namespace tpo {
@@ -58,10 +60,14 @@ void ToProto(const VerificationSpec& spec, v1::VerificationSpec* proto);
 void ToProto(const RunInfo& info, v1::RegisterResponse* proto);
 void ToProto(const LeaseResult& result, v1::LeasePromptsResponse* proto);
 void ToProto(const SubmitResult& result, v1::SubmitResult* proto);
+// Without status.workers_seen, which is a detail.
 void ToProto(const RunStatus& status, v1::GetStatusResponse* proto);
+void DetailsToProto(const std::vector<WorkerStatus>& workers_seen, const RunDetails& details,
+                    v1::GetStatusResponse* proto);
 void ToProto(const VerifyRequest& request, v1::VerifyRequest* proto);
 void ToProto(const VerifierDescription& description, v1::DescribeResponse* proto);
 void ToProto(const WeightSnapshot& snapshot, v1::WeightManifest* proto);
+void ToProto(const WorkerTimes& times, v1::WorkerTimes* proto);
 
 // What a WeightManifest says. Its tensors have passed ValidateManifest.
 struct WeightManifest {
@@ -87,11 +93,12 @@ absl::StatusOr<Lease> FromProto(const v1::Lease& proto);
 absl::StatusOr<LeaseResult> FromProto(const v1::LeasePromptsResponse& proto);
 absl::StatusOr<SubmitResult> FromProto(const v1::SubmitResult& proto);
 absl::StatusOr<RunStatus> FromProto(const v1::GetStatusResponse& proto);
+absl::StatusOr<RunDetails> DetailsFromProto(const v1::GetStatusResponse& proto);
 absl::StatusOr<VerifyRequest> FromProto(const v1::VerifyRequest& proto);
+absl::StatusOr<VerifierDescription> FromProto(const v1::DescribeResponse& proto);
 absl::StatusOr<TensorSpec> FromProto(const v1::TensorSpec& proto);
 absl::StatusOr<WeightManifest> FromProto(const v1::WeightManifest& proto);
-
-VerifierDescription FromProto(const v1::DescribeResponse& proto);
+absl::StatusOr<WorkerTimes> FromProto(const v1::WorkerTimes& proto);
 
 // The verdict as it was sent, lies included; an unknown kind becomes kUnspecified. Only for
 // SanitizeVerdicts.

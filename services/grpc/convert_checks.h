@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "services/grpc/convert.h"
+#include "services/grpc/message_limits.h"
 
 namespace tpo {
 
@@ -28,6 +29,36 @@ inline absl::Status CheckFinite(double value, const std::string& field) {
 inline absl::Status CheckNotNegative(int64_t value, const char* field) {
   if (value >= 0) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", value, " is negative"));
+}
+
+// A size or a count.
+inline absl::Status CheckDimension(int64_t value, const char* field) {
+  if (value >= 0 && value <= kMaxDimension) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": ", value, value < 0 ? " is negative" : " is beyond any model"));
+}
+
+inline absl::Status CheckKey(const std::string& text, const std::string& field) {
+  if (text.size() <= kMaxKeyBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": ", text.size(), " bytes; at most ", kMaxKeyBytes));
+}
+
+inline absl::Status CheckListed(int count, const char* field) {
+  if (count <= kMaxListed) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": ", count, " entries; at most ", kMaxListed));
+}
+
+// A list of short texts.
+template <typename Repeated>
+absl::Status CheckKeys(const Repeated& texts, const char* field) {
+  if (absl::Status status = CheckListed(texts.size(), field); !status.ok()) return status;
+  for (int i = 0; i < texts.size(); ++i) {
+    absl::Status status = CheckKey(texts.Get(i), absl::StrCat(field, "[", i, "]"));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 inline absl::StatusOr<absl::Duration> PositiveFromProto(const google::protobuf::Duration& proto,

@@ -28,12 +28,12 @@ static_assert(static_cast<int>(TensorType::kInt64) == v1::TENSOR_TYPE_INT64);
 }  // namespace
 
 absl::StatusOr<TransformerSpec> FromProto(const v1::TransformerSpec& proto) {
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.vocab_size(), "vocab_size"));
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.max_positions(), "max_positions"));
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.d_model(), "d_model"));
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.layers(), "layers"));
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.heads(), "heads"));
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.feed_forward(), "feed_forward"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.vocab_size(), "vocab_size"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.max_positions(), "max_positions"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.d_model(), "d_model"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.layers(), "layers"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.heads(), "heads"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.feed_forward(), "feed_forward"));
   return TransformerSpec{.vocab_size = proto.vocab_size(),
                          .max_positions = proto.max_positions(),
                          .d_model = proto.d_model(),
@@ -43,15 +43,16 @@ absl::StatusOr<TransformerSpec> FromProto(const v1::TransformerSpec& proto) {
 }
 
 absl::StatusOr<SamplingSpec> FromProto(const v1::SamplingSpec& proto) {
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.completions_per_prompt(), "completions_per_prompt"));
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.candidates_per_token(), "candidates_per_token"));
-  TPO_RETURN_IF_ERROR(CheckNotNegative(proto.max_tokens(), "max_tokens"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.completions_per_prompt(), "completions_per_prompt"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.candidates_per_token(), "candidates_per_token"));
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.max_tokens(), "max_tokens"));
   TPO_RETURN_IF_ERROR(CheckFinite(proto.temperature(), "temperature"));
   if (proto.temperature() < 0) return absl::InvalidArgumentError("temperature: negative");
   return SamplingSpec{.completions_per_prompt = proto.completions_per_prompt(),
                       .candidates_per_token = proto.candidates_per_token(),
                       .temperature = proto.temperature(),
-                      .max_tokens = proto.max_tokens()};
+                      .max_tokens = proto.max_tokens(),
+                      .swap_in_flight = proto.swap_in_flight()};
 }
 
 absl::StatusOr<Lease> FromProto(const v1::Lease& proto) {
@@ -91,6 +92,7 @@ void ToProto(const RunInfo& info, v1::RegisterResponse* proto) {
   sampling->set_candidates_per_token(info.sampling.candidates_per_token);
   sampling->set_temperature(info.sampling.temperature);
   sampling->set_max_tokens(info.sampling.max_tokens);
+  sampling->set_swap_in_flight(info.sampling.swap_in_flight);
   proto->set_want_token_rewards(info.want_token_rewards);
   for (const VerifierSpec& verifier : info.verifiers) ToProto(verifier, proto->add_verifiers());
   ToProto(info.verification, proto->mutable_verification());
@@ -98,7 +100,9 @@ void ToProto(const RunInfo& info, v1::RegisterResponse* proto) {
 
 absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto) {
   RunInfo info;
-  if (proto.worker_id().empty()) return absl::InvalidArgumentError("worker_id: empty");
+  TPO_RETURN_IF_ERROR(CheckName(proto.worker_id(), "worker_id"));
+  TPO_RETURN_IF_ERROR(CheckKey(proto.run_id(), "run_id"));
+  TPO_RETURN_IF_ERROR(CheckListed(proto.verifiers_size(), "verifiers"));
   info.worker_id = proto.worker_id();
   info.run_id = proto.run_id();
   info.seed = proto.seed();
@@ -181,6 +185,11 @@ void ToProto(const RunStatus& status, v1::GetStatusResponse* proto) {
   proto->set_workers(status.workers);
   proto->set_draining(status.draining);
   proto->set_version(status.version);
+  proto->set_groups_leased(status.groups_leased);
+  proto->set_groups_ready(status.groups_ready);
+  proto->set_groups_leasable(status.groups_leasable);
+  if (status.oldest_lease_age > absl::ZeroDuration())
+    ToProto(status.oldest_lease_age, proto->mutable_oldest_lease_age());
 }
 
 absl::StatusOr<RunStatus> FromProto(const v1::GetStatusResponse& proto) {
@@ -200,6 +209,21 @@ absl::StatusOr<RunStatus> FromProto(const v1::GetStatusResponse& proto) {
   status.workers = proto.workers();
   status.draining = proto.draining();
   status.version = proto.version();
+  status.groups_leased = proto.groups_leased();
+  status.groups_ready = proto.groups_ready();
+  status.groups_leasable = proto.groups_leasable();
+  if (proto.has_oldest_lease_age()) {
+    TPO_ASSIGN_OR_RETURN(status.oldest_lease_age, FromProto(proto.oldest_lease_age()));
+  }
+  for (const v1::WorkerStatus& worker : proto.workers_seen()) {
+    absl::StatusOr<absl::Duration> idle = FromProto(worker.idle());
+    if (!idle.ok()) return InField("workers_seen", idle.status());
+    status.workers_seen.push_back({.name = worker.name(),
+                                   .idle = *idle,
+                                   .groups_accepted = worker.groups_accepted(),
+                                   .groups_refused = worker.groups_refused(),
+                                   .weight_version = worker.weight_version()});
+  }
   return status;
 }
 
@@ -219,6 +243,7 @@ absl::StatusOr<VerifyRequest> FromProto(const v1::VerifyRequest& proto) {
   absl::StatusOr<Prompt> prompt = FromProto(proto.prompt());
   if (!prompt.ok()) return InField("prompt", prompt.status());
   request.prompt = *std::move(prompt);
+  TPO_RETURN_IF_ERROR(CheckKey(request.prompt.task, "prompt.task"));
   if (proto.completions().empty())
     return absl::InvalidArgumentError("completions: empty; send at least one");
   TPO_ASSIGN_OR_RETURN(request.completions,
@@ -226,6 +251,7 @@ absl::StatusOr<VerifyRequest> FromProto(const v1::VerifyRequest& proto) {
   request.want_token_rewards = proto.want_token_rewards();
   TPO_RETURN_IF_ERROR(CheckNotNegative(proto.weight_version(), "weight_version"));
   request.weight_version = proto.weight_version();
+  TPO_RETURN_IF_ERROR(CheckKey(proto.idempotency_key(), "idempotency_key"));
   request.idempotency_key = proto.idempotency_key();
   return request;
 }
@@ -241,7 +267,10 @@ void ToProto(const VerifierDescription& description, v1::DescribeResponse* proto
     ToProto(description.typical_latency, proto->mutable_typical_latency());
 }
 
-VerifierDescription FromProto(const v1::DescribeResponse& proto) {
+absl::StatusOr<VerifierDescription> FromProto(const v1::DescribeResponse& proto) {
+  TPO_RETURN_IF_ERROR(CheckKey(proto.verifier(), "verifier"));
+  TPO_RETURN_IF_ERROR(CheckKey(proto.verifier_version(), "verifier_version"));
+  TPO_RETURN_IF_ERROR(CheckKeys(proto.tasks(), "tasks"));
   // For people: a duration that is none doesn't make the rest worthless.
   const absl::Duration latency = FromProto(proto.typical_latency()).value_or(absl::ZeroDuration());
   return VerifierDescription{.verifier = proto.verifier(),
@@ -277,6 +306,36 @@ absl::StatusOr<WeightManifest> FromProto(const v1::WeightManifest& proto) {
   TPO_ASSIGN_OR_RETURN(manifest.tensors, AllFromProto<TensorSpec>(proto.tensors(), "tensors"));
   TPO_RETURN_IF_ERROR(ValidateManifest(manifest.tensors, manifest.size_bytes));
   return manifest;
+}
+
+void ToProto(const WorkerTimes& times, v1::WorkerTimes* proto) {
+  ToProto(times.waiting_for_lease, proto->mutable_waiting_for_lease());
+  ToProto(times.waiting_for_weights, proto->mutable_waiting_for_weights());
+  ToProto(times.sampling, proto->mutable_sampling());
+  ToProto(times.waiting_for_verdicts, proto->mutable_waiting_for_verdicts());
+  ToProto(times.submitting, proto->mutable_submitting());
+}
+
+absl::StatusOr<WorkerTimes> FromProto(const v1::WorkerTimes& proto) {
+  WorkerTimes times;
+  const auto take = [](const google::protobuf::Duration& from, const char* field,
+                       absl::Duration& to) -> absl::Status {
+    const absl::StatusOr<absl::Duration> duration = FromProto(from);
+    if (!duration.ok() || *duration < absl::ZeroDuration()) {
+      return absl::InvalidArgumentError(absl::StrCat(field, ": not a duration of at least 0"));
+    }
+    to = *duration;
+    return absl::OkStatus();
+  };
+  TPO_RETURN_IF_ERROR(
+      take(proto.waiting_for_lease(), "waiting_for_lease", times.waiting_for_lease));
+  TPO_RETURN_IF_ERROR(
+      take(proto.waiting_for_weights(), "waiting_for_weights", times.waiting_for_weights));
+  TPO_RETURN_IF_ERROR(take(proto.sampling(), "sampling", times.sampling));
+  TPO_RETURN_IF_ERROR(
+      take(proto.waiting_for_verdicts(), "waiting_for_verdicts", times.waiting_for_verdicts));
+  TPO_RETURN_IF_ERROR(take(proto.submitting(), "submitting", times.submitting));
+  return times;
 }
 
 }  // namespace tpo

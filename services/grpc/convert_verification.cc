@@ -30,6 +30,9 @@ absl::StatusOr<VerifierSpec> FromProto(const v1::VerifierSpec& proto) {
   if (proto.address().empty()) return absl::InvalidArgumentError("address: empty");
   spec.address = proto.address();
   TPO_ASSIGN_OR_RETURN(spec.deadline, PositiveFromProto(proto.deadline(), "deadline"));
+  TPO_RETURN_IF_ERROR(CheckKeys(proto.further_addresses(), "further_addresses"));
+  TPO_RETURN_IF_ERROR(CheckKeys(proto.tasks(), "tasks"));
+  TPO_RETURN_IF_ERROR(CheckKey(proto.name(), "name"));
   spec.further_addresses.assign(proto.further_addresses().begin(), proto.further_addresses().end());
   spec.name = proto.name();
   spec.tasks.assign(proto.tasks().begin(), proto.tasks().end());

@@ -1,8 +1,11 @@
 #include "services/grpc/grpc_learner_client.h"
 
+#include <map>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
@@ -120,10 +123,13 @@ struct GrpcLearnerClient::Impl {
   Impl(std::shared_ptr<grpc::Channel> channel, const GrpcLearnerClientOptions& client_options)
       : options(client_options),
         stub(v1::LearnerService::NewStub(channel)),
-        watcher(std::move(channel)) {}
+        watcher(std::move(channel), client_options.weight_observer) {}
 
   const GrpcLearnerClientOptions options;
   Calls calls;
+  absl::Mutex times_mutex;
+  // What each worker that shares the client reported and hasn't been sent.
+  std::map<std::string, WorkerTimes> times ABSL_GUARDED_BY(times_mutex);
   const std::unique_ptr<v1::LearnerService::Stub> stub;
   WeightWatcher watcher;
 };
@@ -157,10 +163,21 @@ absl::StatusOr<LeaseResult> GrpcLearnerClient::LeasePrompts(const std::string& w
   call.context()->set_wait_for_ready(true);
   v1::LeasePromptsRequest request;
   request.set_worker_id(worker_id);
+  {
+    const absl::MutexLock lock(&impl_->times_mutex);
+    if (const auto times = impl_->times.extract(worker_id); !times.empty()) {
+      ToProto(times.mapped(), request.mutable_times());
+    }
+  }
   v1::LeasePromptsResponse response;
   const grpc::Status status = impl_->stub->LeasePrompts(call.context(), request, &response);
   TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "LeasePrompts"));
   return FromProto(response);
+}
+
+void GrpcLearnerClient::ReportTimes(const std::string& worker_id, const WorkerTimes& times) {
+  const absl::MutexLock lock(&impl_->times_mutex);
+  impl_->times[worker_id] = times;
 }
 
 absl::StatusOr<std::vector<SubmitResult>> GrpcLearnerClient::SubmitGroups(
@@ -174,6 +191,14 @@ absl::StatusOr<std::vector<SubmitResult>> GrpcLearnerClient::SubmitGroups(
 absl::StatusOr<std::shared_ptr<const WeightSnapshot>> GrpcLearnerClient::WaitForWeights(
     const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) {
   return impl_->watcher.WaitForNewer(worker_id, newer_than, timeout);
+}
+
+absl::Status GrpcLearnerClient::Deregister(const std::string& worker_id) {
+  Call call(&impl_->calls, impl_->options.farewell_deadline);
+  v1::DeregisterRequest request;
+  request.set_worker_id(worker_id);
+  v1::DeregisterResponse response;
+  return FromGrpcStatus(impl_->stub->Deregister(call.context(), request, &response), "Deregister");
 }
 
 }  // namespace tpo

@@ -1,7 +1,8 @@
 // The learner over a channel: what rollout workers use, over the network or within one process.
 //
 // Every call has a deadline and waits that long for a learner that can't be reached, so that a
-// learner that restarts is no error of its workers. Errors carry the learner's code, or UNAVAILABLE
+// learner that restarts is no error of its workers; but for Deregister, which isn't worth a wait.
+// Errors carry the learner's code, or UNAVAILABLE
 // or DEADLINE_EXCEEDED when it couldn't be reached, or CANCELLED after Close.
 //
 // Weights come on one stream that a thread of this object reads (services/grpc/weight_watcher.h),
@@ -18,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/learner_api.h"
+#include "services/grpc/observer.h"
 
 namespace grpc {
 class Channel;
@@ -30,6 +32,10 @@ struct GrpcLearnerClientOptions {
   absl::Duration call_deadline = absl::Seconds(30);
   // Of SubmitGroups, whatever the number of groups.
   absl::Duration submit_deadline = absl::Seconds(120);
+  // Of Deregister.
+  absl::Duration farewell_deadline = absl::Seconds(2);
+  // May be nullptr; else outlives the client.
+  WeightObserver* weight_observer = nullptr;
 };
 
 class GrpcLearnerClient : public LearnerApi {
@@ -43,10 +49,12 @@ class GrpcLearnerClient : public LearnerApi {
 
   absl::StatusOr<RunInfo> Register(const std::string& worker_name) override;
   absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) override;
+  void ReportTimes(const std::string& worker_id, const WorkerTimes& times) override;
   absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(const std::string& worker_id,
                                                          const std::vector<Group>& groups) override;
   absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(
       const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) override;
+  absl::Status Deregister(const std::string& worker_id) override;
 
   // Ends all calls in progress, and those to come, with CANCELLED. Idempotent.
   void Close() override;

@@ -6,6 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/status_macros.h"
@@ -20,8 +21,13 @@ namespace {
 using VerifyResult = absl::StatusOr<std::vector<Verdict>>;
 
 // What the worker gets for what the verifier said.
-VerifyResult ToVerdicts(const VerifyRequest& request, const absl::Status& status,
-                        const v1::VerifyResponse& response) {
+VerifyResult ToVerdicts(const VerifyRequest& request, absl::Status status,
+                        const grpc::ByteBuffer& response) {
+  absl::StatusOr<std::vector<Verdict>> verdicts;
+  if (status.ok()) {
+    verdicts = UncheckedVerdicts(response);
+    status = verdicts.status();
+  }
   if (absl::IsInvalidArgument(status) || absl::IsCancelled(status)) return status;
   if (!status.ok()) {
     const VerdictKind kind =
@@ -29,14 +35,12 @@ VerifyResult ToVerdicts(const VerifyRequest& request, const absl::Status& status
     return std::vector<Verdict>(request.completions.size(),
                                 Verdict::Unscored(kind, status.ToString()));
   }
-  return SanitizeVerdicts(request, UncheckedVerdicts(response));
+  return SanitizeVerdicts(request, *std::move(verdicts));
 }
 
 std::unique_ptr<VerifierCall> NewCall(Calls* calls, absl::Duration deadline,
                                       const VerifyRequest& request) {
-  auto call = std::make_unique<VerifierCall>(calls, deadline, /*wait_for_ready=*/true);
-  ToProto(request, &call->request);
-  return call;
+  return std::make_unique<VerifierCall>(calls, deadline, /*wait_for_ready=*/true, request);
 }
 
 // How many calls are in flight.
@@ -75,6 +79,7 @@ struct GrpcVerifierClient::Impl {
   const Options options;
   const std::string verify_name;
   const std::unique_ptr<v1::VerifierService::Stub> stub;
+  const std::unique_ptr<grpc::GenericStub> raw_stub;
   Calls calls;
 };
 
@@ -83,6 +88,7 @@ GrpcVerifierClient::GrpcVerifierClient(std::shared_ptr<grpc::Channel> channel,
     : impl_(new Impl{.options = options,
                      .verify_name = absl::StrCat("Verify at ", options.name),
                      .stub = v1::VerifierService::NewStub(channel),
+                     .raw_stub = std::make_unique<grpc::GenericStub>(channel),
                      .calls = {}}) {}
 
 GrpcVerifierClient::~GrpcVerifierClient() { Close(); }
@@ -91,9 +97,14 @@ void GrpcVerifierClient::Close() { impl_->calls.Close(); }
 
 absl::StatusOr<std::vector<Verdict>> GrpcVerifierClient::Verify(const VerifyRequest& request) {
   const auto call = NewCall(&impl_->calls, impl_->options.deadline, request);
-  const grpc::Status status =
-      impl_->stub->Verify(call->call.context(), call->request, &call->response);
-  return ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), call->response);
+  grpc::Status status;
+  absl::Notification done;
+  call->Start(impl_->raw_stub.get(), [&](grpc::Status result) {
+    status = std::move(result);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), call->response_bytes);
 }
 
 std::vector<VerifyResult> GrpcVerifierClient::VerifyAll(
@@ -121,16 +132,15 @@ std::vector<size_t> GrpcVerifierClient::VerifyOnce(const std::vector<VerifyReque
     const VerifyRequest& request = requests[which[i]];
     VerifierCall* const pending =
         NewCall(&impl_->calls, impl_->options.deadline, request).release();
-    impl_->stub->async()->Verify(
-        pending->call.context(), &pending->request, &pending->response,
-        [this, pending, &in_flight, &request, &code = codes[i],
-         &result = results[which[i]]](const grpc::Status& status) {
-          code = status.error_code();
-          result =
-              ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), pending->response);
-          delete pending;
-          in_flight.Leave();
-        });
+    pending->Start(impl_->raw_stub.get(),
+                   [this, pending, &in_flight, &request, &code = codes[i],
+                    &result = results[which[i]]](const grpc::Status& status) {
+                     code = status.error_code();
+                     result = ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name),
+                                         pending->response_bytes);
+                     delete pending;
+                     in_flight.Leave();
+                   });
   }
   in_flight.WaitUntilNone();
   std::vector<size_t> overloaded;

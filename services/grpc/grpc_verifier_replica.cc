@@ -1,6 +1,7 @@
 #include "services/grpc/grpc_verifier_replica.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -33,6 +34,7 @@ struct Shared {
   std::string name;
   std::string verify_name;
   std::unique_ptr<v1::VerifierService::Stub> stub;
+  std::unique_ptr<grpc::GenericStub> raw_stub;
   Calls calls;
 };
 
@@ -43,26 +45,17 @@ class GrpcAttempt : public VerifierReplica::Attempt,
 
   void Start(const VerifyRequest& request, absl::Duration time_left,
              VerifierReplica::Done done) override {
-    auto call =
-        std::make_unique<VerifierCall>(&shared_->calls, time_left, /*wait_for_ready=*/false);
-    ToProto(request, &call->request);
+    auto call = std::make_unique<VerifierCall>(&shared_->calls, time_left,
+                                               /*wait_for_ready=*/false, request);
     VerifierCall* const started = call.get();
     {
       const absl::MutexLock lock(&mutex_);
       call_ = std::move(call);
       if (cancelled_) started->call.context()->TryCancel();
     }
-    shared_->stub->async()->Verify(
-        started->call.context(), &started->request, &started->response,
-        [self = shared_from_this(), started, done = std::move(done)](const grpc::Status& status) {
-          VerifierReplica::Answer answer;
-          answer.status = FromGrpcStatus(status, self->shared_->verify_name);
-          if (IsTooLarge(answer.status))
-            answer.status = absl::InvalidArgumentError(answer.status.message());
-          answer.reached = ReachedAPeer(*started->call.context());
-          if (status.ok()) answer.verdicts = UncheckedVerdicts(started->response);
-          done(std::move(answer));
-        });
+    started->Start(shared_->raw_stub.get(),
+                   [self = shared_from_this(), started, done = std::move(done)](
+                       const grpc::Status& status) { done(self->AnswerOf(*started, status)); });
   }
 
   void Cancel() override {
@@ -72,6 +65,19 @@ class GrpcAttempt : public VerifierReplica::Attempt,
   }
 
  private:
+  VerifierReplica::Answer AnswerOf(VerifierCall& call, const grpc::Status& status) const {
+    VerifierReplica::Answer answer;
+    answer.status = FromGrpcStatus(status, shared_->verify_name);
+    if (IsTooLarge(answer.status))
+      answer.status = absl::InvalidArgumentError(answer.status.message());
+    answer.reached = ReachedAPeer(*call.call.context());
+    if (!status.ok()) return answer;
+    absl::StatusOr<std::vector<Verdict>> verdicts = UncheckedVerdicts(call.response_bytes);
+    answer.status = verdicts.status();
+    if (verdicts.ok()) answer.verdicts = *std::move(verdicts);
+    return answer;
+  }
+
   const std::shared_ptr<Shared> shared_;
   absl::Mutex mutex_;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
@@ -86,6 +92,7 @@ class GrpcVerifierReplica : public VerifierReplica {
     shared_->verify_name = absl::StrCat("Verify at ", name);
     shared_->name = std::move(name);
     shared_->stub = v1::VerifierService::NewStub(channel);
+    shared_->raw_stub = std::make_unique<grpc::GenericStub>(channel);
   }
 
   const std::string& name() const override { return shared_->name; }

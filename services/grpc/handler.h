@@ -6,9 +6,12 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/server_context.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 #include "services/grpc/active_calls.h"
+#include "services/grpc/message_limits.h"
 #include "services/grpc/observer.h"
+#include "services/grpc/parse_message.h"
 #include "services/grpc/status.h"
 
 namespace tpo {
@@ -42,13 +45,20 @@ class CallRecord {
   const absl::Time start_;
 };
 
-// Answers a unary call with what `handle`, which must not block, returns: an absl::Status.
-template <typename Handle>
+// Answers a unary call whose request is small with what handle(request, response), which must not
+// block, returns: an absl::Status.
+template <typename Request, typename Response, typename Handle>
 grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, CallBook* book,
-                                 const char* method, const Handle& handle) {
+                                 const char* method, const grpc::ByteBuffer& request_bytes,
+                                 grpc::ByteBuffer* response_bytes, const Handle& handle) {
   const CallRecord record(book, method);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(record.End(handle()));
+  Request request;
+  Response response;
+  absl::Status status = ParseMessage(request_bytes, kMaxSmallRequestBytes, &request);
+  if (status.ok()) status = handle(static_cast<const Request&>(request), &response);
+  if (status.ok()) *response_bytes = SerializeMessage(response);
+  reactor->Finish(record.End(status));
   return reactor;
 }
 

@@ -16,14 +16,6 @@
 namespace tpo {
 namespace {
 
-constexpr size_t kMaxNameBytes = 256;
-
-absl::Status CheckName(const std::string& name, const char* field) {
-  if (!name.empty() && name.size() <= kMaxNameBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, ": ", name.size(), " bytes; must be 1 to ", kMaxNameBytes));
-}
-
 // Asks for a version that never comes, without waiting: the learner says NOT_FOUND to a worker it
 // doesn't know, and learns that this one is there.
 absl::Status CheckWorker(LearnerApi* learner, const std::string& worker_id) {
@@ -34,11 +26,13 @@ absl::Status CheckWorker(LearnerApi* learner, const std::string& worker_id) {
   return absl::IsNotFound(status) ? status : absl::OkStatus();
 }
 
-using UnaryMethods = v1::LearnerService::WithCallbackMethod_Register<
-    v1::LearnerService::WithCallbackMethod_LeasePrompts<
-        v1::LearnerService::WithCallbackMethod_GetStatus<v1::LearnerService::Service>>>;
-// Raw: the messages of weights are built without a copy of their bytes.
-using Methods = v1::LearnerService::WithCallbackMethod_SubmitGroups<
+using UnaryMethods = v1::LearnerService::WithRawCallbackMethod_Register<
+    v1::LearnerService::WithRawCallbackMethod_LeasePrompts<
+        v1::LearnerService::WithRawCallbackMethod_Deregister<
+            v1::LearnerService::WithRawCallbackMethod_GetStatus<v1::LearnerService::Service>>>>;
+// All raw: requests are parsed within limits, and the messages of weights are built without a copy
+// of their bytes.
+using Methods = v1::LearnerService::WithRawCallbackMethod_SubmitGroups<
     v1::LearnerService::WithRawCallbackMethod_WatchWeights<UnaryMethods>>;
 
 class LearnerHandler : public Methods {
@@ -47,42 +41,69 @@ class LearnerHandler : public Methods {
                  const LearnerServiceOptions& options)
       : learner_(learner),
         admin_(admin),
+        board_(options.board),
         calls_{.observer = options.observer, .active = {}},
         weight_streams_(
             weights, options.weight_frame_bytes, &calls_,
-            [learner](const std::string& worker_id) { return CheckWorker(learner, worker_id); }) {}
+            [learner](const std::string& worker_id) { return CheckWorker(learner, worker_id); },
+            options.on_worker_stream) {}
 
   void Close() { weight_streams_.Close(); }
   bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }
 
   grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* context,
-                                     const v1::RegisterRequest* request,
-                                     v1::RegisterResponse* response) override {
-    return Answer(context, &calls_, "Register", [&]() -> absl::Status {
-      if (request->protocol_version() != kProtocolVersion) {
+                                     const grpc::ByteBuffer* request_bytes,
+                                     grpc::ByteBuffer* response_bytes) override {
+    const auto handle = [this](const v1::RegisterRequest& request,
+                               v1::RegisterResponse* response) -> absl::Status {
+      if (request.protocol_version() != kProtocolVersion) {
         return absl::FailedPreconditionError(absl::StrCat("protocol_version: the learner speaks ",
                                                           kProtocolVersion, ", the worker ",
-                                                          request->protocol_version()));
+                                                          request.protocol_version()));
       }
-      TPO_RETURN_IF_ERROR(CheckName(request->worker_name(), "worker_name"));
-      TPO_ASSIGN_OR_RETURN(const RunInfo info, learner_->Register(request->worker_name()));
+      TPO_RETURN_IF_ERROR(CheckName(request.worker_name(), "worker_name"));
+      TPO_ASSIGN_OR_RETURN(const RunInfo info, learner_->Register(request.worker_name()));
       ToProto(info, response);
       return absl::OkStatus();
-    });
+    };
+    return Answer<v1::RegisterRequest, v1::RegisterResponse>(
+        context, &calls_, "Register", *request_bytes, response_bytes, handle);
+  }
+
+  grpc::ServerUnaryReactor* Deregister(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* request_bytes,
+                                       grpc::ByteBuffer* response_bytes) override {
+    const auto handle = [this](const v1::DeregisterRequest& request,
+                               v1::DeregisterResponse* /*response*/) -> absl::Status {
+      TPO_RETURN_IF_ERROR(CheckName(request.worker_id(), "worker_id"));
+      return learner_->Deregister(request.worker_id());
+    };
+    return Answer<v1::DeregisterRequest, v1::DeregisterResponse>(
+        context, &calls_, "Deregister", *request_bytes, response_bytes, handle);
   }
 
   grpc::ServerUnaryReactor* LeasePrompts(grpc::CallbackServerContext* context,
-                                         const v1::LeasePromptsRequest* request,
-                                         v1::LeasePromptsResponse* response) override {
-    return Answer(context, &calls_, "LeasePrompts", [&]() -> absl::Status {
-      TPO_RETURN_IF_ERROR(CheckName(request->worker_id(), "worker_id"));
-      TPO_ASSIGN_OR_RETURN(const LeaseResult result, learner_->LeasePrompts(request->worker_id()));
+                                         const grpc::ByteBuffer* request_bytes,
+                                         grpc::ByteBuffer* response_bytes) override {
+    const auto handle = [this](const v1::LeasePromptsRequest& request,
+                               v1::LeasePromptsResponse* response) -> absl::Status {
+      TPO_RETURN_IF_ERROR(CheckName(request.worker_id(), "worker_id"));
+      if (request.has_times()) {
+        const absl::StatusOr<WorkerTimes> times = FromProto(request.times());
+        if (!times.ok()) {
+          return absl::InvalidArgumentError(absl::StrCat("times.", times.status().message()));
+        }
+        learner_->ReportTimes(request.worker_id(), *times);
+      }
+      TPO_ASSIGN_OR_RETURN(const LeaseResult result, learner_->LeasePrompts(request.worker_id()));
       ToProto(result, response);
       return absl::OkStatus();
-    });
+    };
+    return Answer<v1::LeasePromptsRequest, v1::LeasePromptsResponse>(
+        context, &calls_, "LeasePrompts", *request_bytes, response_bytes, handle);
   }
 
-  grpc::ServerBidiReactor<v1::SubmitGroupsRequest, v1::SubmitGroupsResponse>* SubmitGroups(
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* SubmitGroups(
       grpc::CallbackServerContext*) override {
     return new SubmitStream(learner_, &calls_);
   }
@@ -93,17 +114,26 @@ class LearnerHandler : public Methods {
   }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
-                                      const v1::GetStatusRequest*,
-                                      v1::GetStatusResponse* response) override {
-    return Answer(context, &calls_, "GetStatus", [&]() -> absl::Status {
-      ToProto(admin_->GetStatus(), response);
+                                      const grpc::ByteBuffer* request_bytes,
+                                      grpc::ByteBuffer* response_bytes) override {
+    const auto handle = [this](const v1::GetStatusRequest& request,
+                               v1::GetStatusResponse* response) -> absl::Status {
+      const RunStatus status = admin_->GetStatus();
+      ToProto(status, response);
+      if (request.with_details()) {
+        DetailsToProto(status.workers_seen, board_ != nullptr ? board_->Read() : RunDetails(),
+                       response);
+      }
       return absl::OkStatus();
-    });
+    };
+    return Answer<v1::GetStatusRequest, v1::GetStatusResponse>(
+        context, &calls_, "GetStatus", *request_bytes, response_bytes, handle);
   }
 
  private:
   LearnerApi* const learner_;
   AdminApi* const admin_;
+  const RunBoard* const board_;
   CallBook calls_;
   WeightStreams weight_streams_;
 };

@@ -7,10 +7,13 @@
 #define TPO_SERVICES_GRPC_LEARNER_SERVICE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "core/admin_api.h"
 #include "core/learner_api.h"
+#include "core/run_board.h"
 #include "core/weight_store.h"
 #include "services/grpc/observer.h"
 #include "services/grpc/rpc_service.h"
@@ -23,11 +26,20 @@ inline constexpr uint32_t kProtocolVersion = 1;
 // Of one SubmitGroups message.
 inline constexpr int kMaxGroupsPerMessage = 256;
 
+// What happens to a worker's weight stream: it begins; it ends because the worker or the network
+// between ended it; it ends because the learner did.
+enum class WorkerStream { kOpened, kLost, kClosed };
+
 struct LearnerServiceOptions {
   // Of WatchWeights, the bytes of one message.
   uint64_t weight_frame_bytes = 1 << 20;
+  // Where GetStatus finds details. May be nullptr; else outlives the service.
+  const RunBoard* board = nullptr;
   // May be nullptr; else outlives the service.
   RpcObserver* observer = nullptr;
+  // Told of each stream that was taken up, at its begin and its end, from gRPC's threads; must not
+  // block. May be empty.
+  std::function<void(const std::string& worker_id, WorkerStream)> on_worker_stream;
 };
 
 // `learner`, `weights` and `admin` (for GetStatus) outlive the service. WatchWeights streams end

@@ -5,6 +5,8 @@
 #ifndef TPO_SERVICES_GRPC_OBSERVER_H_
 #define TPO_SERVICES_GRPC_OBSERVER_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +21,17 @@ class RpcObserver {
   // A call ended. `method` is its name without the service, e.g. "LeasePrompts"; the set of names
   // is fixed. For a stream, the duration is that of the stream.
   virtual void OnRpc(const char* method, absl::StatusCode code, absl::Duration duration) = 0;
+  // Bytes of weights were handed to a stream.
+  virtual void OnWeightBytesSent(uint64_t /*bytes*/) {}
+};
+
+// What a worker's side of the weight stream did.
+class WeightObserver {
+ public:
+  virtual ~WeightObserver() = default;
+  virtual void OnWeightBytesReceived(uint64_t bytes) = 0;
+  // All bytes of a version are here and checked, `duration` after its manifest came.
+  virtual void OnWeights(WeightVersion version, absl::Duration duration) = 0;
 };
 
 class VerifierObserver {
@@ -28,6 +41,8 @@ class VerifierObserver {
   virtual void OnVerdicts(const std::vector<Verdict>& verdicts, absl::Duration duration) = 0;
   // A group got no verdicts.
   virtual void OnVerifyFailed(absl::StatusCode code) = 0;
+  // Groups that wait for their turn, and how many may; whenever it changed.
+  virtual void OnQueue(size_t /*length*/, size_t /*capacity*/) {}
 };
 
 }  // namespace tpo

@@ -31,22 +31,26 @@ void RegisterPlugins() {
 absl::Status CheckListenAddress(const GrpcServer::Options& options) {
   TPO_RETURN_IF_ERROR(CheckAddress(options.listen, PortZero::kAllowed));
   if (!options.tls.has_value() && !IsLoopback(options.listen) && !options.allow_remote_plaintext) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", options.listen,
-                     "\" isn't a loopback address, and the service would be plaintext; "
-                     "pass --insecure where the network is trusted"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", options.listen,
+        "\" isn't a loopback address, and the service would be plaintext; "
+        "use TLS (docs/security.md), or pass --insecure where the network is trusted"));
   }
   return CheckCanListen(options.listen);
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
     const GrpcServer::Options& options) {
-  if (options.tls.has_value()) return MakeServerCredentials(*options.tls);
+  if (options.tls.has_value()) return MakeServerCredentials(*options.tls, options.observer);
   return grpc::InsecureServerCredentials();
 }
 
-void SetLimits(grpc::ServerBuilder* builder) {
-  builder->SetMaxReceiveMessageSize(kMaxMessageBytes);
+// What a connection whose age is over still gets for its calls: a little more than the longest
+// deadline that a config may give a call (verifiers[].deadline_seconds).
+constexpr absl::Duration kMaxCallTime = absl::Hours(25);
+
+void SetLimits(const GrpcServer::Options& options, grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(options.max_request_bytes);
   builder->SetMaxSendMessageSize(kMaxMessageBytes);
   // Without this a second server on the same port would silently get every other connection.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -57,6 +61,11 @@ void SetLimits(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1'000);
+  builder->AddChannelArgument(
+      GRPC_ARG_MAX_CONNECTION_AGE_MS,
+      static_cast<int>(absl::ToInt64Milliseconds(options.max_connection_age)));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                              static_cast<int>(absl::ToInt64Milliseconds(kMaxCallTime)));
   // Only reflection is served by threads of this kind.
   builder->SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder->SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
@@ -84,7 +93,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
                        Credentials(options));
   RegisterPlugins();
   grpc::ServerBuilder builder;
-  SetLimits(&builder);
+  SetLimits(options, &builder);
   int port = 0;
   if (!options.listen.empty()) builder.AddListeningPort(options.listen, credentials, &port);
   for (RpcService* service : options.services) builder.RegisterService(service->handler());

@@ -10,6 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/grpc/message_limits.h"
+#include "services/grpc/observer.h"
 #include "services/grpc/rpc_service.h"
 #include "services/grpc/tls.h"
 
@@ -29,6 +31,15 @@ class GrpcServer {
     std::optional<TlsOptions> tls = std::nullopt;
     // Whether to serve plaintext on an address that isn't loopback.
     bool allow_remote_plaintext = false;
+    // Largest request; a larger one is RESOURCE_EXHAUSTED before it is read.
+    int max_request_bytes = kMaxMessageBytes;
+    // Connections are ended after about this time, so that clients look up again which replicas
+    // there are, and so that nobody goes on for ever with a certificate that has expired since.
+    // Calls aren't touched: they end on the old connection, new ones go to a new one.
+    absl::Duration max_connection_age = absl::Minutes(5);
+    // Told of calls that are refused before they reach a service. Not owned; may be nullptr, else
+    // outlives the server.
+    RpcObserver* observer = nullptr;
     // Whether to print the line "listening on HOST:PORT" to stdout once calls are served.
     bool announce = true;
     // Not owned; each outlives the server.

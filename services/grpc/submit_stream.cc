@@ -41,22 +41,25 @@ absl::StatusOr<SubmitResult> SubmitMalformed(LearnerApi* learner, const std::str
 
 SubmitStream::SubmitStream(LearnerApi* learner, CallBook* calls)
     : learner_(learner), record_(calls, "SubmitGroups") {
-  StartRead(&request_);
+  StartRead(&request_bytes_);
 }
 
 void SubmitStream::OnReadDone(bool ok) {
   // The client has no more groups, or is gone.
   if (!ok) return End(absl::OkStatus());
   if (absl::Status status = Submit(); !status.ok()) return End(status);
-  StartWrite(&response_);
+  response_bytes_ = SerializeMessage(response_);
+  StartWrite(&response_bytes_);
 }
 
 void SubmitStream::OnWriteDone(bool ok) {
   if (!ok) return End(absl::CancelledError("the client left before its answer"));
-  StartRead(&request_);
+  StartRead(&request_bytes_);
 }
 
 absl::Status SubmitStream::Submit() {
+  TPO_RETURN_IF_ERROR(ParseMessage(request_bytes_, kMaxMessageBytes, &request_));
+  TPO_RETURN_IF_ERROR(CheckName(request_.worker_id(), "worker_id"));
   if (request_.groups_size() == 0 || request_.groups_size() > kMaxGroupsPerMessage) {
     return absl::InvalidArgumentError(absl::StrCat("groups: ", request_.groups_size(),
                                                    "; a message has 1 to ", kMaxGroupsPerMessage));

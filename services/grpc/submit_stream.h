@@ -5,6 +5,7 @@
 #define TPO_SERVICES_GRPC_SUBMIT_STREAM_H_
 
 #include "core/learner_api.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 #include "services/grpc/handler.h"
 #include "tpo/v1/learner.pb.h"
@@ -12,8 +13,7 @@
 namespace tpo {
 
 // Deletes itself when the call is over.
-class SubmitStream
-    : public grpc::ServerBidiReactor<v1::SubmitGroupsRequest, v1::SubmitGroupsResponse> {
+class SubmitStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   SubmitStream(LearnerApi* learner, CallBook* calls);
 
@@ -27,8 +27,10 @@ class SubmitStream
 
   LearnerApi* const learner_;
   CallRecord record_;
+  grpc::ByteBuffer request_bytes_;
   v1::SubmitGroupsRequest request_;
   v1::SubmitGroupsResponse response_;
+  grpc::ByteBuffer response_bytes_;
 };
 
 }  // namespace tpo

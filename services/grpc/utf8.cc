@@ -56,4 +56,13 @@ std::string ValidUtf8(const std::string& text) {
   return valid;
 }
 
+std::string Printable(const std::string& text, size_t max_bytes) {
+  std::string printable = text.substr(0, max_bytes);
+  for (char& c : printable) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  if (text.size() > max_bytes) printable += "...";
+  return printable;
+}
+
 }  // namespace tpo

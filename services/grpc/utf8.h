@@ -4,6 +4,7 @@
 #ifndef TPO_SERVICES_GRPC_UTF8_H_
 #define TPO_SERVICES_GRPC_UTF8_H_
 
+#include <cstddef>
 #include <string>
 
 namespace tpo {
@@ -11,6 +12,10 @@ namespace tpo {
 // `text`, with each byte that isn't part of a valid sequence replaced by U+FFFD. Thread-safe: a
 // pure function.
 std::string ValidUtf8(const std::string& text);
+
+// What a peer said, for a log: cut after `max_bytes`, with `?` for each byte that isn't printable
+// ASCII, line ends among them.
+std::string Printable(const std::string& text, size_t max_bytes = 200);
 
 }  // namespace tpo
 

@@ -37,33 +37,42 @@ VerifierPoolOptions PoolOptions(const VerifierSpec& verifier, const Verification
   return options;
 }
 
+// What the worker is to this network: what it may do in plaintext, and its files for TLS.
+struct Identity {
+  bool allow_remote_plaintext = false;
+  TlsOptions own;
+};
+
+TlsOptions TlsTowards(const VerifierTlsFiles& files, const TlsOptions& own) {
+  TlsOptions tls;
+  const bool has_own = files.certificate.empty();
+  tls.certificate = has_own ? own.certificate : files.certificate;
+  tls.key = has_own ? own.key : files.key;
+  tls.peer_authority = files.ca.empty() ? own.peer_authority : files.ca;
+  return tls;
+}
+
 absl::StatusOr<std::unique_ptr<VerifierReplica>> Connect(const std::string& address,
                                                          const VerifierSpec& verifier,
-                                                         bool allow_remote_plaintext) {
+                                                         const Identity& identity) {
   ChannelOptions options;
   options.address = address;
-  options.allow_remote_plaintext = allow_remote_plaintext;
-  options.retries = false;
-  if (verifier.tls) {
-    options.tls = TlsOptions{.certificate = verifier.tls->certificate,
-                             .key = verifier.tls->key,
-                             .peer_authority = verifier.tls->ca,
-                             .server_name = ""};
-  }
+  options.allow_remote_plaintext = identity.allow_remote_plaintext;
+  if (verifier.tls) options.tls = TlsTowards(*verifier.tls, identity.own);
   TPO_ASSIGN_OR_RETURN(auto channel, MakeVerifierChannel(options));
   return MakeGrpcVerifierReplica(std::move(channel), address);
 }
 
 absl::StatusOr<std::unique_ptr<VerifierPool>> MakePool(const VerifierSpec& verifier,
                                                        const VerificationSpec& spec,
-                                                       bool allow_remote_plaintext) {
+                                                       const Identity& identity) {
   std::vector<std::string> addresses = {verifier.address};
   addresses.insert(addresses.end(), verifier.further_addresses.begin(),
                    verifier.further_addresses.end());
   std::vector<std::unique_ptr<VerifierReplica>> replicas;
   for (const std::string& address : addresses) {
     TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierReplica> replica,
-                         Connect(address, verifier, allow_remote_plaintext));
+                         Connect(address, verifier, identity));
     replicas.push_back(std::move(replica));
   }
   return std::make_unique<VerifierPool>(std::move(replicas), PoolOptions(verifier, spec));
@@ -89,12 +98,14 @@ bool IsPlain(const VerifierSpec& verifier) {
 
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifierPools(const RunInfo& run,
                                                                bool allow_remote_plaintext,
-                                                               PoolMonitor* monitor) {
+                                                               PoolMonitor* monitor,
+                                                               const TlsOptions& own) {
+  const Identity identity{.allow_remote_plaintext = allow_remote_plaintext, .own = own};
   std::vector<CombinedVerifier::Member> members;
   std::vector<std::shared_ptr<const PoolStatistics>> statistics;
   for (const VerifierSpec& verifier : run.verifiers) {
     TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierPool> pool,
-                         MakePool(verifier, run.verification, allow_remote_plaintext));
+                         MakePool(verifier, run.verification, identity));
     statistics.push_back(pool->statistics());
     if (run.verifiers.size() == 1 && IsPlain(verifier)) {
       if (monitor != nullptr) monitor->Add(statistics.front());

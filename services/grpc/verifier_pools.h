@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "core/learner_api.h"
 #include "core/verifier_api.h"
+#include "services/grpc/tls.h"
 #include "verifier/routing/pool_statistics.h"
 
 namespace tpo {
@@ -16,11 +17,13 @@ namespace tpo {
 // tasks the run doesn't say are asked for them, so they must be reachable now (UNAVAILABLE,
 // DEADLINE_EXCEEDED). INVALID_ARGUMENT: an address or a file for TLS that can't be used
 // (`allow_remote_plaintext`: --insecure), or verifiers that don't go together
-// (CombinedVerifier::Make). `monitor`, if any, gets the counts of the pools.
+// (CombinedVerifier::Make). `monitor`, if any, gets the counts of the pools. `own`: the files that
+// stand for those that a verifier with TLS doesn't name.
 // REQUIRES: the run has verifiers.
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifierPools(const RunInfo& run,
                                                                bool allow_remote_plaintext,
-                                                               PoolMonitor* monitor);
+                                                               PoolMonitor* monitor,
+                                                               const TlsOptions& own = {});
 
 }  // namespace tpo
 

@@ -21,8 +21,8 @@
 namespace tpo {
 namespace {
 
-using Methods = v1::VerifierService::WithCallbackMethod_Verify<
-    v1::VerifierService::WithCallbackMethod_Describe<v1::VerifierService::Service>>;
+using Methods = v1::VerifierService::WithRawCallbackMethod_Verify<
+    v1::VerifierService::WithRawCallbackMethod_Describe<v1::VerifierService::Service>>;
 
 // For an answer to get back to its caller.
 constexpr absl::Duration kLongestTravel = absl::Milliseconds(100);
@@ -60,7 +60,10 @@ class VerifierHandler : public Methods {
         options_(options),
         description_(DescribeWithin(verifier, options)),
         calls_{.observer = options.rpc_observer, .active = {}},
-        executor_(Threads(options.threads), options.queue_capacity) {}
+        executor_(Threads(options.threads), options.queue_capacity,
+                  [this](size_t length) { ReportQueue(length); }) {
+    ReportQueue(0);
+  }
 
   bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }
 
@@ -74,8 +77,8 @@ class VerifierHandler : public Methods {
   }
 
   grpc::ServerUnaryReactor* Verify(grpc::CallbackServerContext* context,
-                                   const v1::VerifyRequest* request,
-                                   v1::VerifyResponse* response) override {
+                                   const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* response) override {
     const CallRecord record(&calls_, "Verify");
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     const bool accepted = executor_.TryRun([this, record, reactor, context, request, response] {
@@ -95,31 +98,29 @@ class VerifierHandler : public Methods {
   }
 
   grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
-                                     const v1::DescribeRequest*,
-                                     v1::DescribeResponse* response) override {
-    return Answer(context, &calls_, "Describe", [&]() -> absl::Status {
+                                     const grpc::ByteBuffer* request_bytes,
+                                     grpc::ByteBuffer* response_bytes) override {
+    const auto handle = [this](const v1::DescribeRequest&,
+                               v1::DescribeResponse* response) -> absl::Status {
       TPO_RETURN_IF_ERROR(description_.status());
       ToProto(*description_, response);
       return absl::OkStatus();
-    });
+    };
+    return Answer<v1::DescribeRequest, v1::DescribeResponse>(
+        context, &calls_, "Describe", *request_bytes, response_bytes, handle);
   }
 
  private:
-  absl::Status CheckLimits(const v1::VerifyRequest& proto) const {
+  absl::StatusOr<VerifyRequest> Parse(const grpc::ByteBuffer& bytes) const {
     TPO_RETURN_IF_ERROR(description_.status());
+    v1::VerifyRequest proto;
+    TPO_RETURN_IF_ERROR(ParseMessage(bytes, description_->max_request_bytes, &proto));
     const auto completions = static_cast<uint32_t>(proto.completions_size());
     if (completions > description_->max_completions) {
       return absl::InvalidArgumentError(
           absl::StrCat("completions: ", completions, "; at most ", description_->max_completions));
     }
-    // The transport has checked its own limit.
-    if (description_->max_request_bytes < kMaxMessageBytes &&
-        proto.ByteSizeLong() > description_->max_request_bytes) {
-      return absl::InvalidArgumentError(absl::StrCat("the request has ", proto.ByteSizeLong(),
-                                                     " bytes; at most ",
-                                                     description_->max_request_bytes));
-    }
-    return absl::OkStatus();
+    return FromProto(proto);
   }
 
   // The verifier may be anybody's code.
@@ -133,10 +134,9 @@ class VerifierHandler : public Methods {
     }
   }
 
-  absl::Status Score(const grpc::CallbackServerContext& context, const v1::VerifyRequest& proto,
-                     v1::VerifyResponse* response) {
-    TPO_RETURN_IF_ERROR(CheckLimits(proto));
-    TPO_ASSIGN_OR_RETURN(VerifyRequest request, FromProto(proto));
+  absl::Status Score(const grpc::CallbackServerContext& context, const grpc::ByteBuffer& bytes,
+                     grpc::ByteBuffer* response_bytes) {
+    TPO_ASSIGN_OR_RETURN(VerifyRequest request, Parse(bytes));
     request.deadline = DeadlineOf(context);
     request.cancelled = [&context] { return context.IsCancelled(); };
     const absl::Time start = absl::Now();
@@ -144,8 +144,10 @@ class VerifierHandler : public Methods {
     verdicts = SanitizeVerdicts(request, std::move(verdicts));
     if (options_.verifier_observer != nullptr)
       options_.verifier_observer->OnVerdicts(verdicts, absl::Now() - start);
-    for (const Verdict& verdict : verdicts) ToProto(verdict, response->add_verdicts());
-    NameJudge(request.prompt.task, response);
+    v1::VerifyResponse response;
+    for (const Verdict& verdict : verdicts) ToProto(verdict, response.add_verdicts());
+    NameJudge(request.prompt.task, &response);
+    *response_bytes = SerializeMessage(response);
     return absl::OkStatus();
   }
 
@@ -153,6 +155,11 @@ class VerifierHandler : public Methods {
     const std::optional<VerifierIdentity> judge = verifier_->JudgeOf(task);
     response->set_verifier(judge.has_value() ? judge->verifier : description_->verifier);
     response->set_verifier_version(judge.has_value() ? judge->version : description_->version);
+  }
+
+  void ReportQueue(size_t length) {
+    if (options_.verifier_observer != nullptr)
+      options_.verifier_observer->OnQueue(length, options_.queue_capacity);
   }
 
   void ReportFailure(absl::StatusCode code) {

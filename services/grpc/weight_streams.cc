@@ -3,15 +3,24 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
-#include "grpcpp/impl/codegen/proto_utils.h"
+#include "services/grpc/message_limits.h"
+#include "services/grpc/parse_message.h"
 #include "services/grpc/weight_messages.h"
 #include "tpo/v1/learner.pb.h"
 
 namespace tpo {
+namespace {
+
+// One is what a worker needs; those before it may not have ended yet, where a connection was lost.
+constexpr int kMaxStreamsPerWorker = 16;
+
+}  // namespace
+
 // One call. Writes are started by whoever finds that none is in progress: the publisher of a new
 // version, or the end of the write before. No lock is held while gRPC is called.
 class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
@@ -21,6 +30,12 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
   void Begin(const absl::StatusOr<v1::WatchWeightsRequest>& request) {
     if (!request.ok()) return End(request.status());
+    if (!streams_->Enter(request->worker_id())) {
+      return End(absl::ResourceExhaustedError(
+          absl::StrCat("the worker has ", kMaxStreamsPerWorker, " weight streams already")));
+    }
+    worker_id_ = request->worker_id();
+    streams_->Tell(worker_id_, WorkerStream::kOpened);
     {
       absl::MutexLock lock(&mutex_);
       newest_sent_ = request->have_version();
@@ -51,11 +66,21 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnCancel() override { End(absl::CancelledError("the subscriber left")); }
   void OnDone() override {
     if (subscription_ != 0) weights_->Unsubscribe(subscription_);
+    if (!worker_id_.empty()) {
+      streams_->Tell(worker_id_, HowItEnded());
+      streams_->Leave(worker_id_);
+    }
     streams_->Remove(this);
     delete this;
   }
 
  private:
+  WorkerStream HowItEnded() {
+    absl::MutexLock lock(&mutex_);
+    return end_.has_value() && absl::IsCancelled(*end_) ? WorkerStream::kLost
+                                                        : WorkerStream::kClosed;
+  }
+
   // Starts the next write, or ends the stream, unless a write is in progress or there is nothing to
   // do.
   void Continue() {
@@ -89,6 +114,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
           std::min(streams_->frame_bytes_, current_->weights.bytes().size() - offset_bytes_);
       message_ = FrameMessage(current_, offset_bytes_, size_bytes);
       offset_bytes_ += size_bytes;
+      if (RpcObserver* const observer = streams_->calls_->observer; observer != nullptr)
+        observer->OnWeightBytesSent(size_bytes);
       return true;
     }
     current_ = weights_->Newest();
@@ -108,6 +135,7 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   WeightStreams* const streams_;
   WeightStore* const weights_;
   CallRecord record_;
+  std::string worker_id_;  // empty: the request was refused
   uint64_t subscription_ = 0;
   // Belongs to the write in progress while writing_ is set.
   grpc::ByteBuffer message_;
@@ -125,11 +153,13 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 };
 
 WeightStreams::WeightStreams(WeightStore* weights, uint64_t frame_bytes, CallBook* calls,
-                             std::function<absl::Status(const std::string&)> check_worker)
+                             std::function<absl::Status(const std::string&)> check_worker,
+                             OnWorkerStream on_stream)
     : weights_(weights),
       frame_bytes_(frame_bytes),
       calls_(calls),
-      check_worker_(std::move(check_worker)) {}
+      check_worker_(std::move(check_worker)),
+      on_stream_(std::move(on_stream)) {}
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* WeightStreams::Open(const grpc::ByteBuffer& request) {
   auto* stream = new WeightStream(this);
@@ -147,10 +177,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* WeightStreams::Open(const grpc::Byte
 absl::StatusOr<v1::WatchWeightsRequest> WeightStreams::CheckRequest(
     const grpc::ByteBuffer& bytes) const {
   v1::WatchWeightsRequest request;
-  grpc::ByteBuffer copy = bytes;
-  if (!grpc::SerializationTraits<v1::WatchWeightsRequest>::Deserialize(&copy, &request).ok()) {
-    return absl::InvalidArgumentError("the request is no WatchWeightsRequest");
-  }
+  TPO_RETURN_IF_ERROR(ParseMessage(bytes, kMaxSmallRequestBytes, &request));
   if (request.have_version() < -1) return absl::InvalidArgumentError("have_version: below -1");
   if (request.resume_version() < 0) return absl::InvalidArgumentError("resume_version: negative");
   TPO_RETURN_IF_ERROR(check_worker_(request.worker_id()));
@@ -163,6 +190,20 @@ void WeightStreams::Close() {
   // A stream can't go away meanwhile: it would have to pass Remove.
   for (WeightStream* stream : streams_)
     stream->End(absl::UnavailableError("the learner is shutting down"));
+}
+
+bool WeightStreams::Enter(const std::string& worker_id) {
+  absl::MutexLock lock(&mutex_);
+  int& count = count_by_worker_[worker_id];
+  if (count == kMaxStreamsPerWorker) return false;
+  ++count;
+  return true;
+}
+
+void WeightStreams::Leave(const std::string& worker_id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = count_by_worker_.find(worker_id);
+  if (--found->second == 0) count_by_worker_.erase(found);
 }
 
 void WeightStreams::Remove(WeightStream* stream) {

@@ -39,8 +39,8 @@ absl::Status AddMessage(const v1::WatchWeightsResponse& message, WeightVersion n
 
 }  // namespace
 
-WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel)
-    : channel_(std::move(channel)), backoff_(kInitialPause, kMaximumPause) {}
+WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel, WeightObserver* observer)
+    : channel_(std::move(channel)), observer_(observer), backoff_(kInitialPause, kMaximumPause) {}
 
 WeightWatcher::~WeightWatcher() {
   Close();
@@ -103,7 +103,7 @@ void WeightWatcher::Run() {
       if (generation != generation_) continue;
       last_error_ = status;
       if (status.ok()) ended_ = absl::CancelledError("the learner's run is over");
-      if (absl::IsNotFound(status)) ended_ = status;
+      if (absl::IsNotFound(status) || absl::IsPermissionDenied(status)) ended_ = status;
       if (ended_.has_value()) continue;
     }
     const absl::Duration pause =
@@ -141,11 +141,13 @@ absl::Status WeightWatcher::ReadStream() {
   v1::WatchWeightsResponse message;
   while (fault.ok() && reader->Read(&message)) {
     fault = AddMessage(message, newest, &assembler_);
+    if (fault.ok()) Observe(message);
     if (!fault.ok() || !assembler_.complete()) continue;
     absl::StatusOr<std::shared_ptr<const WeightSnapshot>> snapshot = assembler_.Take();
     fault = snapshot.status();
     if (!fault.ok()) continue;
     newest = (*snapshot)->version;
+    if (observer_ != nullptr) observer_->OnWeights(newest, absl::Now() - manifest_time_);
     backoff_.Reset();
     if (!Publish(generation, *std::move(snapshot))) fault = absl::CancelledError("restarted");
   }
@@ -156,6 +158,12 @@ absl::Status WeightWatcher::ReadStream() {
   absl::MutexLock lock(&mutex_);
   stream_ = nullptr;
   return fault.ok() ? FromGrpcStatus(status, "WatchWeights") : fault;
+}
+
+void WeightWatcher::Observe(const v1::WatchWeightsResponse& message) {
+  if (message.has_manifest()) manifest_time_ = absl::Now();
+  if (observer_ != nullptr && message.has_frame())
+    observer_->OnWeightBytesReceived(message.frame().data().size());
 }
 
 bool WeightWatcher::Publish(uint64_t generation, std::shared_ptr<const WeightSnapshot> snapshot) {

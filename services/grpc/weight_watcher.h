@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "core/weight_snapshot.h"
 #include "services/grpc/backoff.h"
+#include "services/grpc/observer.h"
 #include "services/grpc/weight_assembler.h"
 
 namespace grpc {
@@ -23,12 +24,18 @@ class Channel;
 class ClientContext;
 }  // namespace grpc
 
+namespace tpo::v1 {
+class WatchWeightsResponse;
+}  // namespace tpo::v1
+
 namespace tpo {
 
 // Thread-safe.
 class WeightWatcher {
  public:
-  explicit WeightWatcher(std::shared_ptr<grpc::Channel> channel);
+  // `observer` may be nullptr; else it outlives the watcher, whose thread calls it.
+  explicit WeightWatcher(std::shared_ptr<grpc::Channel> channel,
+                         WeightObserver* observer = nullptr);
   // Close, and joins.
   ~WeightWatcher();
 
@@ -37,7 +44,7 @@ class WeightWatcher {
 
   // As LearnerApi::WaitForWeights. The first call starts the thread. CANCELLED: closed, or the
   // learner has ended the stream because its run is over. NOT_FOUND: the learner doesn't know the
-  // worker of the last Restart.
+  // worker of the last Restart. PERMISSION_DENIED: this process is no worker to the learner.
   absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForNewer(const std::string& worker_id,
                                                                      WeightVersion newer_than,
                                                                      absl::Duration timeout);
@@ -54,16 +61,20 @@ class WeightWatcher {
   // Reads one stream to its end. OK: the run is over. NOT_FOUND: the learner doesn't know the
   // worker.
   absl::Status ReadStream();
+  // Tells the observer of a message that was taken in.
+  void Observe(const v1::WatchWeightsResponse& message);
   // Takes a snapshot that is complete; false: Restart was called meanwhile.
   bool Publish(uint64_t generation, std::shared_ptr<const WeightSnapshot> snapshot);
   // Waits before the next stream, unless Restart or Close is called.
   void Pause(uint64_t generation, absl::Duration pause);
 
   const std::shared_ptr<grpc::Channel> channel_;
+  WeightObserver* const observer_;
 
   // Of the thread only.
   WeightAssembler assembler_;
   uint64_t assembled_generation_ = 0;
+  absl::Time manifest_time_;
   Backoff backoff_;
 
   absl::Mutex mutex_;

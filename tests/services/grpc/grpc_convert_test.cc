@@ -171,7 +171,55 @@ TEST(Convert, KeepsStatus) {
   status.workers = 3;
   status.draining = true;
   status.version = "1.0";
+  status.groups_leased = 1;
+  status.groups_ready = 2;
+  status.groups_leasable = 3;
+  status.oldest_lease_age = absl::Milliseconds(1500);
   EXPECT_EQ(RoundTrip<v1::GetStatusResponse>(status).value(), status);
+}
+
+TEST(Convert, KeepsDetailsOfAStatus) {
+  const std::vector<WorkerStatus> workers = {{.name = "a",
+                                              .idle = absl::Seconds(3),
+                                              .groups_accepted = 4,
+                                              .groups_refused = 5,
+                                              .weight_version = 6}};
+  RunDetails details;
+  details.checkpoint_step = 7;
+  details.checkpoint_age = absl::Seconds(8);
+  StepFigures step;
+  step.step = 9;
+  step.error = 0.25;
+  step.loss = -1;
+  step.unscored_fraction = 0.5;
+  details.steps = {step, StepFigures()};
+  GroupFigures group;
+  group.prompt_id = 10;
+  group.task = "task";
+  group.completions = {{.text = "answer",
+                        .verdict = VerdictKind::kScored,
+                        .score = 1,
+                        .anchor_probability = 0.1,
+                        .target_probability = 0.2,
+                        .policy_probability = 0.3}};
+  details.groups = {group};
+  v1::GetStatusResponse message;
+  DetailsToProto(workers, details, &message);
+  EXPECT_EQ(FromProto(message).value().workers_seen, workers);
+  EXPECT_EQ(DetailsFromProto(message).value(), details);
+  EXPECT_FALSE(DetailsFromProto(message).value().steps[1].error.has_value());
+  EXPECT_EQ(DetailsFromProto(v1::GetStatusResponse()).value(), RunDetails()) << "an older learner";
+}
+
+TEST(Convert, RepairsTextOfDetails) {
+  RunDetails details;
+  GroupFigures group;
+  group.prompt = "\xff";
+  details.groups = {group};
+  v1::GetStatusResponse message;
+  DetailsToProto({}, details, &message);
+  EXPECT_TRUE(v1::GetStatusResponse().ParseFromString(message.SerializeAsString()));
+  EXPECT_EQ(DetailsFromProto(message)->groups[0].prompt, "\xef\xbf\xbd");
 }
 
 TEST(Convert, KeepsVerifyRequests) {

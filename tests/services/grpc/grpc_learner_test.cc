@@ -28,6 +28,7 @@ TEST_P(GrpcLearnerTest, Registers) {
   info.worker_id = "w-1";
   info.seed = 17;
   info.sampling.completions_per_prompt = 8;
+  info.sampling.swap_in_flight = true;
   learner_.learner.on_register = [&](const std::string& name) {
     EXPECT_EQ(name, "host-a");
     return info;
@@ -65,6 +66,33 @@ TEST_P(GrpcLearnerTest, Leases) {
   const LeaseResult result = client_.LeasePrompts("w-1").value();
   EXPECT_EQ(std::get<Lease>(result).id, 4);
   EXPECT_EQ(std::get<Lease>(result).prompts, lease.prompts);
+}
+
+TEST_P(GrpcLearnerTest, AWorkersTimesTravelOnceWithItsNextQuestionForALease) {
+  const WorkerTimes times = {.waiting_for_lease = absl::Seconds(1),
+                             .waiting_for_weights = absl::Seconds(2),
+                             .sampling = absl::Milliseconds(3),
+                             .waiting_for_verdicts = absl::Seconds(4),
+                             .submitting = absl::Seconds(5)};
+  std::vector<std::pair<std::string, WorkerTimes>> received;
+  learner_.learner.on_times = [&](const std::string& worker_id, const WorkerTimes& reported) {
+    received.emplace_back(worker_id, reported);
+  };
+  client_.ReportTimes("w-1", {});
+  client_.ReportTimes("w-1", times);
+  client_.ReportTimes("w-2", {});
+  ASSERT_TRUE(client_.LeasePrompts("w-1").ok());
+  ASSERT_TRUE(client_.LeasePrompts("w-1").ok());
+  ASSERT_EQ(received.size(), 1);
+  EXPECT_EQ(received[0], std::make_pair(std::string("w-1"), times));
+}
+
+TEST_P(GrpcLearnerTest, RefusesNegativeTimes) {
+  WorkerTimes times;
+  times.sampling = absl::Seconds(-1);
+  client_.ReportTimes("w-1", times);
+  EXPECT_THAT(client_.LeasePrompts("w-1"),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "times.sampling"));
 }
 
 TEST_P(GrpcLearnerTest, PassesTheLearnersErrorsOn) {
@@ -112,6 +140,7 @@ TEST_P(GrpcLearnerTest, RefusesAMessageWithoutGroupsOrWithTooMany) {
   for (const int count : {0, kMaxGroupsPerMessage + 1}) {
     grpc::ClientContext context;
     v1::SubmitGroupsRequest request;
+    request.set_worker_id("w-1");
     for (int i = 0; i < count; ++i) request.add_groups();
     const auto stream = stub->SubmitGroups(&context);
     stream->Write(request);

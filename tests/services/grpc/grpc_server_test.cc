@@ -1,6 +1,7 @@
 #include "services/grpc/server.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "services/grpc/grpc_verifier_client.h"
 #include "tests/services/grpc/grpc_test_support.h"
+#include "tpo/v1/verifier.grpc.pb.h"
 
 namespace tpo {
 namespace {
@@ -177,6 +179,66 @@ TEST(GrpcServer, ClosesAVerifierThatDoesNotEndInTime) {
   verifier.server->Shutdown(absl::ZeroDuration());
   EXPECT_TRUE(verifier.verifier.closed.HasBeenNotified());
   caller.join();
+}
+
+// The address of the client's end of the connection that a call took, as the server sees it.
+class PeerService
+    : public v1::VerifierService::WithCallbackMethod_Describe<v1::VerifierService::Service>,
+      public RpcService {
+ public:
+  grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
+                                     const v1::DescribeRequest*,
+                                     v1::DescribeResponse* response) override {
+    response->set_verifier(context->peer());
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+  std::string name() const override { return "tpo.v1.VerifierService"; }
+  grpc::Service* handler() override { return this; }
+  bool WaitUntilIdle(absl::Duration) override { return true; }
+};
+
+std::string Peer(const std::shared_ptr<grpc::Channel>& channel) {
+  grpc::ClientContext context;
+  v1::DescribeResponse response;
+  const grpc::Status status =
+      v1::VerifierService::NewStub(channel)->Describe(&context, v1::DescribeRequest(), &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return response.verifier();
+}
+
+TEST(GrpcServer, EndsConnectionsThatAreOldWithoutFailingACall) {
+  PeerService service;
+  GrpcServer::Options options = Listen("127.0.0.1:0");
+  options.max_connection_age = absl::Milliseconds(20);
+  options.services = {&service};
+  const auto server = GrpcServer::Start(options).value();
+  const auto channel = MakeVerifierChannel({.address = server->address()}).value();
+  std::set<std::string> connections;
+  while (connections.size() < 5 && !HasFailure()) connections.insert(Peer(channel));
+}
+
+// A name with several addresses, as a headless service has: the calls go round all of them, and one
+// that comes later is found.
+TEST(GrpcServer, CallsGoRoundTheAddressesOfAName) {
+  PeerService service;
+  GrpcServer::Options options = Listen("127.0.0.1:0");
+  options.max_connection_age = absl::Milliseconds(20);
+  options.services = {&service};
+  const auto first = GrpcServer::Start(options).value();
+  const std::string port = first->address().substr(first->address().rfind(':'));
+  options.listen = "[::1]" + port;
+  auto second = GrpcServer::Start(options);
+  if (!second.ok()) GTEST_SKIP() << "no IPv6 here: " << second.status();
+  const auto channel = MakeVerifierChannel({.address = "localhost" + port}).value();
+  std::set<std::string> kinds;
+  for (int i = 0; i < 1000 && kinds.size() < 2; ++i) kinds.insert(Peer(channel).substr(0, 4));
+  if (kinds.size() < 2 && kinds.contains("ipv4")) GTEST_SKIP() << "localhost has one address here";
+  EXPECT_EQ(kinds, (std::set<std::string>{"ipv4", "ipv6"}));
+  // Whichever goes, the other one takes all of the calls.
+  (*second)->Shutdown(absl::InfiniteDuration());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Peer(channel).substr(0, 4), "ipv4");
 }
 
 TEST(GrpcServer, ShutsDownMoreThanOnce) {

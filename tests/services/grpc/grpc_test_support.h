@@ -38,6 +38,8 @@ class FakeLearner : public LearnerApi {
   std::function<absl::StatusOr<LeaseResult>(const std::string&)> on_lease = [](const std::string&) {
     return LeaseResult(NoLease{.finished = true, .retry_after = absl::ZeroDuration()});
   };
+  std::function<void(const std::string&, const WorkerTimes&)> on_times = [](const std::string&,
+                                                                            const WorkerTimes&) {};
   std::function<absl::StatusOr<SubmitResult>(const Group&)> on_submit = [](const Group& group) {
     const bool empty = group.completions.empty();
     return SubmitResult{.lease_id = group.lease_id,
@@ -51,6 +53,9 @@ class FakeLearner : public LearnerApi {
 
   absl::StatusOr<RunInfo> Register(const std::string& name) override { return on_register(name); }
   absl::StatusOr<LeaseResult> LeasePrompts(const std::string& id) override { return on_lease(id); }
+  void ReportTimes(const std::string& id, const WorkerTimes& times) override {
+    on_times(id, times);
+  }
   absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
       const std::string&, const std::vector<Group>& groups) override {
     std::vector<SubmitResult> results;
@@ -130,6 +135,27 @@ class CountingRpcObserver : public RpcObserver {
   std::map<std::pair<std::string, absl::StatusCode>, int> counts_ ABSL_GUARDED_BY(mutex_);
 };
 
+// What a learner is told about weight streams.
+class WorkerStreams {
+ public:
+  void Add(const std::string& worker, WorkerStream stream) {
+    absl::MutexLock lock(&mutex_);
+    told_.emplace_back(worker, stream);
+  }
+  // Waits until so many were told, and returns them.
+  std::vector<std::pair<std::string, WorkerStream>> WaitFor(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto there = [&]()
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return told_.size() >= count; };
+    mutex_.Await(absl::Condition(&there));
+    return told_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<std::pair<std::string, WorkerStream>> told_ ABSL_GUARDED_BY(mutex_);
+};
+
 enum class Transport { kInProcess, kLoopback };
 
 // The learner's services around fakes.
@@ -138,8 +164,12 @@ class LearnerUnderTest {
   // `listen` is only looked at for kLoopback.
   explicit LearnerUnderTest(Transport transport, const std::string& listen = "127.0.0.1:0")
       : transport_(transport),
-        learner_service_(MakeLearnerService(&learner, &weights, &admin,
-                                            {.weight_frame_bytes = 16, .observer = &rpcs})),
+        learner_service_(MakeLearnerService(
+            &learner, &weights, &admin,
+            {.weight_frame_bytes = 16,
+             .observer = &rpcs,
+             .on_worker_stream = [this](const std::string& worker,
+                                        WorkerStream stream) { streams.Add(worker, stream); }})),
         admin_service_(MakeAdminService(&admin, &rpcs)) {
     auto started = GrpcServer::Start({.listen = transport == Transport::kLoopback ? listen : "",
                                       .announce = false,
@@ -157,6 +187,7 @@ class LearnerUnderTest {
   FakeAdmin admin;
   WeightStore weights;
   CountingRpcObserver rpcs;
+  WorkerStreams streams;
 
  private:
   const Transport transport_;

@@ -14,7 +14,9 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "tests/core/scratch_directory.h"
 #include "tests/services/grpc/grpc_test_support.h"
+#include "tests/services/grpc/test_certificates.h"
 #include "tpo/v1/verifier.grpc.pb.h"
 
 namespace tpo {
@@ -301,6 +303,37 @@ TEST_F(VerifierPoolsTest, RefusesWhatCannotBeConnectedTo) {
               HoldsStatus(absl::StatusCode::kInvalidArgument, "judge.example.org:1"));
   run_.verifiers[0].tls = VerifierTlsFiles{.ca = "/nowhere/ca.pem", .certificate = "", .key = ""};
   EXPECT_THAT(MakeVerifierPools(run_, false, nullptr),
+              HoldsStatus(absl::StatusCode::kInvalidArgument, "/nowhere/ca.pem"));
+}
+
+// `tls: {}` in the config: the files that the worker was started with.
+TEST_F(VerifierPoolsTest, AVerifierThatNamesNoFilesGetsTheWorkersOwn) {
+  const ScratchDirectory scratch;
+  TestAuthority authority(scratch.path(), "ours");
+  authority.Issue("verifier", {.host = "127.0.0.1", .role = "verifier"});
+  authority.Issue("worker", {.host = "127.0.0.1", .role = "worker"});
+  const auto files = [&scratch](const std::string& role) {
+    TlsOptions tls;
+    tls.certificate = scratch / (role + ".pem");
+    tls.key = scratch / (role + ".key");
+    tls.peer_authority = scratch / "ours.pem";
+    return tls;
+  };
+  FakeVerifier fake;
+  const auto service = MakeVerifierService(&fake, {});
+  const auto server = GrpcServer::Start({.listen = "127.0.0.1:0",
+                                         .tls = files("verifier"),
+                                         .announce = false,
+                                         .services = {service.get()}})
+                          .value();
+  AddVerifier({server->address()}).tls = VerifierTlsFiles{};
+  const auto verifier =
+      MakeVerifierPools(run_, /*allow_remote_plaintext=*/false, nullptr, files("worker")).value();
+  EXPECT_EQ(verifier->Verify(MakeVerifyRequest({3})).value(),
+            std::vector<Verdict>{Verdict::Scored(3)});
+  // What it does name wins.
+  run_.verifiers[0].tls->ca = "/nowhere/ca.pem";
+  EXPECT_THAT(MakeVerifierPools(run_, false, nullptr, files("worker")),
               HoldsStatus(absl::StatusCode::kInvalidArgument, "/nowhere/ca.pem"));
 }
 

@@ -144,6 +144,49 @@ TEST_P(WeightStreamTest, ASubscriberThatLeavesCostsNothing) {
   Publish(5);
 }
 
+TEST_P(WeightStreamTest, TheLearnerIsToldWhoseStreamBeginsAndHowItEnds) {
+  using testing::ElementsAre;
+  using testing::Pair;
+  Publish(4);
+  {
+    Subscriber subscriber(learner_, Request(-1));
+    subscriber.ReadVersion(4);
+    EXPECT_THAT(learner_.streams.WaitFor(1), ElementsAre(Pair("w", WorkerStream::kOpened)));
+    subscriber.Cancel();
+    subscriber.End();
+    EXPECT_THAT(learner_.streams.WaitFor(2).back(), Pair("w", WorkerStream::kLost));
+  }
+  Subscriber refused(learner_, Request(-2));
+  refused.End();
+  Subscriber subscriber(learner_, Request(-1));
+  subscriber.ReadVersion(4);
+  EXPECT_THAT(learner_.streams.WaitFor(3).back(), Pair("w", WorkerStream::kOpened));
+  learner_.weights.Close();
+  subscriber.End();
+  EXPECT_THAT(learner_.streams.WaitFor(4).back(), Pair("w", WorkerStream::kClosed));
+}
+
+TEST_P(WeightStreamTest, AWorkerHasABoundedNumberOfStreams) {
+  const auto four = Publish(4);
+  std::vector<std::unique_ptr<Subscriber>> subscribers;
+  for (int i = 0; i < 16; ++i) {
+    subscribers.push_back(std::make_unique<Subscriber>(learner_, Request(-1)));
+    EXPECT_EQ(subscribers.back()->ReadVersion(4), BytesOf(*four));
+  }
+  EXPECT_EQ(Subscriber(learner_, Request(-1)).End().error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  v1::WatchWeightsRequest other = Request(-1);
+  other.set_worker_id("another");
+  Subscriber unaffected(learner_, other);
+  EXPECT_EQ(unaffected.ReadVersion(4), BytesOf(*four));
+  unaffected.Cancel();
+  (void)unaffected.End();
+  for (const auto& subscriber : subscribers) {
+    subscriber->Cancel();
+    (void)subscriber->End();
+  }
+}
+
 TEST_P(WeightStreamTest, RefusesVersionsThatCannotBe) {
   Subscriber have(learner_, Request(-2));
   EXPECT_EQ(have.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);

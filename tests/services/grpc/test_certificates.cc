@@ -28,13 +28,14 @@ void AddExtension(X509* certificate, X509* issuer, int kind, const std::string& 
   X509_EXTENSION_free(extension);
 }
 
-// Valid from an hour ago for a day; not signed.
-Certificate NewCertificate(const std::string& name, EVP_PKEY* key, int serial) {
+// Not signed. `from` and `until` in seconds from now.
+Certificate NewCertificate(const std::string& name, EVP_PKEY* key, int serial, long from,
+                           long until) {
   Certificate certificate(X509_new(), X509_free);
   X509_set_version(certificate.get(), 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), serial);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 86400);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), from);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), until);
   X509_set_pubkey(certificate.get(), key);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
@@ -46,17 +47,23 @@ void Sign(X509* certificate, X509* issuer, EVP_PKEY* key) {
   Require(X509_sign(certificate, key, EVP_sha256()) > 0);
 }
 
+// Calls `write` with a file that then becomes `path`.
+template <typename Writer>
+void Replace(const std::string& path, const Writer& write) {
+  const std::string staging = path + ".new";
+  FILE* file = std::fopen(staging.c_str(), "w");
+  Require(file != nullptr && write(file) == 1 && std::fclose(file) == 0);
+  Require(std::rename(staging.c_str(), path.c_str()) == 0);
+}
+
 void Write(const std::string& path, X509* certificate) {
-  FILE* file = std::fopen(path.c_str(), "w");
-  Require(file != nullptr && PEM_write_X509(file, certificate) == 1);
-  std::fclose(file);
+  Replace(path, [&](FILE* file) { return PEM_write_X509(file, certificate); });
 }
 
 void Write(const std::string& path, EVP_PKEY* key) {
-  FILE* file = std::fopen(path.c_str(), "w");
-  Require(file != nullptr &&
-          PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr) == 1);
-  std::fclose(file);
+  Replace(path, [&](FILE* file) {
+    return PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
+  });
 }
 
 }  // namespace
@@ -71,7 +78,7 @@ struct TestAuthority::Impl {
 TestAuthority::TestAuthority(std::string directory, const std::string& name)
     : impl_([&] {
         Key key = NewKey();
-        Certificate certificate = NewCertificate(name, key.get(), 1);
+        Certificate certificate = NewCertificate(name, key.get(), 1, -3600, 86400);
         return new Impl{std::move(directory), std::move(key), std::move(certificate)};
       }()) {
   X509* own = impl_->certificate.get();
@@ -82,12 +89,14 @@ TestAuthority::TestAuthority(std::string directory, const std::string& name)
 
 TestAuthority::~TestAuthority() = default;
 
-void TestAuthority::Issue(const std::string& name, const std::string& host) {
+void TestAuthority::Issue(const std::string& name, const Holder& holder) {
   const Key key = NewKey();
-  const Certificate certificate = NewCertificate(name, key.get(), ++impl_->issued);
-  const bool is_name = host.find_first_not_of("0123456789.") != std::string::npos;
-  AddExtension(certificate.get(), impl_->certificate.get(), NID_subject_alt_name,
-               (is_name ? "DNS:" : "IP:") + host);
+  const Certificate certificate =
+      NewCertificate(name, key.get(), ++impl_->issued, holder.valid_from, holder.valid_until);
+  const bool is_name = holder.host.find_first_not_of("0123456789.") != std::string::npos;
+  std::string names = (is_name ? "DNS:" : "IP:") + holder.host;
+  if (!holder.role.empty()) names += ",URI:spiffe://example.org/tpo/" + holder.role;
+  AddExtension(certificate.get(), impl_->certificate.get(), NID_subject_alt_name, names);
   Sign(certificate.get(), impl_->certificate.get(), impl_->key.get());
   Write(impl_->directory + "/" + name + ".pem", certificate.get());
   Write(impl_->directory + "/" + name + ".key", key.get());

@@ -14,8 +14,17 @@ class TestAuthority {
   TestAuthority(std::string directory, const std::string& name);
   ~TestAuthority();
 
-  // Writes NAME.pem and NAME.key for a host, e.g. "localhost" or an IP address.
-  void Issue(const std::string& name, const std::string& host);
+  struct Holder {
+    std::string host;  // e.g. "localhost", or an IP address
+    // "worker", …: a URI that gives the role. Empty: none.
+    std::string role = "";
+    // Seconds from now.
+    long valid_from = -3600;
+    long valid_until = 86400;
+  };
+
+  // Writes NAME.pem and NAME.key, or replaces them, each as a whole.
+  void Issue(const std::string& name, const Holder& holder);
 
  private:
   struct Impl;

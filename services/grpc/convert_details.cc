@@ -1,0 +1,117 @@
+// What GetStatus tells besides the status (core/run_board.h).
+#include <string>
+
+#include "core/run_board.h"
+#include "core/status_macros.h"
+#include "services/grpc/convert.h"
+#include "services/grpc/convert_checks.h"
+#include "services/grpc/utf8.h"
+#include "tpo/v1/learner.pb.h"
+
+namespace tpo {
+namespace {
+
+void ToProto(const WorkerStatus& worker, v1::WorkerStatus* proto) {
+  proto->set_name(ValidUtf8(worker.name));
+  tpo::ToProto(worker.idle, proto->mutable_idle());
+  proto->set_groups_accepted(worker.groups_accepted);
+  proto->set_groups_refused(worker.groups_refused);
+  proto->set_weight_version(worker.weight_version);
+}
+
+void ToProto(const StepFigures& step, v1::StepFigures* proto) {
+  proto->set_step(step.step);
+  proto->set_reward_mean(step.reward_mean);
+  if (step.error.has_value()) proto->set_error(*step.error);
+  proto->set_loss(step.loss);
+  proto->set_step_seconds(step.step_seconds);
+  proto->set_rollout_seconds(step.rollout_seconds);
+  proto->set_target_entropy(step.target_entropy);
+  proto->set_anchor_entropy(step.anchor_entropy);
+  proto->set_staleness_max(step.staleness_max);
+  proto->set_zero_variance_fraction(step.zero_variance_fraction);
+  proto->set_tokens_total(step.tokens_total);
+  proto->set_unscored_fraction(step.unscored_fraction);
+}
+
+StepFigures ToFigures(const v1::StepFigures& proto) {
+  StepFigures step;
+  step.step = proto.step();
+  step.reward_mean = proto.reward_mean();
+  if (proto.has_error()) step.error = proto.error();
+  step.loss = proto.loss();
+  step.step_seconds = proto.step_seconds();
+  step.rollout_seconds = proto.rollout_seconds();
+  step.target_entropy = proto.target_entropy();
+  step.anchor_entropy = proto.anchor_entropy();
+  step.staleness_max = proto.staleness_max();
+  step.zero_variance_fraction = proto.zero_variance_fraction();
+  step.tokens_total = proto.tokens_total();
+  step.unscored_fraction = proto.unscored_fraction();
+  return step;
+}
+
+void ToProto(const GroupFigures& group, v1::GroupFigures* proto) {
+  proto->set_step(group.step);
+  proto->set_prompt_id(group.prompt_id);
+  proto->set_task(ValidUtf8(group.task));
+  proto->set_prompt(ValidUtf8(group.prompt));
+  for (const CompletionFigures& completion : group.completions) {
+    v1::CompletionFigures* figures = proto->add_completions();
+    figures->set_text(ValidUtf8(completion.text));
+    figures->set_verdict(static_cast<v1::VerdictKind>(completion.verdict));
+    figures->set_score(completion.score);
+    figures->set_anchor_probability(completion.anchor_probability);
+    figures->set_target_probability(completion.target_probability);
+    figures->set_policy_probability(completion.policy_probability);
+  }
+}
+
+// An unknown kind is for people to see as such.
+VerdictKind ToKind(v1::VerdictKind kind) {
+  return v1::VerdictKind_IsValid(kind) ? static_cast<VerdictKind>(kind) : VerdictKind::kUnspecified;
+}
+
+GroupFigures ToFigures(const v1::GroupFigures& proto) {
+  GroupFigures group;
+  group.step = proto.step();
+  group.prompt_id = proto.prompt_id();
+  group.task = proto.task();
+  group.prompt = proto.prompt();
+  for (const v1::CompletionFigures& completion : proto.completions()) {
+    group.completions.push_back({.text = completion.text(),
+                                 .verdict = ToKind(completion.verdict()),
+                                 .score = completion.score(),
+                                 .anchor_probability = completion.anchor_probability(),
+                                 .target_probability = completion.target_probability(),
+                                 .policy_probability = completion.policy_probability()});
+  }
+  return group;
+}
+
+}  // namespace
+
+void DetailsToProto(const std::vector<WorkerStatus>& workers_seen, const RunDetails& details,
+                    v1::GetStatusResponse* proto) {
+  for (const WorkerStatus& worker : workers_seen) ToProto(worker, proto->add_workers_seen());
+  for (const StepFigures& step : details.steps) ToProto(step, proto->add_steps());
+  for (const GroupFigures& group : details.groups) ToProto(group, proto->add_groups());
+  if (!details.checkpoint_step.has_value()) return;
+  proto->set_checkpoint_step(*details.checkpoint_step);
+  ToProto(details.checkpoint_age, proto->mutable_checkpoint_age());
+}
+
+absl::StatusOr<RunDetails> DetailsFromProto(const v1::GetStatusResponse& proto) {
+  RunDetails details;
+  for (const v1::StepFigures& step : proto.steps()) details.steps.push_back(ToFigures(step));
+  for (const v1::GroupFigures& group : proto.groups()) details.groups.push_back(ToFigures(group));
+  if (proto.has_checkpoint_step()) {
+    details.checkpoint_step = proto.checkpoint_step();
+    absl::StatusOr<absl::Duration> age = FromProto(proto.checkpoint_age());
+    if (!age.ok()) return InField("checkpoint_age", age.status());
+    details.checkpoint_age = *age;
+  }
+  return details;
+}
+
+}  // namespace tpo
