@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "core/version.h"
-#include "prometheus/gauge.h"
 #include "prometheus/metric_family.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
+#include "services/metrics/declare.h"
 #include "services/metrics/process_metrics.h"
 
 namespace tpo {
@@ -15,10 +15,7 @@ namespace tpo {
 MetricsRegistry::MetricsRegistry(const std::string& program)
     : registry_(std::make_shared<prometheus::Registry>()),
       collectables_({registry_, MakeProcessMetrics()}) {
-  prometheus::BuildGauge()
-      .Name("tpo_build_info")
-      .Help("What build this is; always 1.")
-      .Register(*registry_)
+  GaugeFamily(*registry_, "tpo_build_info")
       .Add({{"program", program},
             {"version", std::string(Version())},
             {"commit", std::string(Commit())},

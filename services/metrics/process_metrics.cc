@@ -13,6 +13,7 @@
 
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
+#include "services/metrics/declare.h"
 
 namespace tpo {
 namespace {
@@ -59,41 +60,21 @@ std::optional<double> OpenFiles() {
   return static_cast<double>(std::distance(begin(files), end(files)) - 1);
 }
 
-prometheus::MetricFamily Single(const char* name, const char* help, prometheus::MetricType type,
-                                double value) {
-  prometheus::ClientMetric metric;
-  if (type == prometheus::MetricType::Counter) {
-    metric.counter.value = value;
-  } else {
-    metric.gauge.value = value;
-  }
-  return {name, help, type, {metric}};
-}
-
 class ProcessMetrics : public prometheus::Collectable {
  public:
   std::vector<prometheus::MetricFamily> Collect() const override {
-    using prometheus::MetricType;
     std::vector<prometheus::MetricFamily> families;
-    if (const std::optional<double> files = OpenFiles()) {
-      families.push_back(
-          Single("tpo_process_open_fds", "Open file descriptors.", MetricType::Gauge, *files));
-    }
+    const auto add = [&families](const char* name, double value) {
+      families.push_back(SingleValue(name, value));
+    };
+    if (const std::optional<double> files = OpenFiles()) add("tpo_process_open_fds", *files);
     const std::optional<ProcessStat> stat = ReadStat();
     if (!stat.has_value()) return families;
-    families.push_back(Single("tpo_process_resident_memory_bytes",
-                              "Memory of this process that is in RAM.", MetricType::Gauge,
-                              stat->resident_bytes));
-    families.push_back(Single("tpo_process_cpu_seconds_total",
-                              "Processor time spent, user and system.", MetricType::Counter,
-                              stat->cpu_seconds));
-    families.push_back(Single("tpo_process_threads", "Threads of this process.", MetricType::Gauge,
-                              stat->threads));
-    if (boot_time_seconds_.has_value()) {
-      families.push_back(Single("tpo_process_start_time_seconds",
-                                "When this process started, in Unix time.", MetricType::Gauge,
-                                *boot_time_seconds_ + stat->start_seconds_after_boot));
-    }
+    add("tpo_process_resident_memory_bytes", stat->resident_bytes);
+    add("tpo_process_cpu_seconds_total", stat->cpu_seconds);
+    add("tpo_process_threads", stat->threads);
+    if (boot_time_seconds_.has_value())
+      add("tpo_process_start_time_seconds", *boot_time_seconds_ + stat->start_seconds_after_boot);
     return families;
   }
 

@@ -1,8 +1,6 @@
 #include "services/metrics/service_metrics.h"
 
-#include "prometheus/counter.h"
-#include "prometheus/histogram.h"
-#include "prometheus/registry.h"
+#include "services/metrics/declare.h"
 
 namespace tpo {
 namespace {
@@ -19,14 +17,9 @@ std::string Code(absl::StatusCode code) { return absl::StatusCodeToString(code);
 }  // namespace
 
 PrometheusRpcObserver::PrometheusRpcObserver(MetricsRegistry* registry)
-    : calls_(prometheus::BuildCounter()
-                 .Name("tpo_rpcs_total")
-                 .Help("Calls that ended, by method and status code.")
-                 .Register(registry->registry())),
-      seconds_(prometheus::BuildHistogram()
-                   .Name("tpo_rpc_seconds")
-                   .Help("Time from a call's arrival to its answer.")
-                   .Register(registry->registry())) {}
+    : registry_(registry->registry()),
+      calls_(CounterFamily(registry_, "tpo_rpcs_total")),
+      seconds_(HistogramFamily(registry_, "tpo_rpc_seconds")) {}
 
 void PrometheusRpcObserver::OnRpc(const char* method, absl::StatusCode code,
                                   absl::Duration duration) {
@@ -47,25 +40,28 @@ void PrometheusRpcObserver::OnRpc(const char* method, absl::StatusCode code,
   histogram->Observe(absl::ToDoubleSeconds(duration));
 }
 
+void PrometheusRpcObserver::OnWeightBytesSent(uint64_t bytes) {
+  prometheus::Counter* counter = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (weight_bytes_ == nullptr)
+      weight_bytes_ = &AddCounter(registry_, "tpo_weights_sent_bytes_total");
+    counter = weight_bytes_;
+  }
+  counter->Increment(static_cast<double>(bytes));
+}
+
 PrometheusVerifierObserver::PrometheusVerifierObserver(MetricsRegistry* registry)
-    : requests_(prometheus::BuildCounter()
-                    .Name("tpo_verifier_requests_total")
-                    .Help("Groups that were to be judged, by status code.")
-                    .Register(registry->registry())),
+    : requests_(CounterFamily(registry->registry(), "tpo_verifier_requests_total")),
       scored_requests_(requests_.Add({{"code", "OK"}})),
-      verdicts_(prometheus::BuildCounter()
-                    .Name("tpo_verifier_verdicts_total")
-                    .Help("Completions judged, by the verdict's kind.")
-                    .Register(registry->registry())),
+      verdicts_(CounterFamily(registry->registry(), "tpo_verifier_verdicts_total")),
       scored_(verdicts_.Add({{"kind", "scored"}})),
       abstained_(verdicts_.Add({{"kind", "abstained"}})),
       timed_out_(verdicts_.Add({{"kind", "timed_out"}})),
       failed_(verdicts_.Add({{"kind", "failed"}})),
-      seconds_(prometheus::BuildHistogram()
-                   .Name("tpo_verifier_seconds")
-                   .Help("Time to judge a group, without waiting for its turn.")
-                   .Register(registry->registry())
-                   .Add({}, CallBuckets())) {}
+      seconds_(AddHistogram(registry->registry(), "tpo_verifier_seconds", CallBuckets())),
+      queue_length_(AddGauge(registry->registry(), "tpo_verifier_queue_length")),
+      queue_capacity_(AddGauge(registry->registry(), "tpo_verifier_queue_capacity")) {}
 
 void PrometheusVerifierObserver::OnVerdicts(const std::vector<Verdict>& verdicts,
                                             absl::Duration duration) {
@@ -88,6 +84,11 @@ void PrometheusVerifierObserver::OnVerdicts(const std::vector<Verdict>& verdicts
         break;
     }
   }
+}
+
+void PrometheusVerifierObserver::OnQueue(size_t length, size_t capacity) {
+  queue_length_.Set(static_cast<double>(length));
+  queue_capacity_.Set(static_cast<double>(capacity));
 }
 
 void PrometheusVerifierObserver::OnVerifyFailed(absl::StatusCode code) {

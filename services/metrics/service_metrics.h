@@ -1,11 +1,10 @@
-// What the services report about their calls, as metrics.
-//
-// tpo_rpcs_total{method,code}, tpo_rpc_seconds{method}: every call that ended; a stream counts when
-// it ends. tpo_verifier_requests_total{code}: groups asked for, tpo_verifier_verdicts_total{kind}:
-// completions judged, tpo_verifier_seconds: time to judge a group.
+// What the services report about their calls, as metrics: the catalogue's sections on calls and on
+// verifiers, and tpo_weights_sent_bytes_total, which is there once weights were sent.
 #ifndef TPO_SERVICES_METRICS_SERVICE_METRICS_H_
 #define TPO_SERVICES_METRICS_SERVICE_METRICS_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -18,7 +17,9 @@
 
 namespace prometheus {
 class Counter;
+class Gauge;
 class Histogram;
+class Registry;
 template <typename T>
 class Family;
 }  // namespace prometheus
@@ -30,8 +31,10 @@ class PrometheusRpcObserver : public RpcObserver {
  public:
   explicit PrometheusRpcObserver(MetricsRegistry* registry);
   void OnRpc(const char* method, absl::StatusCode code, absl::Duration duration) override;
+  void OnWeightBytesSent(uint64_t bytes) override;
 
  private:
+  prometheus::Registry& registry_;
   prometheus::Family<prometheus::Counter>& calls_;
   prometheus::Family<prometheus::Histogram>& seconds_;
   // Found so far: looking up a family builds its labels each time.
@@ -39,6 +42,7 @@ class PrometheusRpcObserver : public RpcObserver {
   std::map<std::pair<std::string, absl::StatusCode>, prometheus::Counter*> counters_
       ABSL_GUARDED_BY(mutex_);
   std::map<std::string, prometheus::Histogram*> histograms_ ABSL_GUARDED_BY(mutex_);
+  prometheus::Counter* weight_bytes_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 // Thread-safe. One per registry, which outlives it.
@@ -47,6 +51,7 @@ class PrometheusVerifierObserver : public VerifierObserver {
   explicit PrometheusVerifierObserver(MetricsRegistry* registry);
   void OnVerdicts(const std::vector<Verdict>& verdicts, absl::Duration duration) override;
   void OnVerifyFailed(absl::StatusCode code) override;
+  void OnQueue(size_t length, size_t capacity) override;
 
  private:
   prometheus::Family<prometheus::Counter>& requests_;
@@ -57,6 +62,8 @@ class PrometheusVerifierObserver : public VerifierObserver {
   prometheus::Counter& timed_out_;
   prometheus::Counter& failed_;
   prometheus::Histogram& seconds_;
+  prometheus::Gauge& queue_length_;
+  prometheus::Gauge& queue_capacity_;
 };
 
 }  // namespace tpo

@@ -2,10 +2,8 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "prometheus/counter.h"
-#include "prometheus/gauge.h"
-#include "prometheus/histogram.h"
-#include "prometheus/registry.h"
+#include "services/metrics/declare.h"
+#include "services/metrics/verdict_kind.h"
 
 namespace tpo {
 namespace {
@@ -23,116 +21,127 @@ const Histogram::BucketBoundaries& SecondsBuckets() {
   return *kBuckets;
 }
 
-Gauge& AddGauge(Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
-}
-Counter& AddCounter(Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
-}
-Histogram& AddHistogram(Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(
-      {}, SecondsBuckets());
+// What copying and publishing weights takes, and what a checkpoint holds a step up for.
+const Histogram::BucketBoundaries& ShortBuckets() {
+  static const auto* const kBuckets = new Histogram::BucketBoundaries{
+      0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+  return *kBuckets;
 }
 
-// A counter that follows a total counted elsewhere. Such a total never falls.
-void RaiseTo(Counter& counter, uint64_t total) {
-  const double difference = static_cast<double>(total) - counter.Value();
-  if (difference > 0) counter.Increment(difference);
+const Histogram::BucketBoundaries& VersionBuckets() {
+  static const auto* const kBuckets =
+      new Histogram::BucketBoundaries{0, 1, 2, 3, 4, 6, 8, 12, 16, 32, 64};
+  return *kBuckets;
 }
+
+double UnixNow() { return absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()); }
+
+// Fields that are shown as they are.
+struct StepGauge {
+  const char* name;
+  double (*value)(const StepRecord&);
+};
+
+constexpr StepGauge kStepGauges[] = {
+    {"tpo_step", [](const StepRecord& r) { return static_cast<double>(r.step + 1); }},
+    {"tpo_weight_version",
+     [](const StepRecord& r) { return static_cast<double>(r.weight_version); }},
+    {"tpo_loss", [](const StepRecord& r) { return r.loss; }},
+    {"tpo_reward_mean", [](const StepRecord& r) { return r.reward_mean; }},
+    {"tpo_reward_std", [](const StepRecord& r) { return r.reward_std; }},
+    {"tpo_grad_norm", [](const StepRecord& r) { return r.grad_norm; }},
+    {"tpo_zero_variance_fraction", [](const StepRecord& r) { return r.zero_variance_fraction; }},
+    {"tpo_all_fail_fraction", [](const StepRecord& r) { return r.all_fail_fraction; }},
+    {"tpo_target_distance", [](const StepRecord& r) { return r.target_distance; }},
+    {"tpo_target_policy_kl", [](const StepRecord& r) { return r.target_policy_kl; }},
+    {"tpo_target_kl", [](const StepRecord& r) { return r.target_kl; }},
+    {"tpo_target_entropy", [](const StepRecord& r) { return r.target_entropy; }},
+    {"tpo_anchor_entropy", [](const StepRecord& r) { return r.anchor_entropy; }},
+    {"tpo_policy_entropy", [](const StepRecord& r) { return r.policy_entropy; }},
+    {"tpo_clip_fraction", [](const StepRecord& r) { return r.clip_fraction; }},
+    {"tpo_gated_fraction", [](const StepRecord& r) { return r.gated_fraction; }},
+    {"tpo_importance_clip_fraction",
+     [](const StepRecord& r) { return r.importance_clip_fraction; }},
+    {"tpo_logprob_mismatch", [](const StepRecord& r) { return r.logprob_mismatch; }},
+    {"tpo_completion_tokens", [](const StepRecord& r) { return r.completion_tokens_mean; }},
+    {"tpo_learner_idle_ratio", [](const StepRecord& r) { return r.learner_idle_ratio; }},
+    {"tpo_rollout_idle_ratio", [](const StepRecord& r) { return r.rollout_idle_ratio; }},
+    {"tpo_rollout_verdict_wait_ratio",
+     [](const StepRecord& r) { return r.rollout_verdict_wait_ratio; }},
+};
+
+constexpr VerdictKind kKinds[] = {VerdictKind::kScored, VerdictKind::kAbstained,
+                                  VerdictKind::kTimedOut, VerdictKind::kFailed};
 
 }  // namespace
 
 struct PrometheusStepObserver::Metrics {
   explicit Metrics(Registry& r)
-      : step(AddGauge(r, "tpo_step", "Steps done, over all resumes.")),
-        weight_version(AddGauge(r, "tpo_weight_version", "Newest published weight version.")),
-        loss(AddGauge(r, "tpo_loss", "Loss of the last step's first epoch.")),
-        reward_mean(
-            AddGauge(r, "tpo_reward_mean", "Mean reward of the last step's scored completions.")),
-        reward_std(AddGauge(r, "tpo_reward_std", "Standard deviation of the same rewards.")),
-        error(prometheus::BuildGauge()
-                  .Name("tpo_error")
-                  .Help("Task error, where the task defines one.")
-                  .Register(r)),
-        grad_norm(
-            AddGauge(r, "tpo_grad_norm", "Norm of the gradient, first epoch of the last step.")),
-        staleness(prometheus::BuildGauge()
-                      .Name("tpo_staleness")
-                      .Help("Versions between sampling and training, over the last step's groups.")
-                      .Register(r)),
+      : error(GaugeFamily(r, "tpo_error")),
+        truncated(GaugeFamily(r, "tpo_truncated_fraction")),
+        effective_sample_size(GaugeFamily(r, "tpo_effective_sample_size_ratio")),
+        staleness(GaugeFamily(r, "tpo_staleness")),
         staleness_mean(staleness.Add({{"statistic", "mean"}})),
         staleness_max(staleness.Add({{"statistic", "max"}})),
-        zero_variance_fraction(
-            AddGauge(r, "tpo_zero_variance_fraction", "Groups whose scores are all equal.")),
-        all_fail_fraction(AddGauge(r, "tpo_all_fail_fraction", "Groups whose scores are all 0.")),
-        target_entropy(AddGauge(r, "tpo_target_entropy", "Mean entropy of the targets, in nats.")),
-        anchor_entropy(AddGauge(r, "tpo_anchor_entropy",
-                                "Mean entropy of the anchors within groups, in nats.")),
-        target_kl(AddGauge(r, "tpo_target_kl", "Mean divergence of target from anchor, in nats.")),
-        target_distance(AddGauge(r, "tpo_target_distance",
-                                 "Mean L1 distance of policy and target within groups.")),
-        clip_fraction(
-            AddGauge(r, "tpo_clip_fraction", "Members whose ratio was clipped, last epoch.")),
-        logprob_mismatch(AddGauge(
-            r, "tpo_logprob_mismatch",
-            "Mean absolute difference of the learner's and the sampler's log-prob of a token.")),
-        groups_in_flight(
-            AddGauge(r, "tpo_groups_in_flight", "Groups leased or waiting to be trained on.")),
-        steps(AddCounter(r, "tpo_steps_total", "Steps done by this process.")),
-        tokens(AddCounter(r, "tpo_tokens_total",
-                          "Sampled completion tokens trained on, over all resumes.")),
-        forward_nodes(AddCounter(r, "tpo_forward_nodes_total",
-                                 "Prefix-tree nodes forwarded, once per step.")),
-        forward_tokens(AddCounter(r, "tpo_forward_tokens_total",
-                                  "Tokens that the forwarded nodes stand for.")),
-        groups_leased(
-            AddCounter(r, "tpo_groups_leased_total", "Prompts leased, over all resumes.")),
-        groups(prometheus::BuildCounter()
-                   .Name("tpo_groups_total")
-                   .Help("Leased prompts by how they ended, over all resumes.")
-                   .Register(r)),
+        group_staleness(AddHistogram(r, "tpo_group_staleness", VersionBuckets())),
+        last_step_time(AddGauge(r, "tpo_last_step_timestamp_seconds")),
+        steps(AddCounter(r, "tpo_steps_total")),
+        tokens(AddCounter(r, "tpo_tokens_total")),
+        forward_nodes(AddCounter(r, "tpo_forward_nodes_total")),
+        forward_tokens(AddCounter(r, "tpo_forward_tokens_total")),
+        groups_in_flight(AddGauge(r, "tpo_groups_in_flight")),
+        groups_leased(AddCounter(r, "tpo_groups_leased_total")),
+        groups(CounterFamily(r, "tpo_groups_total")),
         trained(groups.Add({{"outcome", "trained"}})),
         dropped_stale(groups.Add({{"outcome", "dropped_stale"}})),
         dropped_unverified(groups.Add({{"outcome", "dropped_unverified"}})),
         expired(groups.Add({{"outcome", "expired"}})),
-        step_seconds(AddHistogram(r, "tpo_step_seconds", "Wall time of a step.")),
-        rollout_seconds(
-            AddHistogram(r, "tpo_rollout_seconds", "Part of a step spent waiting for groups.")),
-        train_seconds(AddHistogram(r, "tpo_train_seconds", "Part of a step spent training.")),
-        checkpoint_seconds(
-            AddHistogram(r, "tpo_checkpoint_seconds", "Time to make a checkpoint durable.")),
-        checkpoint_step(
-            AddGauge(r, "tpo_checkpoint_step", "Step that the newest checkpoint holds.")),
-        checkpoint_success_time(
-            AddGauge(r, "tpo_checkpoint_last_success_timestamp_seconds",
-                     "When this process last made a checkpoint durable, in Unix time; else 0.")),
-        checkpoints(AddCounter(r, "tpo_checkpoints_total", "Checkpoints made durable.")),
-        checkpoint_failures(
-            AddCounter(r, "tpo_checkpoint_failures_total", "Checkpoints that failed.")) {}
+        step_seconds(AddHistogram(r, "tpo_step_seconds", SecondsBuckets())),
+        rollout_seconds(AddHistogram(r, "tpo_rollout_seconds", SecondsBuckets())),
+        train_seconds(AddHistogram(r, "tpo_train_seconds", SecondsBuckets())),
+        publish_seconds(AddHistogram(r, "tpo_weight_publish_seconds", ShortBuckets())),
+        activity(CounterFamily(r, "tpo_learner_activity_seconds_total")),
+        wait_groups(activity.Add({{"activity", "wait_groups"}})),
+        train(activity.Add({{"activity", "train"}})),
+        checkpoint(activity.Add({{"activity", "checkpoint"}})),
+        checkpoint_seconds(AddHistogram(r, "tpo_checkpoint_seconds", SecondsBuckets())),
+        checkpoint_stall_seconds(AddHistogram(r, "tpo_checkpoint_stall_seconds", ShortBuckets())),
+        checkpoint_step(AddGauge(r, "tpo_checkpoint_step")),
+        checkpoint_success_time(AddGauge(r, "tpo_checkpoint_last_success_timestamp_seconds")),
+        checkpoints(AddCounter(r, "tpo_checkpoints_total")),
+        checkpoint_failures(AddCounter(r, "tpo_checkpoint_failures_total")),
+        checkpoint_damaged(AddCounter(r, "tpo_checkpoint_damaged_total")) {
+    for (const StepGauge& gauge : kStepGauges) gauges.push_back(&AddGauge(r, gauge.name));
+    Family<Counter>& by_kind = CounterFamily(r, "tpo_verdicts_total");
+    for (const VerdictKind kind : kKinds)
+      verdicts[kind] = &by_kind.Add({{"kind", VerdictKindName(kind)}});
+    last_step_time.Set(UnixNow());
+  }
 
-  Gauge& step;
-  Gauge& weight_version;
-  Gauge& loss;
-  Gauge& reward_mean;
-  Gauge& reward_std;
+  void SetLedger(const Ledger& ledger) {
+    groups_in_flight.Set(static_cast<double>(ledger.in_flight));
+    RaiseTo(groups_leased, static_cast<double>(ledger.leased));
+    RaiseTo(trained, static_cast<double>(ledger.trained));
+    RaiseTo(dropped_stale, static_cast<double>(ledger.dropped_stale));
+    RaiseTo(dropped_unverified, static_cast<double>(ledger.dropped_unverified));
+    RaiseTo(expired, static_cast<double>(ledger.expired));
+  }
+
+  std::vector<Gauge*> gauges;  // as kStepGauges
+  std::map<VerdictKind, Counter*> verdicts;
   Family<Gauge>& error;
-  Gauge& grad_norm;
+  Family<Gauge>& truncated;
+  Family<Gauge>& effective_sample_size;
   Family<Gauge>& staleness;
   Gauge& staleness_mean;
   Gauge& staleness_max;
-  Gauge& zero_variance_fraction;
-  Gauge& all_fail_fraction;
-  Gauge& target_entropy;
-  Gauge& anchor_entropy;
-  Gauge& target_kl;
-  Gauge& target_distance;
-  Gauge& clip_fraction;
-  Gauge& logprob_mismatch;
-  Gauge& groups_in_flight;
+  Histogram& group_staleness;
+  Gauge& last_step_time;
   Counter& steps;
   Counter& tokens;
   Counter& forward_nodes;
   Counter& forward_tokens;
+  Gauge& groups_in_flight;
   Counter& groups_leased;
   Family<Counter>& groups;
   Counter& trained;
@@ -142,11 +151,18 @@ struct PrometheusStepObserver::Metrics {
   Histogram& step_seconds;
   Histogram& rollout_seconds;
   Histogram& train_seconds;
+  Histogram& publish_seconds;
+  Family<Counter>& activity;
+  Counter& wait_groups;
+  Counter& train;
+  Counter& checkpoint;
   Histogram& checkpoint_seconds;
+  Histogram& checkpoint_stall_seconds;
   Gauge& checkpoint_step;
   Gauge& checkpoint_success_time;
   Counter& checkpoints;
   Counter& checkpoint_failures;
+  Counter& checkpoint_damaged;
 };
 
 PrometheusStepObserver::PrometheusStepObserver(MetricsRegistry* registry)
@@ -156,36 +172,40 @@ PrometheusStepObserver::~PrometheusStepObserver() = default;
 
 void PrometheusStepObserver::OnStep(const StepRecord& record) {
   Metrics& m = *metrics_;
-  m.step.Set(static_cast<double>(record.step + 1));
-  m.weight_version.Set(static_cast<double>(record.weight_version));
-  m.loss.Set(record.loss);
-  m.reward_mean.Set(record.reward_mean);
-  m.reward_std.Set(record.reward_std);
+  for (size_t i = 0; i < m.gauges.size(); ++i) m.gauges[i]->Set(kStepGauges[i].value(record));
   if (record.has_error) m.error.Add({}).Set(record.error);
-  m.grad_norm.Set(record.grad_norm);
+  if (record.has_truncated_fraction) m.truncated.Add({}).Set(record.truncated_fraction);
+  if (record.has_effective_sample_size)
+    m.effective_sample_size.Add({}).Set(record.effective_sample_size);
   m.staleness_mean.Set(record.staleness_mean);
   m.staleness_max.Set(static_cast<double>(record.staleness_max));
-  m.zero_variance_fraction.Set(record.zero_variance_fraction);
-  m.all_fail_fraction.Set(record.all_fail_fraction);
-  m.target_entropy.Set(record.target_entropy);
-  m.anchor_entropy.Set(record.anchor_entropy);
-  m.target_kl.Set(record.target_kl);
-  m.target_distance.Set(record.target_distance);
-  m.clip_fraction.Set(record.clip_fraction);
-  m.logprob_mismatch.Set(record.logprob_mismatch);
+  for (const auto& [staleness, groups] : record.staleness_groups) {
+    for (uint64_t i = 0; i < groups; ++i) m.group_staleness.Observe(static_cast<double>(staleness));
+  }
+  for (const auto& [kind, count] : record.verdicts) {
+    const auto counter = m.verdicts.find(kind);
+    if (counter != m.verdicts.end()) counter->second->Increment(static_cast<double>(count));
+  }
+  m.last_step_time.Set(UnixNow());
   m.steps.Increment();
-  RaiseTo(m.tokens, record.tokens_total);
+  RaiseTo(m.tokens, static_cast<double>(record.tokens_total));
   m.forward_nodes.Increment(static_cast<double>(record.forward_nodes));
   m.forward_tokens.Increment(static_cast<double>(record.forward_tokens));
-  m.groups_in_flight.Set(static_cast<double>(record.ledger.in_flight));
-  RaiseTo(m.groups_leased, record.ledger.leased);
-  RaiseTo(m.trained, record.ledger.trained);
-  RaiseTo(m.dropped_stale, record.ledger.dropped_stale);
-  RaiseTo(m.dropped_unverified, record.ledger.dropped_unverified);
-  RaiseTo(m.expired, record.ledger.expired);
+  m.SetLedger(record.ledger);
   m.step_seconds.Observe(record.step_seconds);
   m.rollout_seconds.Observe(record.rollout_seconds);
   m.train_seconds.Observe(record.train_seconds);
+  m.publish_seconds.Observe(record.publish_seconds);
+  m.checkpoint_stall_seconds.Observe(record.checkpoint_stall_seconds);
+  m.wait_groups.Increment(record.rollout_seconds);
+  m.train.Increment(record.train_seconds);
+  m.checkpoint.Increment(record.checkpoint_stall_seconds);
+}
+
+void PrometheusStepObserver::OnLedger(const Ledger& ledger) { metrics_->SetLedger(ledger); }
+
+void PrometheusStepObserver::OnDamagedCheckpoints(int count) {
+  metrics_->checkpoint_damaged.Increment(count);
 }
 
 void PrometheusStepObserver::OnCheckpoint(int64_t step, double seconds, const std::string& error) {
@@ -197,7 +217,7 @@ void PrometheusStepObserver::OnCheckpoint(int64_t step, double seconds, const st
   m.checkpoints.Increment();
   m.checkpoint_seconds.Observe(seconds);
   m.checkpoint_step.Set(static_cast<double>(step));
-  m.checkpoint_success_time.Set(absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+  m.checkpoint_success_time.Set(UnixNow());
 }
 
 }  // namespace tpo

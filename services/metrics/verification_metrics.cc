@@ -7,24 +7,13 @@
 
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
+#include "services/metrics/declare.h"
+#include "services/metrics/verdict_kind.h"
 
 namespace tpo {
 namespace {
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
-
-const char* KindName(VerdictKind kind) {
-  switch (kind) {
-    case VerdictKind::kScored:
-      return "scored";
-    case VerdictKind::kAbstained:
-      return "abstained";
-    case VerdictKind::kTimedOut:
-      return "timed_out";
-    default:
-      return "failed";
-  }
-}
 
 double StateNumber(CircuitBreaker::State state) {
   switch (state) {
@@ -41,8 +30,7 @@ double StateNumber(CircuitBreaker::State state) {
 // One metric while its samples are gathered.
 class Family {
  public:
-  Family(const char* name, const char* help, prometheus::MetricType type)
-      : family_{name, help, type, {}} {}
+  explicit Family(const char* name) : family_(EmptyFamily(name)) {}
 
   void Add(Labels labels, double value) {
     prometheus::ClientMetric metric;
@@ -81,7 +69,7 @@ class VerificationFamilies {
     waiting_.Add(labels, pool.waiting);
     hedge_after_.Add(labels, absl::ToDoubleSeconds(pool.hedge_after));
     for (const auto& [kind, count] : pool.verdicts) {
-      verdicts_.Add({{"verifier", pool.verifier}, {"kind", KindName(kind)}},
+      verdicts_.Add({{"verifier", pool.verifier}, {"kind", VerdictKindName(kind)}},
                     static_cast<double>(count));
     }
     for (const ReplicaCounts& replica : pool.replicas) Add(pool.verifier, replica);
@@ -117,30 +105,18 @@ class VerificationFamilies {
     outstanding_.Add(labels, replica.outstanding);
   }
 
-  static constexpr auto kCounter = prometheus::MetricType::Counter;
-  static constexpr auto kGauge = prometheus::MetricType::Gauge;
-
-  Family attempts_{"tpo_verification_attempts_total", "Attempts to have a group judged, by end.",
-                   kCounter};
-  Family seconds_{"tpo_verification_seconds", "Time of the attempts that were answered.",
-                  prometheus::MetricType::Histogram};
-  Family retries_{"tpo_verification_retries_total", "Attempts after a failed one.", kCounter};
-  Family hedges_{"tpo_verification_hedges_total", "Second attempts beside a slow one.", kCounter};
-  Family hedges_won_{"tpo_verification_hedges_won_total",
-                     "Second attempts that were answered first.", kCounter};
-  Family hedges_refused_{"tpo_verification_hedges_refused_total",
-                         "Second attempts that the budget did not allow.", kCounter};
-  Family breaker_state_{"tpo_verification_breaker_state",
-                        "Circuit breaker: 0 closed, 1 half-open, 2 open.", kGauge};
-  Family breaker_opened_{"tpo_verification_breaker_opened_total",
-                         "How often the circuit breaker opened.", kCounter};
-  Family outstanding_{"tpo_verification_outstanding", "Attempts in progress.", kGauge};
-  Family waiting_{"tpo_verification_waiting_groups", "Groups that no backend can take now.",
-                  kGauge};
-  Family hedge_after_{"tpo_verification_hedge_after_seconds",
-                      "Time after which an attempt counts as slow; 0: not known yet.", kGauge};
-  Family verdicts_{"tpo_verification_verdicts_total", "Completions judged, by the verdict's kind.",
-                   kCounter};
+  Family attempts_{"tpo_verification_attempts_total"};
+  Family seconds_{"tpo_verification_seconds"};
+  Family retries_{"tpo_verification_retries_total"};
+  Family hedges_{"tpo_verification_hedges_total"};
+  Family hedges_won_{"tpo_verification_hedges_won_total"};
+  Family hedges_refused_{"tpo_verification_hedges_refused_total"};
+  Family breaker_state_{"tpo_verification_breaker_state"};
+  Family breaker_opened_{"tpo_verification_breaker_opened_total"};
+  Family outstanding_{"tpo_verification_outstanding"};
+  Family waiting_{"tpo_verification_waiting_groups"};
+  Family hedge_after_{"tpo_verification_hedge_after_seconds"};
+  Family verdicts_{"tpo_verification_verdicts_total"};
 };
 
 class VerificationCollectable : public prometheus::Collectable {

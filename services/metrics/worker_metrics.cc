@@ -6,14 +6,25 @@
 
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
+#include "services/metrics/declare.h"
 
 namespace tpo {
 namespace {
 
-prometheus::MetricFamily Counter(const std::string& name, const std::string& help, uint64_t value) {
-  prometheus::ClientMetric metric;
-  metric.counter.value = static_cast<double>(value);
-  return {name, help, prometheus::MetricType::Counter, {metric}};
+prometheus::MetricFamily ActivityFamily(const WorkerTimes& times) {
+  prometheus::MetricFamily family = EmptyFamily("tpo_rollout_activity_seconds_total");
+  const auto add = [&family](const char* activity, absl::Duration time) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"activity", activity}};
+    metric.counter.value = absl::ToDoubleSeconds(time);
+    family.metric.push_back(std::move(metric));
+  };
+  add("wait_lease", times.waiting_for_lease);
+  add("wait_weights", times.waiting_for_weights);
+  add("sample", times.sampling);
+  add("wait_verdicts", times.waiting_for_verdicts);
+  add("submit", times.submitting);
+  return family;
 }
 
 class WorkerCollectable : public prometheus::Collectable {
@@ -22,23 +33,48 @@ class WorkerCollectable : public prometheus::Collectable {
 
   std::vector<prometheus::MetricFamily> Collect() const override {
     const WorkerCounts counts = counts_();
-    return {Counter("tpo_rollout_leases_total", "Leases answered.", counts.leases),
-            Counter("tpo_rollout_groups_total", "Groups sampled and submitted.", counts.groups),
-            Counter("tpo_rollout_tokens_total", "Completion tokens sampled.", counts.tokens),
-            Counter("tpo_rollout_groups_rejected_total", "Groups that the learner did not take.",
-                    counts.rejected),
-            Counter("tpo_rollout_unscored_completions_total",
-                    "Completions whose verdict is not a score.", counts.unscored)};
+    const auto single = [](const char* name, uint64_t value) {
+      return SingleValue(name, static_cast<double>(value));
+    };
+    return {single("tpo_rollout_leases_total", counts.leases),
+            single("tpo_rollout_groups_total", counts.groups),
+            single("tpo_rollout_tokens_total", counts.tokens),
+            single("tpo_rollout_groups_rejected_total", counts.rejected),
+            single("tpo_rollout_unscored_completions_total", counts.unscored),
+            ActivityFamily(counts.times)};
   }
 
  private:
   const std::function<WorkerCounts()> counts_;
 };
 
+// From loopback to a large model over a slow network.
+const prometheus::Histogram::BucketBoundaries& SyncBuckets() {
+  static const auto* const kBuckets = new prometheus::Histogram::BucketBoundaries{
+      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
+  return *kBuckets;
+}
+
 }  // namespace
 
 std::shared_ptr<prometheus::Collectable> MakeWorkerMetrics(std::function<WorkerCounts()> counts) {
   return std::make_shared<WorkerCollectable>(std::move(counts));
+}
+
+PrometheusWeightObserver::PrometheusWeightObserver(MetricsRegistry* registry)
+    : version_(AddGauge(registry->registry(), "tpo_rollout_weight_version")),
+      bytes_(AddCounter(registry->registry(), "tpo_weights_received_bytes_total")),
+      seconds_(AddHistogram(registry->registry(), "tpo_weight_sync_seconds", SyncBuckets())) {
+  version_.Set(-1);
+}
+
+void PrometheusWeightObserver::OnWeightBytesReceived(uint64_t bytes) {
+  bytes_.Increment(static_cast<double>(bytes));
+}
+
+void PrometheusWeightObserver::OnWeights(WeightVersion version, absl::Duration duration) {
+  version_.Set(static_cast<double>(version));
+  seconds_.Observe(absl::ToDoubleSeconds(duration));
 }
 
 }  // namespace tpo

@@ -10,11 +10,14 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/metrics/certificate_metrics.h"
+#include "services/metrics/learner_metrics.h"
 #include "services/metrics/metrics_registry.h"
 #include "services/metrics/metrics_server.h"
 #include "services/metrics/service_metrics.h"
 #include "services/metrics/step_metrics.h"
 #include "services/metrics/verification_metrics.h"
+#include "services/metrics/worker_metrics.h"
 
 namespace tpo {
 namespace {
@@ -172,6 +175,141 @@ TEST(StepMetrics, TellCheckpointsThatFailedFromThoseThatDidNot) {
   EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_step"), 20);
   EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_seconds_count"), 1);
   EXPECT_GT(ValueOf(metrics, "tpo_checkpoint_last_success_timestamp_seconds"), 1.6e9);
+}
+
+TEST(StepMetrics, CountVerdictsStalenessAndTheLearnersTime) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusStepObserver observer(&metrics);
+  StepRecord record = Record();
+  record.verdicts = {{VerdictKind::kScored, 7}, {VerdictKind::kTimedOut, 1}};
+  record.staleness_groups = {{0, 3}, {2, 1}};
+  record.rollout_seconds = 2;
+  record.train_seconds = 1;
+  record.publish_seconds = 0.5;
+  record.checkpoint_stall_seconds = 0.25;
+  record.truncated_fraction = 0.5;
+  observer.OnStep(record);
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("\ntpo_truncated_fraction ")))
+      << "all have the same length";
+  record.has_truncated_fraction = true;
+  observer.OnStep(record);
+  EXPECT_EQ(ValueOf(metrics, "tpo_truncated_fraction"), 0.5);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verdicts_total{kind=\"scored\"}"), 14);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verdicts_total{kind=\"timed_out\"}"), 2);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verdicts_total{kind=\"failed\"}"), 0);
+  EXPECT_EQ(ValueOf(metrics, "tpo_group_staleness_count"), 8);
+  EXPECT_EQ(ValueOf(metrics, "tpo_group_staleness_bucket{le=\"0\"}"), 6);
+  EXPECT_EQ(ValueOf(metrics, "tpo_group_staleness_bucket{le=\"2\"}"), 8);
+  const auto activity = [&](const char* name) {
+    return ValueOf(metrics,
+                   absl::StrCat("tpo_learner_activity_seconds_total{activity=\"", name, "\"}"));
+  };
+  EXPECT_EQ(activity("wait_groups"), 4);
+  EXPECT_EQ(activity("train"), 2);
+  EXPECT_EQ(activity("checkpoint"), 0.5);
+  EXPECT_EQ(ValueOf(metrics, "tpo_weight_publish_seconds_sum"), 1);
+}
+
+TEST(StepMetrics, TellWhenTheLastStepWas) {
+  const double before = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
+  MetricsRegistry metrics("tpo-test");
+  PrometheusStepObserver observer(&metrics);
+  const double start = ValueOf(metrics, "tpo_last_step_timestamp_seconds");
+  EXPECT_GE(start, before - 1)
+      << "a learner without any step is known to be without one since then";
+  observer.OnStep(Record());
+  EXPECT_GE(ValueOf(metrics, "tpo_last_step_timestamp_seconds"), start);
+}
+
+TEST(StepMetrics, FollowTheLedgerBetweenSteps) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusStepObserver observer(&metrics);
+  observer.OnLedger({.leased = 10, .expired = 4, .in_flight = 6});
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_leased_total"), 10);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_total{outcome=\"expired\"}"), 4);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_in_flight"), 6);
+}
+
+TEST(LearnerMetricsTest, AreReadAtEachScrapeWhileThereIsALearner) {
+  MetricsRegistry metrics("tpo-test");
+  LearnerMetrics learner(&metrics);
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("tpo_workers")));
+  LearnerReading now;
+  now.status.run_id = "run-7";
+  now.status.total_steps = 100;
+  now.status.workers = 2;
+  now.status.groups_leased = 5;
+  now.status.groups_ready = 6;
+  now.status.groups_leasable = 7;
+  now.status.oldest_lease_age = absl::Milliseconds(2500);
+  now.weights_size_bytes = 4096;
+  learner.Attach({.max_staleness = 3,
+                  .prompts_per_step = 8,
+                  .lease_time_to_live = absl::Seconds(60),
+                  .checkpoint_every_steps = 9},
+                 [&now] { return now; });
+  EXPECT_EQ(ValueOf(metrics, "tpo_workers"), 2);
+  EXPECT_EQ(ValueOf(metrics, "tpo_planned_steps"), 100);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_under_lease"), 5);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_ready"), 6);
+  EXPECT_EQ(ValueOf(metrics, "tpo_prompts_leasable"), 7);
+  EXPECT_EQ(ValueOf(metrics, "tpo_oldest_lease_age_seconds"), 2.5);
+  EXPECT_EQ(ValueOf(metrics, "tpo_weights_size_bytes"), 4096);
+  EXPECT_EQ(ValueOf(metrics, "tpo_staleness_limit"), 3);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_per_step"), 8);
+  EXPECT_EQ(ValueOf(metrics, "tpo_lease_limit_seconds"), 60);
+  EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_every_steps"), 9);
+  EXPECT_EQ(ValueOf(metrics, "tpo_run_info{run_id=\"run-7\"}"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_draining"), 0);
+  now.status.draining = true;
+  EXPECT_EQ(ValueOf(metrics, "tpo_draining"), 1);
+  learner.Detach();
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("tpo_workers")));
+}
+
+TEST(WorkerMetrics, ShowWhatTheWorkerDidAndHowItsWeightsCame) {
+  MetricsRegistry metrics("tpo-test");
+  WorkerCounts counts;
+  counts.groups = 25;
+  counts.tokens = 1400;
+  counts.times.sampling = absl::Seconds(4);
+  counts.times.waiting_for_verdicts = absl::Seconds(5);
+  metrics.Add(MakeWorkerMetrics([&counts] { return counts; }));
+  PrometheusWeightObserver weights(&metrics);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rollout_groups_total"), 25);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rollout_tokens_total"), 1400);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rollout_activity_seconds_total{activity=\"sample\"}"), 4);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rollout_activity_seconds_total{activity=\"wait_verdicts\"}"), 5);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rollout_activity_seconds_total{activity=\"submit\"}"), 0);
+  EXPECT_EQ(ValueOf(metrics, "tpo_rollout_weight_version"), -1);
+  weights.OnWeightBytesReceived(100);
+  weights.OnWeightBytesReceived(50);
+  weights.OnWeights(4, absl::Milliseconds(20));
+  EXPECT_EQ(ValueOf(metrics, "tpo_rollout_weight_version"), 4);
+  EXPECT_EQ(ValueOf(metrics, "tpo_weights_received_bytes_total"), 150);
+  EXPECT_EQ(ValueOf(metrics, "tpo_weight_sync_seconds_bucket{le=\"0.025\"}"), 1);
+  EXPECT_EQ(ValueOf(metrics, "tpo_weight_sync_seconds_bucket{le=\"0.01\"}"), 0);
+}
+
+TEST(CertificateMetrics, ShowWhenEachFileExpiresAndLeaveOutWhatCannotBeRead) {
+  MetricsRegistry metrics("tpo-test");
+  metrics.Add(MakeCertificateMetrics({{"own", "own.pem"}, {"authority", "gone.pem"}},
+                                     [](const std::string& path) -> absl::StatusOr<absl::Time> {
+                                       if (path == "own.pem")
+                                         return absl::FromUnixSeconds(1'900'000'000);
+                                       return absl::InvalidArgumentError(path);
+                                     }));
+  EXPECT_EQ(ValueOf(metrics, "tpo_certificate_expiry_timestamp_seconds{certificate=\"own\"}"),
+            1.9e9);
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("certificate=\"authority\"")));
+}
+
+TEST(VerifierMetrics, ShowTheQueue) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusVerifierObserver observer(&metrics);
+  observer.OnQueue(3, 256);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_queue_length"), 3);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_queue_capacity"), 256);
 }
 
 TEST(RpcMetrics, CountByMethodAndCode) {

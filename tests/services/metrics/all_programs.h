@@ -1,0 +1,59 @@
+// Everything that any program exposes, in one place.
+#ifndef TPO_TESTS_SERVICES_METRICS_ALL_PROGRAMS_H_
+#define TPO_TESTS_SERVICES_METRICS_ALL_PROGRAMS_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/metrics/certificate_metrics.h"
+#include "services/metrics/learner_metrics.h"
+#include "services/metrics/metrics_registry.h"
+#include "services/metrics/service_metrics.h"
+#include "services/metrics/step_metrics.h"
+#include "services/metrics/verification_metrics.h"
+#include "services/metrics/worker_metrics.h"
+
+namespace tpo {
+
+// With every metric that is absent at times.
+class AllPrograms {
+ public:
+  AllPrograms()
+      : metrics_("tpo-test"),
+        step_(&metrics_),
+        rpc_(&metrics_),
+        verifier_(&metrics_),
+        weights_(&metrics_),
+        learner_(&metrics_) {
+    metrics_.Add(MakeWorkerMetrics([] { return WorkerCounts(); }));
+    metrics_.Add(MakeVerificationMetrics(&monitor_));
+    metrics_.Add(MakeCertificateMetrics(
+        {{"own", "server.pem"}, {"authority", ""}},
+        [](const std::string&) { return absl::UnixEpoch() + absl::Hours(1); }));
+    StepRecord record;
+    record.has_error = record.has_truncated_fraction = record.has_effective_sample_size = true;
+    step_.OnStep(record);
+    rpc_.OnRpc("Verify", absl::StatusCode::kOk, absl::Seconds(1));
+    rpc_.OnWeightBytesSent(1);
+    learner_.Attach({}, [] { return LearnerReading(); });
+    monitor_.Add(std::make_shared<PoolStatistics>("judge", std::vector<std::string>{"a:1"}));
+    auto pool = std::make_shared<PoolStatistics>("other", std::vector<std::string>{"b:1"});
+    pool->Update([](PoolCounts& counts) { counts.verdicts[VerdictKind::kScored] = 1; });
+    monitor_.Add(pool);
+  }
+  std::string Text() const { return metrics_.Text(); }
+
+ private:
+  PoolMonitor monitor_;
+  MetricsRegistry metrics_;
+  PrometheusStepObserver step_;
+  PrometheusRpcObserver rpc_;
+  PrometheusVerifierObserver verifier_;
+  PrometheusWeightObserver weights_;
+  LearnerMetrics learner_;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_TESTS_SERVICES_METRICS_ALL_PROGRAMS_H_
