@@ -1,0 +1,44 @@
+// A run as people look at it, for the learner's status page (HTML) and `tpo status` (text).
+//
+// Texts of prompts, completions, names and errors are anybody's: both forms escape them. Pure
+// functions; thread-safe.
+#ifndef TPO_SERVICES_STATUS_PAGE_STATUS_VIEW_H_
+#define TPO_SERVICES_STATUS_PAGE_STATUS_VIEW_H_
+
+#include <string>
+#include <vector>
+
+#include "core/admin_api.h"
+#include "core/run_board.h"
+
+namespace tpo {
+
+// A replica of an external verifier, as a worker of this process asks it.
+struct VerifierView {
+  std::string verifier;
+  std::string backend;
+  std::string state;  // "healthy", "on probation" or "left alone"
+  uint64_t answered = 0;
+  uint64_t failed = 0;
+};
+
+struct StatusView {
+  RunStatus status;
+  RunDetails details;
+  std::vector<VerifierView> verifiers;  // empty unless this process asks them
+};
+
+// How the run as a whole is: "training", "waiting for groups", "waiting for workers", "draining" or
+// "finished".
+std::string StateOf(const StatusView& view);
+
+// A whole page, which loads nothing and runs no script, and asks the browser to load it again every
+// few seconds.
+std::string StatusPage(const StatusView& view);
+
+// For a terminal of `width` columns; ends in a newline.
+std::string StatusText(const StatusView& view, int width = 100);
+
+}  // namespace tpo
+
+#endif  // TPO_SERVICES_STATUS_PAGE_STATUS_VIEW_H_
