@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Starts containers of an image as Kubernetes would (deploy/base) and uses them.
+
+    deploy/image/check.py NAME:TAG
+
+No privileges, a read-only root, user 65532. A verifier has to serve calls and end well; tpo has to train.
+"""
+
+import contextlib
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 60
+USER = 65532
+
+
+class CheckError(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def container(image: str, *arguments: str, options: tuple[str, ...] = ()) -> Iterator[subprocess.Popen]:
+    """podman passes signals on, and ends as the container does."""
+    with subprocess.Popen(
+        ["podman", "run", "--rm", "--pull=never", "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges",
+         "--network=host", "--pids-limit=0", *options, image, *arguments],
+        stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def output_of(image: str, *arguments: str, options: tuple[str, ...] = ()) -> str:
+    with container(image, *arguments, options=options) as process:
+        text, _ = process.communicate(timeout=10 * PATIENCE_SECONDS)
+        if process.returncode != 0:
+            raise CheckError(f"{' '.join(arguments)} ended with {process.returncode}")
+        return text
+
+
+def line_of(process: subprocess.Popen, pattern: str) -> str:
+    for line in process.stdout:
+        match = re.match(pattern, line)
+        if match:
+            return match[1]
+    raise CheckError(f"ended with {process.wait()} before it printed {pattern}")
+
+
+def check_verifier(image: str) -> None:
+    start = time.monotonic()
+    with container(image, "--listen", "127.0.0.1:0") as process:
+        address = line_of(process, r"listening on (\S+)$")
+        with grpc.insecure_channel(address) as channel:
+            describe = channel.unary_unary("/tpo.v1.VerifierService/Describe")
+            description = describe(b"", timeout=PATIENCE_SECONDS)
+            seconds = time.monotonic() - start
+            health = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(service="tpo.v1.VerifierService"), timeout=PATIENCE_SECONDS)
+        if b"sequence" not in description:
+            raise CheckError(f"the verifier describes itself as {description!r}")
+        if health.status != health_pb2.HealthCheckResponse.SERVING:
+            raise CheckError(f"the verifier's health is {health.status}")
+        process.send_signal(signal.SIGTERM)
+        if process.wait(PATIENCE_SECONDS) != 0:
+            raise CheckError(f"ended with {process.returncode} after SIGTERM")
+    print(f"{image}: {seconds:.2f} s from the container's start to the first answered call; ended well after SIGTERM")
+
+
+def check_tpo(image: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = pathlib.Path(directory)
+        # Where the container's user may write, as to a volume of Kubernetes with fsGroup.
+        scratch.chmod(0o777)
+        mounts = (f"--volume={ROOT}/examples:/etc/tpo:ro", f"--volume={scratch}:/var/lib/tpo")
+        output_of(image, "train", "/etc/tpo/reverse_copy.yaml", "--run_dir", "/var/lib/tpo/run", "--quiet",
+                  "--set", "learner.steps=3", options=mounts)
+        steps = (scratch / "run/metrics.jsonl").read_text(encoding="utf-8").count("\n")
+    if steps != 3:
+        raise CheckError(f"trained {steps} steps instead of 3")
+    print(f"{image}: trained 3 steps")
+
+
+def main() -> None:
+    image = sys.argv[1]
+    name = image.split("/")[-1].split(":")[0]
+    try:
+        print(output_of(image, "--version").strip())
+        if name == "tpo-verifier":
+            check_verifier(image)
+        else:
+            check_tpo(image)
+    except CheckError as error:
+        sys.exit(f"{image}: {error}")
+
+
+if __name__ == "__main__":
+    main()
