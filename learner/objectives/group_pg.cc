@@ -27,9 +27,11 @@ ObjectiveOutput GroupPgObjective::Evaluate(const ObjectiveInput& input) const {
       output.diagnostics.zero_variance_fraction += 1.0;
     }
     output.diagnostics.anchor_entropy += SoftmaxEntropy(group.anchor_log_probs, scratch);
+    output.diagnostics.policy_entropy += SoftmaxEntropy(group.log_probs, scratch);
   });
   output.diagnostics.zero_variance_fraction /= std::max(groups, 1);
   output.diagnostics.anchor_entropy /= std::max(groups, 1);
+  output.diagnostics.policy_entropy /= std::max(groups, 1);
   return output;
 }
 

@@ -34,6 +34,7 @@ GroupSummary SummarizeGroups(const ObjectiveInput& input, bool mask_zero_varianc
     const Moments moments = PopulationMoments(group.scores);
     if (moments.all_equal) diagnostics.zero_variance_fraction += 1.0;
     diagnostics.anchor_entropy += SoftmaxEntropy(group.anchor_log_probs, scratch);
+    diagnostics.policy_entropy += SoftmaxEntropy(group.log_probs, scratch);
     if (mask_zero_variance && !(moments.deviation > kMinDeviation)) return;
     ++summary.used_groups;
     for (size_t i = 0; i < group.size(); ++i) {
@@ -44,6 +45,7 @@ GroupSummary SummarizeGroups(const ObjectiveInput& input, bool mask_zero_varianc
   });
   diagnostics.zero_variance_fraction /= std::max(groups, 1);
   diagnostics.anchor_entropy /= std::max(groups, 1);
+  diagnostics.policy_entropy /= std::max(groups, 1);
   return summary;
 }
 

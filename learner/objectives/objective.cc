@@ -34,6 +34,8 @@ absl::Status Validate(const ObjectiveSpec& spec) {
   TPO_RETURN_IF_ERROR(
       CheckNotNegative("score_deviation_floor", spec.score_standardization.deviation_floor));
   TPO_RETURN_IF_ERROR(CheckNotNegative("score_shrinkage", spec.score_standardization.shrinkage));
+  TPO_RETURN_IF_ERROR(CheckNotNegative("ratio_cap", spec.anchor.ratio_cap));
+  TPO_RETURN_IF_ERROR(CheckPositive("effective_sample_fraction", spec.anchor.gate_fraction));
   return CheckNotNegative("length_exponent", spec.length_exponent);
 }
 
@@ -53,13 +55,13 @@ absl::StatusOr<std::unique_ptr<Objective>> MakeObjective(const ObjectiveSpec& sp
   switch (spec.kind) {
     case ObjectiveKind::kTpo:
       return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kSnapshot, false,
-                                            spec.score_standardization);
+                                            spec.score_standardization, spec.anchor);
     case ObjectiveKind::kTpoNoAnchor:
       return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kNone, false,
                                             spec.score_standardization);
     case ObjectiveKind::kTpoToken:
       return std::make_unique<TpoObjective>(spec.eta, TpoAnchor::kSnapshot, true,
-                                            spec.score_standardization);
+                                            spec.score_standardization, spec.anchor);
     case ObjectiveKind::kGrpo:
     case ObjectiveKind::kGrpoNoKl:
     case ObjectiveKind::kGrpoMasked:

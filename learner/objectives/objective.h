@@ -37,18 +37,25 @@ struct ObjectiveInput {
   absl::Span<const double> anchor_log_probs;  // [rows, columns] recorded while sampling
   absl::Span<const double> scores;  // [rows, columns]: score of the member, or reward of the token
   absl::Span<const uint8_t> valid;  // [rows, columns]
+  // [rows, columns] under the learner's policy when it took the batch; empty: as anchor_log_probs.
+  absl::Span<const double> proximal_log_probs = {};
 };
 
 // Means over groups (over completions for kTokens) unless said otherwise; 0 where undefined for the
 // objective.
 struct ObjectiveDiagnostics {
   double zero_variance_fraction =
-      0.0;                       // of rows (kTokens: of columns) whose valid scores are all equal
-  double target_entropy = 0.0;   // nats, of q
-  double anchor_entropy = 0.0;   // nats, of p_old = softmax(anchor log-probs)
-  double target_kl = 0.0;        // KL(q || p_old), nats
-  double target_distance = 0.0;  // L1 norm of q - p
-  double clip_fraction = 0.0;    // of valid entries, those whose ratio the clip holds back
+      0.0;                        // of rows (kTokens: of columns) whose valid scores are all equal
+  double target_entropy = 0.0;    // nats, of q
+  double anchor_entropy = 0.0;    // nats, of p_old = softmax(anchor log-probs)
+  double target_kl = 0.0;         // KL(q || p_old), nats
+  double target_distance = 0.0;   // L1 norm of q - p
+  double policy_entropy = 0.0;    // nats, of p = softmax(log-probs)
+  double target_policy_kl = 0.0;  // KL(q || p), nats
+  double clip_fraction = 0.0;     // of valid entries, those whose ratio the clip holds back
+  // TPO with an anchor only (learner/objectives/anchoring.h).
+  double effective_sample_fraction = 0.0;
+  double gated_fraction = 0.0;  // of groups, those that the gate dropped or attenuated
 };
 
 struct ObjectiveOutput {
@@ -69,7 +76,8 @@ class Objective {
   virtual ObjectiveOutput Evaluate(const ObjectiveInput& input) const = 0;
 };
 
-// INVALID_ARGUMENT: eta or clip_epsilon not above 0, negative kl_beta.
+// INVALID_ARGUMENT: eta or clip_epsilon not above 0, negative kl_beta, an anchor's cap or fraction
+// out of range. `spec.importance` is the trainer's.
 absl::StatusOr<std::unique_ptr<Objective>> MakeObjective(const ObjectiveSpec& spec);
 
 }  // namespace tpo

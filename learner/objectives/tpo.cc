@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "learner/objectives/anchoring.h"
 #include "learner/objectives/group_members.h"
 #include "learner/objectives/objective_math.h"
 
@@ -49,6 +50,10 @@ void DivideDiagnostics(int groups, ObjectiveDiagnostics& sums) {
   sums.anchor_entropy /= divisor;
   sums.target_kl /= divisor;
   sums.target_distance /= divisor;
+  sums.policy_entropy /= divisor;
+  sums.target_policy_kl /= divisor;
+  sums.effective_sample_fraction /= divisor;
+  sums.gated_fraction /= divisor;
 }
 
 }  // namespace
@@ -60,16 +65,26 @@ ObjectiveOutput TpoObjective::Evaluate(const ObjectiveInput& input) const {
   std::vector<double> policy;
   std::vector<double> scratch;
   const double rows = input.rows;
-  const int groups = VisitGroups(input, [&](const GroupMembers& group) {
+  const int groups = VisitGroups(input, [&](GroupMembers& group) {
+    double gate = 1.0;
+    if (anchor_ == TpoAnchor::kSnapshot) {
+      const double effective = EffectiveSampleFraction(off_policy_, group);
+      gate = GateWeight(off_policy_, effective);
+      output.diagnostics.effective_sample_fraction += effective;
+      if (gate < 1.0) output.diagnostics.gated_fraction += 1.0;
+      ApplyAnchor(off_policy_, group);
+    }
     ComputeTargetLogProbs(group, eta_, anchor_, standardization_, target);
     policy = group.log_probs;
     LogSoftmaxInPlace(absl::MakeSpan(policy));
     for (size_t i = 0; i < group.size(); ++i) {
       const double q = std::exp(target[i]);
       const double difference = std::exp(policy[i]) - q;
-      output.loss -= q * policy[i] / rows;
-      output.coefficients[group.entries[i]] = difference / rows;
+      output.loss -= gate * q * policy[i] / rows;
+      output.coefficients[group.entries[i]] = gate * difference / rows;
       output.diagnostics.target_distance += std::abs(difference);
+      output.diagnostics.policy_entropy -= std::exp(policy[i]) * policy[i];
+      output.diagnostics.target_policy_kl += q * (target[i] - policy[i]);
     }
     AddGroupDiagnostics(group, target, scratch, output.diagnostics);
   });
@@ -78,10 +93,12 @@ ObjectiveOutput TpoObjective::Evaluate(const ObjectiveInput& input) const {
 }
 
 std::vector<double> TpoTargets(const ObjectiveInput& input, double eta, TpoAnchor anchor,
-                               const ScoreStandardization& standardization) {
+                               const ScoreStandardization& standardization,
+                               const AnchorSpec& off_policy) {
   std::vector<double> targets(input.log_probs.size(), 0.0);
   std::vector<double> log_targets;
-  VisitGroups(input, [&](const GroupMembers& group) {
+  VisitGroups(input, [&](GroupMembers& group) {
+    if (anchor == TpoAnchor::kSnapshot) ApplyAnchor(off_policy, group);
     ComputeTargetLogProbs(group, eta, anchor, standardization, log_targets);
     for (size_t i = 0; i < group.size(); ++i) targets[group.entries[i]] = std::exp(log_targets[i]);
   });

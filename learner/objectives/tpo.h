@@ -3,6 +3,8 @@
 //   q = softmax(log p_old + u / eta), u the standardized scores,
 // by cross-entropy. Coefficient of member i: (p_i - q_i) / rows.
 //
+// Groups that another policy sampled: learner/objectives/anchoring.h says what p_old is then.
+//
 // A group without score variance is kept: its target is the anchor, so its coefficients are exactly
 // 0 while the policy is still the anchor, and pull back to it later.
 #ifndef TPO_LEARNER_OBJECTIVES_TPO_H_
@@ -23,9 +25,14 @@ enum class TpoAnchor {
 class TpoObjective final : public Objective {
  public:
   // `token_level`: members are candidate tokens of one prefix state. The mathematics is the same.
+  // `off_policy` has no meaning with TpoAnchor::kNone.
   TpoObjective(double eta, TpoAnchor anchor, bool token_level,
-               const ScoreStandardization& standardization = {})
-      : eta_(eta), anchor_(anchor), token_level_(token_level), standardization_(standardization) {}
+               const ScoreStandardization& standardization = {}, const AnchorSpec& off_policy = {})
+      : eta_(eta),
+        anchor_(anchor),
+        token_level_(token_level),
+        standardization_(standardization),
+        off_policy_(off_policy) {}
 
   ObjectiveLayout layout() const override { return ObjectiveLayout::kGroups; }
   bool token_level() const override { return token_level_; }
@@ -36,12 +43,14 @@ class TpoObjective final : public Objective {
   const TpoAnchor anchor_;
   const bool token_level_;
   const ScoreStandardization standardization_;
+  const AnchorSpec off_policy_;
 };
 
 // The targets q, [rows, columns]; 0 where not valid, and in groups with fewer than two valid
 // members.
 std::vector<double> TpoTargets(const ObjectiveInput& input, double eta, TpoAnchor anchor,
-                               const ScoreStandardization& standardization = {});
+                               const ScoreStandardization& standardization = {},
+                               const AnchorSpec& off_policy = {});
 
 }  // namespace tpo
 

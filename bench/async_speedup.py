@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""What asynchronous training gains: steps a second and final error against synchronous, and more workers.
+
+    bench/async_speedup.py speedup [--staleness 4] [--steps 300] [--seeds 3] [--json FILE]
+    bench/async_speedup.py workers [--workers 1,2,4,8] [--json FILE]
+
+Learner, workers and verifier are processes of their own. The verifier (faulty_verifier, without faults) takes a fixed time
+for each group and any number of groups at a time.
+
+speedup: the verifier's time is set so that a synchronous step waits for its groups about as long as it trains: a short
+synchronous run measures both first. Both modes train the same configs from the same seeds. "Equal final error" compares the
+mean error of the last 50 steps, over the seeds.
+
+workers: each worker answers one lease at a time and waits --latency_ms for its verdicts, so that it is the worker that is
+the limit, whatever the cores. The learner's part is kept small (one epoch, short answers), and S large enough that
+admission limits nobody. Reported are groups a second over those of one worker, times their number.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+WARM_UP_STEPS = 10
+LAST_STEPS = 50
+
+
+class Processes:
+    """A verifier, a learner and workers; ends what is still there."""
+
+    def __init__(self, build):
+        self.build = build
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tpo_bench_"))
+        self.processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            process.wait()
+            process.stdout.close()
+        shutil.rmtree(self.directory)
+
+    def start(self, *command):
+        process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                   text=True)
+        self.processes.append(process)
+        return process
+
+    def verifier(self, latency_ms):
+        """Its address."""
+        process = self.start(self.build / "verifier_resilience/faulty_verifier", "--median_ms", latency_ms, "--sigma", 0.001)
+        return process.stdout.readline().split()[-1]
+
+    def learner(self, settings):
+        """The process and its address."""
+        command = [self.build / "bin/tpo", "learner", ROOT / "examples/reverse_copy.yaml", "--run_dir", self.directory / "run",
+                   "--quiet", "--listen", "127.0.0.1:0"]
+        for name, value in settings.items():
+            command += ["--set", f"{name}={value}"]
+        process = self.start(*command)
+        for line in process.stdout:
+            if match := re.match(r"listening on (\S+)", line):
+                return process, match[1]
+        raise SystemExit(f"the learner ended with status {process.wait()}: try its command by hand:\n"
+                         + " ".join(map(str, command)))
+
+    def worker(self, address, parallel_leases):
+        self.start(self.build / "bin/tpo", "rollout", "--learner", address, "--parallel_leases", parallel_leases)
+
+    def run(self, settings, workers, parallel_leases, latency_ms):
+        """Trains to the end; the records of metrics.jsonl."""
+        settings = settings | {
+            "verifiers": f"[{{address: '{self.verifier(latency_ms)}'}}]",
+            # No group waits for its turn: a step's groups take the verifier's time once.
+            "verification.max_in_flight": 1024, "verification.hedge.max_extra_fraction": 0,
+            "output.tensorboard": "false", "output.inspect_every_steps": 0, "learner.checkpoint.every_steps": 0}
+        learner, address = self.learner(settings)
+        for _ in range(workers):
+            self.worker(address, parallel_leases)
+        learner.stdout.read()
+        if learner.wait() != 0:
+            raise SystemExit(f"the learner ended with status {learner.returncode}")
+        with open(self.directory / "run/metrics.jsonl", encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+
+def train(build, settings, workers, parallel_leases, latency_ms):
+    with Processes(build) as processes:
+        return processes.run(settings, workers, parallel_leases, latency_ms)
+
+
+def figures(records, warm_up=WARM_UP_STEPS):
+    first, last = records[warm_up], records[-1]
+    seconds = last["unix_seconds"] - first["unix_seconds"]
+    late = records[warm_up:]
+    mean = lambda name: statistics.fmean(record[name] for record in late)
+    return {
+        "steps_per_second": (last["step"] - first["step"]) / seconds,
+        "groups_per_second": (last["groups_total"] - first["groups_total"]) / seconds,
+        "final_error": statistics.fmean(record["error"] for record in records[-LAST_STEPS:]),
+        "train_seconds": mean("train_seconds"), "rollout_seconds": mean("rollout_seconds"),
+        "learner_idle_ratio": mean("learner_idle_ratio"), "rollout_idle_ratio": mean("rollout_idle_ratio"),
+        "rollout_verdict_wait_ratio": mean("rollout_verdict_wait_ratio"),
+        "staleness_mean": mean("staleness_mean"), "staleness_max": max(record["staleness_max"] for record in records),
+        "dropped_stale": last["ledger"]["dropped_stale"],
+    }
+
+
+def speedup(arguments):
+    base = {"task.sequence.length": arguments.length, "rollout.group_size": arguments.group_size, "learner.threads": 1,
+            "learner.steps": arguments.steps, "learner.anchor": arguments.anchor}
+    probe = figures(train(arguments.build, base | {"learner.steps": 40}, 1, arguments.parallel_leases, 0.1))
+    latency_ms = max(1.0, 1e3 * (probe["train_seconds"] - probe["rollout_seconds"]))
+    print(f"without a slow verifier a synchronous step trains for {1e3 * probe['train_seconds']:.1f} ms and waits "
+          f"{1e3 * probe['rollout_seconds']:.1f} ms; the verifier is made to take {latency_ms:.1f} ms a group")
+    results = {"synchronous": [], "asynchronous": []}
+    for seed in range(arguments.seeds):
+        for mode, staleness in (("synchronous", 0), ("asynchronous", arguments.staleness)):
+            settings = base | {"seed": seed, "learner.max_staleness": staleness}
+            result = figures(train(arguments.build, settings, 1, arguments.parallel_leases, latency_ms))
+            results[mode].append(result)
+            print(f"seed {seed}, {mode}: {result['steps_per_second']:.2f} steps/s, final error {result['final_error']:.3f}, "
+                  f"learner idle {result['learner_idle_ratio']:.0%}, staleness {result['staleness_mean']:.1f} on average, "
+                  f"{result['staleness_max']} at most, {result['dropped_stale']} groups dropped", flush=True)
+    speed = {mode: statistics.median(result["steps_per_second"] for result in runs) for mode, runs in results.items()}
+    error = {mode: [result["final_error"] for result in runs] for mode, runs in results.items()}
+    print(f"asynchronous (S={arguments.staleness}) over synchronous: {speed['asynchronous'] / speed['synchronous']:.2f} times the "
+          "steps a second (median over the seeds)")
+    for mode, values in error.items():
+        print(f"final error, {mode}: mean {statistics.fmean(values):.3f}, seeds {min(values):.3f} to {max(values):.3f}")
+    return {"latency_ms": latency_ms, "probe": probe, "results": results,
+            "speedup": speed["asynchronous"] / speed["synchronous"]}
+
+
+def workers(arguments):
+    base = {"task.sequence.length": 4, "rollout.group_size": 4, "learner.threads": 1, "learner.epochs": 1,
+            "learner.prompts_per_step": 100, "learner.prompts_per_lease": 25, "learner.max_staleness": arguments.staleness}
+    results = []
+    print(f"| workers | groups/s | over one worker's | a part of linear | learner idle |\n|---|---|---|---|---|")
+    for count in arguments.workers:
+        # As many seconds for each.
+        settings = base | {"learner.steps": WARM_UP_STEPS + arguments.steps * count // max(arguments.workers)}
+        result = figures(train(arguments.build, settings, count, 1, arguments.latency_ms)) | {"workers": count}
+        results.append(result)
+        times = result["groups_per_second"] / results[0]["groups_per_second"] * results[0]["workers"]
+        result["of_linear"] = times / count
+        print(f"| {count} | {result['groups_per_second']:.1f} | {times:.2f} | {result['of_linear']:.2f} | "
+              f"{result['learner_idle_ratio']:.0%} |", flush=True)
+    return {"latency_ms": arguments.latency_ms, "results": results}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["speedup", "workers"])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
+                        help="built with -DTPO_BUILD_BENCHMARKS=ON")
+    parser.add_argument("--staleness", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=300, help="workers: of the largest number")
+    parser.add_argument("--json", type=pathlib.Path)
+    group = parser.add_argument_group("speedup")
+    group.add_argument("--seeds", type=int, default=3)
+    group.add_argument("--length", type=int, default=7)
+    group.add_argument("--group_size", type=int, default=8)
+    group.add_argument("--parallel_leases", type=int, default=4)
+    group.add_argument("--anchor", default="behavior")
+    group = parser.add_argument_group("workers")
+    group.add_argument("--workers", type=lambda text: [int(part) for part in text.split(",")], default=[1, 2, 4, 8])
+    group.add_argument("--latency_ms", type=float, default=1000)
+    arguments = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f} at the start, {os.cpu_count()} cores")
+    result = speedup(arguments) if arguments.what == "speedup" else workers(arguments)
+    print(f"load {os.getloadavg()[0]:.1f} at the end")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"cores": os.cpu_count(), **result}, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
