@@ -52,6 +52,14 @@ if(TPO_SANITIZERS)
   add_link_options(${TPO_SANITIZER_FLAGS})
 endif()
 
+if(TPO_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "TPO_FUZZ needs Clang; the compiler is ${CMAKE_CXX_COMPILER_ID}")
+  endif()
+  # Coverage, for the fuzzer to see what an input reaches.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(TPO_THREAD_SAFETY AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "TPO_THREAD_SAFETY needs Clang; the compiler is ${CMAKE_CXX_COMPILER_ID}")
 endif()

@@ -1,7 +1,7 @@
 # Libraries from the system. LibTorch, which no distribution packages in a usable version, is in LibTorch.cmake.
 #
 # Names for DEPS: tpo::allocator, absl::…, yaml-cpp, spdlog::spdlog, nlohmann_json::nlohmann_json, CLI11::CLI11, Threads::Threads;
-# and, unless TPO_CORE_ONLY: tpo::libtorch, tpo::grpc, protobuf::libprotobuf, prometheus-cpp::pull,
+# and, unless TPO_CORE_ONLY: tpo::libtorch, tpo::grpc, protobuf::libprotobuf, prometheus-cpp::pull, civetweb::civetweb,
 # CURL::libcurl.
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
@@ -29,6 +29,7 @@ if(NOT TPO_CORE_ONLY)
   find_package(Protobuf MODULE REQUIRED)
   find_package(gRPC CONFIG REQUIRED)
   find_package(prometheus-cpp CONFIG REQUIRED)
+  find_package(civetweb CONFIG REQUIRED)
   find_package(CURL MODULE REQUIRED)
   find_program(TPO_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
   mark_as_advanced(TPO_GRPC_CPP_PLUGIN)
@@ -37,7 +38,9 @@ if(NOT TPO_CORE_ONLY)
   target_link_libraries(tpo_grpc INTERFACE gRPC::grpc++ protobuf::libprotobuf)
   add_library(tpo::grpc ALIAS tpo_grpc)
 
-  include(LibTorch)
+  if(TPO_USE_LIBTORCH)
+    include(LibTorch)
+  endif()
 endif()
 
 if(TPO_BUILD_TESTS)

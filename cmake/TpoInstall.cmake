@@ -3,16 +3,22 @@
 # lib/tpo keeps the wheel's shape (torch/lib next to nvidia/cu13/lib), because LibTorch's own run path is relative to
 # it. On a GPU machine the rest of LibTorch's libraries can be added there, and libtorch_cuda.so is found.
 
-if(TPO_INSTALL_LIBTORCH AND NOT TPO_CORE_ONLY)
+if(TPO_INSTALL_LIBTORCH AND TPO_USE_LIBTORCH AND NOT TPO_CORE_ONLY)
   file(GLOB tpo_torch_libs "${TPO_LIBTORCH_LIB_DIR}/libtorch_cpu.so" "${TPO_LIBTORCH_LIB_DIR}/libc10.so"
        "${TPO_LIBTORCH_LIB_DIR}/libgomp*.so*")
-  install(PROGRAMS ${tpo_torch_libs} DESTINATION lib/tpo/torch/lib)
+  install(PROGRAMS ${tpo_torch_libs} DESTINATION lib/tpo/torch/lib COMPONENT libtorch)
   foreach(dir IN LISTS tpo_nvidia_lib_dirs)
     file(GLOB tpo_nvidia_libs "${dir}/libcudart.so.*" "${dir}/libcupti.so.*")
     if(tpo_nvidia_libs)
       cmake_path(RELATIVE_PATH dir BASE_DIRECTORY "${TPO_LIBTORCH_ROOT}" OUTPUT_VARIABLE relative)
-      install(PROGRAMS ${tpo_nvidia_libs} DESTINATION "lib/tpo/${relative}")
+      install(PROGRAMS ${tpo_nvidia_libs} DESTINATION "lib/tpo/${relative}" COMPONENT libtorch)
     endif()
+  endforeach()
+  # Whoever passes them on passes on their licences.
+  file(GLOB tpo_wheel_licences "${TPO_LIBTORCH_ROOT}/*.dist-info/licenses/*" "${TPO_LIBTORCH_ROOT}/*.dist-info/License.txt")
+  foreach(licence IN LISTS tpo_wheel_licences)
+    string(REGEX REPLACE ".*/([^/]*)\\.dist-info/.*" "\\1" wheel "${licence}")
+    install(FILES "${licence}" DESTINATION "share/doc/${wheel}" COMPONENT libtorch)
   endforeach()
 endif()
 
@@ -118,7 +124,8 @@ if(TARGET tpo_verifier_sdk)
     DESTINATION include/tpo/services/verifier_sdk
     COMPONENT verifier_sdk)
   install(
-    FILES "${PROJECT_SOURCE_DIR}/services/grpc/tls.h"
+    FILES "${PROJECT_SOURCE_DIR}/services/grpc/access.h" "${PROJECT_SOURCE_DIR}/services/grpc/observer.h"
+          "${PROJECT_SOURCE_DIR}/services/grpc/tls.h"
     DESTINATION include/tpo/services/grpc
     COMPONENT verifier_sdk)
   install(

@@ -1,7 +1,8 @@
 # The functions by which every folder declares what it builds. All of them
 #   - take the repository root as the only include root: #include "core/types.h"
 #   - take DEPS as target names; a target has to be defined before the targets that depend on it
-#   - skip the target, with a message, when TPO_CORE_ONLY or TPO_ALLOW_MISSING is set and a dependency is missing
+#   - skip the target, with a message, when a dependency is missing and TPO_CORE_ONLY, TPO_ALLOW_MISSING or no
+#     TPO_USE_LIBTORCH allows it
 #   - leave out source files that do not exist, with a message, when TPO_ALLOW_MISSING is set.
 
 # Where #include "core/types.h" is looked up: here, and from an installed tree (TpoInstall.cmake).
@@ -20,7 +21,7 @@ function(tpo_check_deps name ok_variable)
     return()
   endif()
   set(${ok_variable} FALSE PARENT_SCOPE)
-  if(TPO_CORE_ONLY OR TPO_ALLOW_MISSING)
+  if(TPO_CORE_ONLY OR TPO_ALLOW_MISSING OR NOT TPO_USE_LIBTORCH)
     message(STATUS "Skipped: ${name} (needs ${missing})")
   else()
     message(FATAL_ERROR "${name} depends on ${missing}, which is not defined (yet)")
@@ -82,7 +83,7 @@ endfunction()
 
 # tpo_binary(NAME <target> SRCS <.cc>… [DEPS <target>…] [OUTPUT_NAME <file name>])
 #
-# A program that is installed; lands in <build>/bin.
+# A program that is installed, as a component of its name; lands in <build>/bin.
 function(tpo_binary)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;OUTPUT_NAME" "SRCS;DEPS")
   tpo_existing_sources(${arg_NAME} arg_SRCS)
@@ -95,7 +96,7 @@ function(tpo_binary)
     set_target_properties(${arg_NAME} PROPERTIES OUTPUT_NAME "${arg_OUTPUT_NAME}")
   endif()
   set_target_properties(${arg_NAME} PROPERTIES INSTALL_RPATH "\$ORIGIN/../lib/tpo/torch/lib")
-  install(TARGETS ${arg_NAME} RUNTIME DESTINATION bin)
+  install(TARGETS ${arg_NAME} RUNTIME DESTINATION bin COMPONENT ${arg_NAME})
 endfunction()
 
 # What a test sees: where the sources, the build tree and the programs are. Tests run side by side, so OpenMP threads

@@ -8,8 +8,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "core/types.h"
 
 namespace tpo {
@@ -20,6 +22,17 @@ struct CheckpointInfo {
   int64_t step = 0;  // that it holds
 
   friend bool operator==(const CheckpointInfo&, const CheckpointInfo&) = default;
+};
+
+// A rollout worker as the learner sees it.
+struct WorkerStatus {
+  std::string name;     // as it calls itself
+  absl::Duration idle;  // since its last call
+  uint64_t groups_accepted = 0;
+  uint64_t groups_refused = 0;
+  WeightVersion weight_version = -1;  // oldest of its last group; -1 before the first
+
+  friend bool operator==(const WorkerStatus&, const WorkerStatus&) = default;
 };
 
 // A snapshot of the run.
@@ -33,7 +46,13 @@ struct RunStatus {
   Ledger ledger;
   uint32_t workers = 0;  // that called within the last minute
   bool draining = false;
-  std::string version;  // of the binary
+  std::string version;              // of the binary
+  uint64_t groups_leased = 0;       // prompts under a lease
+  uint64_t groups_ready = 0;        // groups that wait to be trained on
+  uint64_t groups_leasable = 0;     // prompts that could be leased now and that nobody has taken
+  absl::Duration oldest_lease_age;  // zero when there is none
+  // Those that called within the last ten minutes, those that called last first; at most 64.
+  std::vector<WorkerStatus> workers_seen;
 
   friend bool operator==(const RunStatus&, const RunStatus&) = default;
 };

@@ -50,7 +50,7 @@ using LeaseResult = std::variant<Lease, NoLease>;
 enum class SubmitOutcome {
   kUnspecified = 0,
   kAccepted = 1,
-  kDuplicate = 2,
+  kDuplicate = 2,  // another lease of the prompt was answered before
   kLeaseExpired = 3,
   kStale = 4,
   kUnverified = 5,
@@ -62,7 +62,19 @@ struct SubmitResult {
   uint64_t lease_id = 0;
   uint64_t prompt_id = 0;
   SubmitOutcome outcome = SubmitOutcome::kUnspecified;
-  std::string error;  // with kInvalid: the field at fault
+  std::string error;      // with kInvalid: the field at fault
+  bool repeated = false;  // the same answer was given before; not told over the wire
+};
+
+// How a worker spent its time since it began, summed over the leases that it answers side by side.
+struct WorkerTimes {
+  absl::Duration waiting_for_lease;
+  absl::Duration waiting_for_weights;
+  absl::Duration sampling;
+  absl::Duration waiting_for_verdicts;
+  absl::Duration submitting;
+
+  friend bool operator==(const WorkerTimes&, const WorkerTimes&) = default;
 };
 
 class LearnerApi {
@@ -76,8 +88,13 @@ class LearnerApi {
   // `worker_id`.
   virtual absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) = 0;
 
-  // Submits groups; one result per group, in order. Idempotent by (lease, prompt). On an error it
-  // is unknown which groups arrived: submit all of them again.
+  // Says how a worker spends its time, for the statistics; arrives with its next LeasePrompts at
+  // the latest, or not at all.
+  virtual void ReportTimes(const std::string& /*worker_id*/, const WorkerTimes& /*times*/) {}
+
+  // Submits groups; one result per group, in order. Idempotent by (lease, prompt): the same group
+  // again gets the same answer, another one kInvalid. On an error it is unknown which groups
+  // arrived: submit all of them again.
   virtual absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
       const std::string& worker_id, const std::vector<Group>& groups) = 0;
 
@@ -86,6 +103,11 @@ class LearnerApi {
   // closed.
   virtual absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(
       const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) = 0;
+
+  // Says that the worker leaves: its leases are given back at once, and the end of the run doesn't
+  // wait for it. Its id is unknown from then on; OK for an unknown one. A learner that isn't told
+  // finds out in its time, so failing is no harm.
+  virtual absl::Status Deregister(const std::string& /*worker_id*/) { return absl::OkStatus(); }
 
   // Ends calls in progress, and those to come, with CANCELLED, where they may take long.
   // Idempotent.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/group_digest.h"
 #include "core/status_macros.h"
 
 namespace tpo {
@@ -22,8 +23,27 @@ int ScoredCount(const Group& group) {
                     [](const Verdict& verdict) { return verdict.kind == VerdictKind::kScored; }));
 }
 
+uint64_t FinishedPrompts(const Ledger& ledger) {
+  return ledger.trained + ledger.dropped_stale + ledger.dropped_unverified;
+}
+
+// How the ledger and the prompts of the stream have to fit together.
+absl::Status CheckSums(const Ledger& ledger, uint64_t unfinished, uint64_t cursor) {
+  TPO_RETURN_IF_ERROR(CheckBalance(ledger));
+  if (ledger.in_flight > unfinished) {
+    return absl::InternalError(absl::StrCat("ledger.in_flight: ", ledger.in_flight,
+                                            " are more than the ", unfinished,
+                                            " unfinished prompts"));
+  }
+  if (FinishedPrompts(ledger) + unfinished != cursor) {
+    return absl::InternalError(absl::StrCat("cursor: ", cursor, " isn't the sum of ",
+                                            FinishedPrompts(ledger), " finished and ", unfinished,
+                                            " unfinished prompts"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckState(const LeaseBook::State& state) {
-  if (!state.ledger.Balances()) return absl::InvalidArgumentError("ledger: it doesn't balance");
   if (state.weight_version < 0) return absl::InvalidArgumentError("weight_version: it is negative");
   if (state.next_lease_id == 0 || state.next_lease_id > (uint64_t{1} << 62)) {
     return absl::InvalidArgumentError(
@@ -42,22 +62,25 @@ absl::Status CheckState(const LeaseBook::State& state) {
     }
     unfinished += unit.size();
   }
-  const Ledger& ledger = state.ledger;
-  if (ledger.in_flight > unfinished) {
-    return absl::InvalidArgumentError("ledger.in_flight: more than there are unfinished prompts");
-  }
-  if (ledger.trained + ledger.dropped_stale + ledger.dropped_unverified + unfinished !=
-      state.cursor) {
-    return absl::InvalidArgumentError(
-        "cursor: it isn't the sum of finished and unfinished prompts");
-  }
-  return absl::OkStatus();
+  return CheckSums(state.ledger, unfinished, state.cursor);
 }
 
 }  // namespace
 
+absl::Status CheckBalance(const Ledger& ledger) {
+  if (ledger.Balances()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(
+      "ledger: ", ledger.leased, " leased aren't the sum of ", ledger.trained, " trained, ",
+      ledger.dropped_stale, " dropped_stale, ", ledger.dropped_unverified, " dropped_unverified, ",
+      ledger.expired, " expired and ", ledger.in_flight, " in_flight"));
+}
+
 LeaseBook::LeaseBook(Options options, PromptSource* source, const Clock* clock)
-    : options_(options), source_(source), clock_(clock) {
+    : options_(options),
+      source_(source),
+      clock_(clock),
+      first_own_lease_id_(options.first_lease_id),
+      next_lease_id_(options.first_lease_id) {
   assert(options_.prompts_per_lease > 0 && options_.prompts_per_step > 0);
 }
 
@@ -76,14 +99,44 @@ bool LeaseBook::Finished() const {
          static_cast<int64_t>(ledger_.trained) >= options_.steps * options_.prompts_per_step;
 }
 
+int64_t LeaseBook::Places() const {
+  return std::min(weight_version_ + 1 + options_.max_staleness, options_.steps) *
+         options_.prompts_per_step;
+}
+
+size_t LeaseBook::WantedGroups() const {
+  int64_t wanted = options_.prompts_per_step;
+  if (options_.exact_staleness) {
+    wanted = std::max(wanted, Places() - static_cast<int64_t>(ledger_.trained));
+  }
+  return static_cast<size_t>(wanted);
+}
+
+int64_t LeaseBook::FreePlaces() const {
+  const int64_t taken = static_cast<int64_t>(ledger_.trained) + unfinished_;
+  return std::max<int64_t>(Places() - taken, 0);
+}
+
 int64_t LeaseBook::NextUnitSize() const {
   const int64_t per_step = options_.prompts_per_step;
-  const int64_t places =
-      std::min(weight_version_ + 1 + options_.max_staleness, options_.steps) * per_step;
   const int64_t taken = static_cast<int64_t>(ledger_.trained) + unfinished_;
-  if (taken >= places) return 0;
-  return std::min<int64_t>(
-      {options_.prompts_per_lease, places - taken, per_step - taken % per_step});
+  return std::min<int64_t>({options_.prompts_per_lease, FreePlaces(), per_step - taken % per_step});
+}
+
+LeaseBook::Occupancy LeaseBook::occupancy() const {
+  absl::MutexLock lock(&mutex_);
+  Occupancy now;
+  now.ready = ready_.size();
+  now.leased = ledger_.in_flight - now.ready;
+  if (!Finished() && !closed_) {
+    const uint64_t waiting = static_cast<uint64_t>(unfinished_) - ledger_.in_flight;
+    now.leasable = waiting + static_cast<uint64_t>(FreePlaces());
+  }
+  if (!deadlines_.empty()) {
+    const absl::Duration start = deadlines_.begin()->first - options_.lease_time_to_live;
+    now.oldest_lease_age = clock_->Now() - start;
+  }
+  return now;
 }
 
 absl::StatusOr<Lease> LeaseBook::LeaseUnit(UnitMap::iterator unit) {
@@ -117,6 +170,7 @@ absl::StatusOr<Lease> LeaseBook::LeaseFreshUnit(int64_t size) {
   Unit fresh;
   for (int64_t i = 0; i < size; ++i) fresh.prompt_ids.push_back(cursor_ + static_cast<uint64_t>(i));
   fresh.states.assign(static_cast<size_t>(size), PromptState::kWaiting);
+  fresh.answers.resize(static_cast<size_t>(size));
   const auto unit = units_.emplace(cursor_, std::move(fresh)).first;
   absl::StatusOr<Lease> lease = LeaseUnit(unit);
   if (!lease.ok()) {
@@ -197,40 +251,49 @@ SubmitResult LeaseBook::CheckLease(uint64_t lease_id, uint64_t prompt_id, const 
 }
 
 SubmitResult LeaseBook::Submit(Group group) {
+  const uint32_t digest = GroupDigest(group);
   absl::MutexLock lock(&mutex_);
   const Place place = FindPrompt(group.prompt_id);
   SubmitResult result = CheckLease(group.lease_id, group.prompt_id, place);
   if (result.outcome != SubmitOutcome::kUnspecified) return result;
   PromptState& state = place.unit->second.states[place.index];
-  const bool superseded = group.lease_id != place.unit->second.lease_id;
-  switch (state) {
-    case PromptState::kReady:
-    case PromptState::kTrained:
-      result.outcome = SubmitOutcome::kDuplicate;
-      break;
-    case PromptState::kDroppedStale:
-      result.outcome = SubmitOutcome::kStale;
-      break;
-    case PromptState::kDroppedUnverified:
-      result.outcome = SubmitOutcome::kUnverified;
-      break;
-    case PromptState::kWaiting:
-    case PromptState::kLeased:
-      // A late group that would be dropped must not take the prompt from whoever holds it now.
-      if (superseded && DropOutcome(group) != SubmitOutcome::kAccepted) {
-        result.outcome = SubmitOutcome::kLeaseExpired;
-        break;
-      }
-      if (state == PromptState::kWaiting) {
-        // It had been counted as expired; taking it counts as leasing it again.
-        state = PromptState::kLeased;
-        ++ledger_.leased;
-        ++ledger_.in_flight;
-      }
-      result.outcome = Admit(place, std::move(group));
-      break;
+  Answer& answer = place.unit->second.answers[place.index];
+  if (state != PromptState::kWaiting && state != PromptState::kLeased) {
+    AnswerAgain(group, digest, answer, state, result);
+    return result;
   }
+  // A late group that would be dropped must not take the prompt from whoever holds it now.
+  const bool superseded = group.lease_id != place.unit->second.lease_id;
+  if (superseded && DropOutcome(group) != SubmitOutcome::kAccepted) {
+    result.outcome = SubmitOutcome::kLeaseExpired;
+    return result;
+  }
+  if (state == PromptState::kWaiting) {
+    // It had been counted as expired; taking it counts as leasing it again.
+    state = PromptState::kLeased;
+    ++ledger_.leased;
+    ++ledger_.in_flight;
+  }
+  result.outcome = DropOutcome(group);
+  answer = {.lease_id = group.lease_id, .digest = digest, .outcome = result.outcome};
+  Admit(place, std::move(group), result.outcome);
   return result;
+}
+
+void LeaseBook::AnswerAgain(const Group& group, uint32_t digest, const Answer& former,
+                            PromptState state, SubmitResult& result) {
+  if (former.lease_id != group.lease_id) {
+    result.outcome = state == PromptState::kDroppedStale        ? SubmitOutcome::kStale
+                     : state == PromptState::kDroppedUnverified ? SubmitOutcome::kUnverified
+                                                                : SubmitOutcome::kDuplicate;
+  } else if (former.digest == digest) {
+    result.outcome = former.outcome;
+    result.repeated = true;
+  } else {
+    result.outcome = SubmitOutcome::kInvalid;
+    result.error = absl::StrCat("group: it isn't the one that was submitted before for lease ",
+                                group.lease_id, ", prompt ", group.prompt_id);
+  }
 }
 
 SubmitOutcome LeaseBook::DropOutcome(const Group& group) const {
@@ -240,19 +303,17 @@ SubmitOutcome LeaseBook::DropOutcome(const Group& group) const {
   return SubmitOutcome::kAccepted;
 }
 
-SubmitOutcome LeaseBook::Admit(const Place& place, Group group) {
-  const SubmitOutcome outcome = DropOutcome(group);
+void LeaseBook::Admit(const Place& place, Group group, SubmitOutcome outcome) {
   if (outcome != SubmitOutcome::kAccepted) {
     Finish(place, outcome == SubmitOutcome::kStale ? PromptState::kDroppedStale
                                                    : PromptState::kDroppedUnverified);
-    return outcome;
+    return;
   }
   const WeightVersion oldest = OldestWeightVersion(group);
   const uint64_t prompt_id = group.prompt_id;
   ready_.emplace(prompt_id, Ready{.group = std::move(group), .oldest_version = oldest});
   place.unit->second.states[place.index] = PromptState::kReady;
   TidyUnit(place.unit);
-  return SubmitOutcome::kAccepted;
 }
 
 SubmitResult LeaseBook::Reject(uint64_t lease_id, uint64_t prompt_id, std::string error) {
@@ -274,6 +335,17 @@ SubmitResult LeaseBook::Reject(uint64_t lease_id, uint64_t prompt_id, std::strin
           .prompt_id = prompt_id,
           .outcome = SubmitOutcome::kInvalid,
           .error = std::move(error)};
+}
+
+void LeaseBook::ReturnLease(uint64_t lease_id) {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [deadline, first_prompt] : deadlines_) {
+    const auto unit = units_.find(first_prompt);
+    if (unit->second.lease_id != lease_id) continue;
+    GiveBack(unit->second, {PromptState::kLeased});
+    TidyUnit(unit);
+    return;
+  }
 }
 
 void LeaseBook::Finish(const Place& place, PromptState state) {
@@ -318,13 +390,13 @@ void LeaseBook::TidyUnit(UnitMap::iterator unit) {
 }
 
 absl::StatusOr<std::vector<ReadyGroup>> LeaseBook::WaitForBatch(absl::Duration timeout) {
-  const size_t wanted = static_cast<size_t>(options_.prompts_per_step);
   const absl::Duration give_up = Clock::Monotonic().Now() + timeout;
   absl::MutexLock lock(&mutex_);
   while (true) {
     if (closed_) return absl::CancelledError("the lease book is closed");
     ExpireLeasesLocked();
     DropStale();
+    const size_t wanted = WantedGroups();
     if (ready_.size() >= wanted) return TakeBatch();
     const absl::Duration left = give_up - Clock::Monotonic().Now();
     if (left <= absl::ZeroDuration()) {
@@ -394,6 +466,15 @@ Ledger LeaseBook::ledger() const {
   return ledger_;
 }
 
+absl::Status LeaseBook::CheckInvariants() const {
+  absl::MutexLock lock(&mutex_);
+  TPO_RETURN_IF_ERROR(CheckSums(ledger_, static_cast<uint64_t>(unfinished_), cursor_));
+  if (ready_.size() <= ledger_.in_flight) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("ledger.in_flight: ", ledger_.in_flight,
+                                          " are fewer than the ", ready_.size(),
+                                          " groups that wait to be trained on"));
+}
+
 LeaseBook::State LeaseBook::Save() const {
   absl::MutexLock lock(&mutex_);
   State state{.next_lease_id = next_lease_id_,
@@ -419,10 +500,12 @@ LeaseBook::State LeaseBook::Save() const {
 absl::Status LeaseBook::Restore(const State& state) {
   TPO_RETURN_IF_ERROR(CheckState(state));
   absl::MutexLock lock(&mutex_);
-  if (cursor_ != 0 || next_lease_id_ != 1 || weight_version_ != 0) {
+  if (cursor_ != 0 || next_lease_id_ != options_.first_lease_id || weight_version_ != 0) {
     return absl::FailedPreconditionError("the lease book is already in use");
   }
-  first_own_lease_id_ = state.next_lease_id + kLeaseIdsPerIncarnation;
+  first_own_lease_id_ = options_.first_lease_id > state.next_lease_id
+                            ? options_.first_lease_id
+                            : state.next_lease_id + kLeaseIdsPerIncarnation;
   next_lease_id_ = first_own_lease_id_;
   cursor_ = state.cursor;
   weight_version_ = state.weight_version;
@@ -433,6 +516,7 @@ absl::Status LeaseBook::Restore(const State& state) {
     Unit unit;
     unit.prompt_ids = ids;
     unit.states.assign(ids.size(), PromptState::kWaiting);
+    unit.answers.resize(ids.size());
     units_.emplace(ids.front(), std::move(unit));
     unfinished_units_.insert(ids.front());
     waiting_units_.insert(ids.front());

@@ -19,6 +19,15 @@
 // prompts_per_step groups. Places are counted, not prompt ids: with drops, the ids of a step
 // needn't be contiguous.
 //
+// With `exact_staleness` a batch is taken only when every prompt that admission allows is ready:
+// then all groups are sampled with the version that was newest when their place opened, and each is
+// trained on exactly S versions later (step n of the first S: n versions), whatever the workers'
+// number and pace.
+//
+// Leases expire by the clock, which is monotonic, or end early when their worker is known to be
+// gone (ReturnLease). Their ids ascend and are never used twice: the newest lease of a unit fences
+// off the older ones.
+//
 // Memory is bounded: prompts and groups in flight by the admission rule, finished units by
 // kRememberedUnits. A group for a unit that is forgotten is answered with kLeaseExpired.
 //
@@ -53,6 +62,9 @@ struct ReadyGroup {
   Group group;
 };
 
+// INTERNAL with the numbers when the ledger's sum doesn't hold.
+absl::Status CheckBalance(const Ledger& ledger);
+
 class LeaseBook {
  public:
   struct Options {
@@ -60,8 +72,12 @@ class LeaseBook {
     int prompts_per_step = 0;   // > 0
     int64_t steps = 0;          // no lease is given beyond this many steps
     int max_staleness = 0;      // S
+    bool exact_staleness = false;
     int min_scored_completions = 0;
     absl::Duration lease_time_to_live;
+    // No lease gets a lower id. A life of the run that left no checkpoint left no trace of its
+    // leases either: with a number that grows from life to life no id is used twice.
+    uint64_t first_lease_id = 1;
   };
 
   // What a checkpoint needs to go on: taken between steps. In-flight prompts are counted as expired
@@ -86,16 +102,21 @@ class LeaseBook {
   // version. Errors are the prompt source's.
   absl::StatusOr<LeaseResult> LeasePrompts();
 
-  // Takes a group in. REQUIRES: it was validated (learner/admission.h). Idempotent: a repeated
-  // group isn't counted again and is answered kDuplicate, or as before when it was dropped. After
-  // Close: kLeaseExpired. A group for a prompt whose unit was leased again meanwhile is taken all
-  // the same when it is the first and isn't to be dropped; one that would be dropped is answered
-  // kLeaseExpired and changes nothing for the present holder. kInvalid: the lease never held the
-  // prompt.
+  // Takes a group in. REQUIRES: it was validated (learner/admission.h). Idempotent: the same group
+  // again, under the same lease, gets the same answer and isn't counted again; another group for
+  // the same lease and prompt is kInvalid, whatever became of the first. After Close:
+  // kLeaseExpired. A group for a prompt whose unit was leased again meanwhile is taken all the same
+  // when it is the first and isn't to be dropped; one that would be dropped is answered
+  // kLeaseExpired and changes nothing for the present holder. kDuplicate: another lease of the
+  // prompt was answered before. kInvalid, too: the lease never held the prompt.
   SubmitResult Submit(Group group);
 
   // Gives the prompt back, to be leased again at once: its group was malformed.
   SubmitResult Reject(uint64_t lease_id, uint64_t prompt_id, std::string error);
+
+  // Gives back what is outstanding under a lease, to be leased again at once: its worker is gone.
+  // Nothing happens when the lease is over. A group that comes all the same is a late one.
+  void ReturnLease(uint64_t lease_id);
 
   // Waits until prompts_per_step admissible groups are ready and takes them, ascending by prompt
   // id; they count as trained from now on. When more are ready, those sampled with the oldest
@@ -118,19 +139,39 @@ class LeaseBook {
   void Close();
 
   Ledger ledger() const;
+  // INTERNAL with the numbers when the ledger doesn't balance, or contradicts the states of the
+  // prompts: a defect, after which nothing that is counted can be trusted.
+  absl::Status CheckInvariants() const;
+
+  // Where the prompts are at this moment.
+  struct Occupancy {
+    uint64_t leased = 0;              // under a lease
+    uint64_t ready = 0;               // answered, and waiting to be trained on
+    uint64_t leasable = 0;            // that could be leased now and that nobody has taken
+    absl::Duration oldest_lease_age;  // zero when nothing is leased
+  };
+  Occupancy occupancy() const;
   State Save() const;
-  // Lease ids go on far above those of the state, so that a lease given after the checkpoint and
-  // lost with the crash can't be taken for a new one. FAILED_PRECONDITION unless the book is fresh;
-  // INVALID_ARGUMENT when the state contradicts itself.
+  // Lease ids go on at first_lease_id or, where that isn't above those of the state, far above
+  // them, so that a lease given after the checkpoint and lost with the crash can't be taken for a
+  // new one. FAILED_PRECONDITION unless the book is fresh; INVALID_ARGUMENT when a field of the
+  // state is wrong, INTERNAL with the numbers when its sums are.
   absl::Status Restore(const State& state);
 
  private:
   enum class PromptState { kWaiting, kLeased, kReady, kTrained, kDroppedStale, kDroppedUnverified };
 
+  // What was said to the group that settled a prompt, for when it is submitted again.
+  struct Answer {
+    uint64_t lease_id = 0;  // 0: there was none yet
+    uint32_t digest = 0;    // of the group
+    SubmitOutcome outcome = SubmitOutcome::kUnspecified;
+  };
   // Prompts that are leased together.
   struct Unit {
     std::vector<uint64_t> prompt_ids;  // ascending
     std::vector<PromptState> states;   // of each prompt
+    std::vector<Answer> answers;       // to each prompt's group
     std::vector<Prompt> prompts;       // empty until first leased, and again once finished
     uint64_t first_lease_id = 0;       // 0: never leased by this book
     uint64_t lease_id = 0;             // the newest
@@ -145,6 +186,12 @@ class LeaseBook {
   };
 
   bool Finished() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Prompts that admission allows, from the run's start on.
+  int64_t Places() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Groups that must be ready for a batch to be taken.
+  size_t WantedGroups() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Prompts that admission allows beyond those that are trained, leased or ready.
+  int64_t FreePlaces() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Size of the next fresh unit; 0: admission allows none now.
   int64_t NextUnitSize() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Lease> LeaseUnit(UnitMap::iterator unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -164,10 +211,14 @@ class LeaseBook {
   // What is wrong with a (lease, prompt) pair, as an answer; kUnspecified when nothing is.
   SubmitResult CheckLease(uint64_t lease_id, uint64_t prompt_id, const Place& place)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The answer to a group for a prompt that is settled.
+  static void AnswerAgain(const Group& group, uint32_t digest, const Answer& former,
+                          PromptState state, SubmitResult& result);
   // kAccepted, or why a group would be dropped.
   SubmitOutcome DropOutcome(const Group& group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The outcome of a group for an unresolved prompt, all entered.
-  SubmitOutcome Admit(const Place& place, Group group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Enters the group of a leased prompt with its outcome.
+  void Admit(const Place& place, Group group, SubmitOutcome outcome)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a leased or ready prompt: trained or dropped.
   void Finish(const Place& place, PromptState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Brings the indices below up to date with the states of a unit's prompts.
@@ -195,8 +246,8 @@ class LeaseBook {
   // Prompts that are neither trained nor dropped: waiting, leased or ready.
   int64_t unfinished_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t cursor_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t first_own_lease_id_ ABSL_GUARDED_BY(mutex_) = 1;
-  uint64_t next_lease_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  uint64_t first_own_lease_id_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_lease_id_ ABSL_GUARDED_BY(mutex_);
   WeightVersion weight_version_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -42,12 +42,21 @@ struct TransformerSpec {
   friend bool operator==(const TransformerSpec&, const TransformerSpec&) = default;
 };
 
+// A language model from a Hugging Face directory, in place of the paper's transformer.
+struct HuggingFaceModelSpec {
+  std::string path;
+  bool bfloat16 = false;  // computes in bfloat16; else in float32
+
+  friend bool operator==(const HuggingFaceModelSpec&, const HuggingFaceModelSpec&) = default;
+};
+
 // How completions are sampled.
 struct SamplingSpec {
   int completions_per_prompt = 0;  // K; 1 for token-level objectives
   int candidates_per_token = 0;    // C; 0 unless the objective is token-level
   float temperature = 1.0F;
   int max_tokens = 0;
+  bool swap_in_flight = false;  // new weights are taken up within a lease, before the next token
 
   friend bool operator==(const SamplingSpec&, const SamplingSpec&) = default;
 };
@@ -56,7 +65,8 @@ struct SamplingSpec {
 // where it is above 0.
 enum class VerifierRole { kScore, kGate };
 
-// Files of the worker for TLS towards a verifier, PEM. Empty: none; for `ca`, the system's.
+// Files of the worker for TLS towards a verifier, PEM. Empty: those that the worker was started
+// with.
 struct VerifierTlsFiles {
   std::string ca;
   std::string certificate;
@@ -125,6 +135,29 @@ struct ScoreStandardization {
   double shrinkage = 0.0;
 };
 
+// What TPO's target starts from: the policy that sampled, the learner's own when it took the batch,
+// or the ratio of the two (learner/objectives/anchoring.h).
+enum class Anchor { kBehavior, kProximal, kRatio };
+
+// What becomes of groups whose effective sample size is small.
+enum class EffectiveSampleGate { kNone, kDrop, kAttenuate };
+
+// What TPO does about groups that another policy than the learner's sampled.
+struct AnchorSpec {
+  Anchor anchor = Anchor::kBehavior;
+  double ratio_cap = 2.0;  // 0: none
+  EffectiveSampleGate gate = EffectiveSampleGate::kNone;
+  double gate_fraction = 0.25;  // of the group's size
+};
+
+// What the other objectives do about it, token by token (learner/objectives/importance.h).
+enum class ImportanceCorrection { kNone, kTruncate, kMask };
+
+struct ImportanceSpec {
+  ImportanceCorrection correction = ImportanceCorrection::kNone;
+  double cap = 2.0;
+};
+
 struct ObjectiveSpec {  // all hyperparameters of all objectives (paper §2); each reads its own
   ObjectiveKind kind = ObjectiveKind::kTpo;
   double eta = 1.0;           // tilt temperature of TPO and Group PG, gate temperature of DG
@@ -134,6 +167,8 @@ struct ObjectiveSpec {  // all hyperparameters of all objectives (paper §2); ea
   // The log-prob of a completion of T tokens is the sum over its tokens divided by T to this power:
   // 0, the sum (the paper); 1, the mean. Objectives over whole completions.
   double length_exponent = 0.0;
+  AnchorSpec anchor = {};          // TPO
+  ImportanceSpec importance = {};  // the others
 };
 
 struct MuonSpec {
@@ -173,6 +208,8 @@ struct LearnerSpec {
   int epochs = 0;
   int64_t steps = 0;
   int max_staleness = 0;
+  // Steps wait until all prompts that max_staleness allows are answered: reproducible.
+  bool exact_staleness = false;
   absl::Duration lease_time_to_live;
   // Fewest scored completions that a group needs to be trained on.
   int min_scored_completions = 0;
@@ -195,6 +232,7 @@ struct RunSpec {
   uint64_t seed = 0;
   SequenceTaskSpec task;
   TransformerSpec model;
+  std::optional<HuggingFaceModelSpec> hugging_face = std::nullopt;  // set: `model` is empty
   RolloutSpec rollout;
   LearnerSpec learner;
   std::vector<VerifierSpec> verifiers;

@@ -32,6 +32,9 @@ struct SequenceTaskKind {
   friend bool operator==(const SequenceTaskKind&, const SequenceTaskKind&) = default;
 };
 
+// With which the names of all sequence tasks begin. Their answers have a fixed length.
+inline constexpr std::string_view kSequenceTaskPrefix = "sequence/";
+
 // "sequence/<target>/<reward>", such as "sequence/reverse_copy/terminal"; the words are those of
 // the config file.
 std::string SequenceTaskName(const SequenceTaskKind& kind);

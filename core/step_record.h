@@ -4,6 +4,7 @@
 #define TPO_CORE_STEP_RECORD_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,22 @@ struct StepRecord {
   double step_seconds = 0.0;
   double rollout_seconds = 0.0;
   double train_seconds = 0.0;
+  double publish_seconds = 0.0;  // part of train_seconds: from the last update to published weights
+  // Since the last step, in which the learner's thread did nothing but start checkpoints.
+  double checkpoint_stall_seconds = 0.0;
+  // Parts of their time in which they waited, since the last step: the learner for groups; the
+  // workers' lease loops for a lease or weights, and for verdicts (0 where they don't tell).
+  double learner_idle_ratio = 0.0;
+  double rollout_idle_ratio = 0.0;
+  double rollout_verdict_wait_ratio = 0.0;
   double staleness_mean = 0.0;
   int64_t staleness_max = 0;
+  // Of TPO with an anchor: effective sample size over the group's size, mean over groups, 1
+  // on-policy; and groups that the gate dropped or attenuated.
+  double effective_sample_size = 0.0;
+  bool has_effective_sample_size = false;
+  double gated_fraction = 0.0;
+  double importance_clip_fraction = 0.0;  // tokens whose weight was truncated or masked
   double zero_variance_fraction = 0.0;
   double all_fail_fraction = 0.0;  // groups whose completions all scored the lowest possible, 0
   double target_entropy = 0.0;     // nats, mean over groups
@@ -55,6 +70,14 @@ struct StepRecord {
   double target_distance = 0.0;   // mean over groups of the L1 norm of q - p, first epoch
   double clip_fraction = 0.0;     // members whose ratio was clipped, last epoch
   double logprob_mismatch = 0.0;  // mean |learner's - sampler's log-prob| per token, first epoch
+  double policy_entropy = 0.0;    // nats, of p within a group, mean over groups, first epoch
+  double target_policy_kl = 0.0;  // KL(q || p), nats, mean over groups, first epoch
+  // Over the completions of the batch.
+  double completion_tokens_mean = 0.0;
+  double truncated_fraction = 0.0;      // that ended at the token limit
+  bool has_truncated_fraction = false;  // false where every completion has the same length anyhow
+  std::map<VerdictKind, uint64_t> verdicts;      // how many of each kind
+  std::map<int64_t, uint64_t> staleness_groups;  // groups by their staleness
   // Prefix-tree nodes forwarded per epoch, and the tokens they stand for: how much sharing saved.
   uint64_t forward_nodes = 0;
   uint64_t forward_tokens = 0;
@@ -68,8 +91,12 @@ class StepObserver {
  public:
   virtual ~StepObserver() = default;
   virtual void OnStep(const StepRecord& record) = 0;
-  // A checkpoint became durable, or failed with `error` (the run goes on).
+  // A checkpoint became durable, `seconds` after it was begun, or failed with `error` (the run goes
+  // on). Told by the learner's thread when it next looks, so some steps later maybe.
   virtual void OnCheckpoint(int64_t step, double seconds, const std::string& error) = 0;
+  // What has become of the prompts by now; several times a second while the learner waits for
+  // groups.
+  virtual void OnLedger(const Ledger& /*ledger*/) {}
 };
 
 }  // namespace tpo

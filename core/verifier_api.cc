@@ -1,6 +1,8 @@
 #include "core/verifier_api.h"
 
 #include <cmath>
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -37,12 +39,23 @@ std::string TokenRewardFault(const Completion& completion, const std::vector<flo
   return "";
 }
 
+// Components come from the verifier and end up in logs and files.
+void LimitComponents(std::map<std::string, double>* components) {
+  size_t kept = 0;
+  for (auto it = components->begin(); it != components->end();) {
+    const bool keep = it->first.size() <= kMaxComponentNameBytes && kept < kMaxVerdictComponents;
+    kept += keep ? 1 : 0;
+    it = keep ? std::next(it) : components->erase(it);
+  }
+}
+
 Verdict SanitizeScored(const Completion& completion, bool want_token_rewards, Verdict verdict) {
   if (!std::isfinite(verdict.score)) return Failed("the verifier's score isn't finite");
   for (const auto& [name, value] : verdict.components) {
     if (!std::isfinite(value))
       return Failed(absl::StrCat("the verifier's component '", name, "' isn't finite"));
   }
+  LimitComponents(&verdict.components);
   if (!want_token_rewards) {
     verdict.token_rewards.clear();
     return verdict;

@@ -89,13 +89,17 @@ class VerifierApi {
 
 // Longest reason and longest explanation that SanitizeVerdicts lets pass.
 inline constexpr size_t kMaxVerdictTextBytes = 4096;
+// Most components of a verdict, and the longest name of one, that it lets pass.
+inline constexpr size_t kMaxVerdictComponents = 256;
+inline constexpr size_t kMaxComponentNameBytes = 256;
 
 // Makes verdicts safe to use: a wrong count, an unspecified kind, a non-finite score or component,
 // or token rewards of a wrong length (only looked at when asked for) turn the verdict, or for a
 // wrong count all of them, into kFailed with a reason. Whatever the kind, the cost and the
 // explanation stay: a cost that isn't finite or is negative becomes 0, and reason and explanation
-// are cut to kMaxVerdictTextBytes, never within a UTF-8 character. Returns exactly one verdict per
-// completion of `request`.
+// are cut to kMaxVerdictTextBytes, never within a UTF-8 character. Components with a longer name,
+// and those beyond the first kMaxVerdictComponents in the order of their names, are left out.
+// Returns exactly one verdict per completion of `request`.
 std::vector<Verdict> SanitizeVerdicts(const VerifyRequest& request, std::vector<Verdict> verdicts);
 
 }  // namespace tpo

@@ -48,7 +48,8 @@ class FolderReader {
     TPO_ASSIGN_OR_RETURN(const std::string state, ReadChecked(kStateFile));
     absl::StatusOr<CheckpointData> data = ParseState(state);
     if (!data.ok()) return Damaged(kStateFile, data.status().message());
-    TPO_ASSIGN_OR_RETURN(data->model, ReadTensors(kModelFile));
+    TPO_ASSIGN_OR_RETURN(TensorBundle model, ReadTensors(kModelFile));
+    data->model = std::make_shared<const TensorBundle>(std::move(model));
     TPO_ASSIGN_OR_RETURN(data->optimizer, ReadTensors(kOptimizerFile));
     return data;
   }
@@ -107,6 +108,9 @@ absl::StatusOr<CheckpointStore> CheckpointStore::Open(std::string directory,
   for (const std::string& name : names) {
     if (IsTemporary(name)) TPO_RETURN_IF_ERROR(store.Discard(name));
   }
+  // A process that died between a checkpoint's rename and its sync left a name that a power failure
+  // would take away again from the run that goes on from it.
+  TPO_RETURN_IF_ERROR(file_system->SyncDirectory(store.directory_));
   return store;
 }
 
@@ -146,7 +150,7 @@ absl::Status CheckpointStore::WriteFiles(const std::string& folder,
     manifest[name] = FactsOf(pieces);
     return file_system_->WriteFile(JoinPath(folder, name), pieces);
   };
-  const SafetensorsPieces model(data.model);
+  const SafetensorsPieces model(*data.model);
   const SafetensorsPieces optimizer(data.optimizer);
   TPO_RETURN_IF_ERROR(write(kModelFile, model.pieces()));
   TPO_RETURN_IF_ERROR(write(kOptimizerFile, optimizer.pieces()));
@@ -216,15 +220,18 @@ absl::StatusOr<LoadedCheckpoint> CheckpointStore::Load(int64_t step) const {
 absl::StatusOr<std::optional<LoadedCheckpoint>> CheckpointStore::LoadNewest() const {
   TPO_ASSIGN_OR_RETURN(const std::vector<int64_t> steps, Steps());
   std::string faults;
+  int passed_over = 0;
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     absl::StatusOr<LoadedCheckpoint> loaded = Load(*step);
     if (loaded.ok()) {
-      if (!faults.empty()) loaded->warning = absl::StrCat(faults, "; going back to step ", *step);
+      loaded->passed_over = passed_over;
+      if (passed_over > 0) loaded->warning = absl::StrCat(faults, "; going back to step ", *step);
       return *std::move(loaded);
     }
     // Anything else, such as a lack of permission, isn't the checkpoint's fault and must not be
     // passed over.
     if (!absl::IsDataLoss(loaded.status())) return loaded.status();
+    ++passed_over;
     absl::StrAppend(&faults, faults.empty() ? "" : "; ", loaded.status().message());
   }
   if (steps.empty()) return std::nullopt;

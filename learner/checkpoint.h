@@ -6,12 +6,13 @@
 // `step_…` folder that exists was written whole. What the storage does to it later is found on
 // loading, by the manifest.
 //
-// Not thread-safe: one caller at a time; one process per directory (the run directory's lock sees
-// to that).
+// Not thread-safe: one caller at a time (learner/checkpoint_writer.h while a run goes on); one
+// process per directory (the run directory's lock sees to that).
 #ifndef TPO_LEARNER_CHECKPOINT_H_
 #define TPO_LEARNER_CHECKPOINT_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,8 +27,8 @@ namespace tpo {
 
 // All that a run needs to go on.
 struct CheckpointData {
-  int64_t step = 0;  // steps done
-  TensorBundle model;
+  int64_t step = 0;                           // steps done
+  std::shared_ptr<const TensorBundle> model;  // shared with whoever publishes it
   TensorBundle optimizer;
   LeaseBook::State lease_book;
   std::string run_id;
@@ -41,8 +42,9 @@ struct CheckpointData {
 struct LoadedCheckpoint {
   CheckpointData data;
   std::string path;
-  // Newer checkpoints that were damaged and passed over, with what is wrong; empty when there were
-  // none.
+  // Newer checkpoints that were damaged and passed over: how many, and what is wrong with them;
+  // empty when there were none.
+  int passed_over = 0;
   std::string warning;
 };
 

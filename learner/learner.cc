@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "core/status_macros.h"
 #include "learner/batch.h"
 #include "learner/step_statistics.h"
@@ -18,14 +19,20 @@ namespace {
 // How often a wait for groups looks whether the run is draining.
 constexpr absl::Duration kDrainCheckInterval = absl::Milliseconds(100);
 
+constexpr int kLeaseIdBitsWithinMillisecond = 20;
+
 LeaseBook::Options LeaseOptions(const LearnerSpec& spec) {
   LeaseBook::Options options;
   options.prompts_per_lease = spec.prompts_per_lease;
   options.prompts_per_step = spec.prompts_per_step;
   options.steps = spec.steps;
   options.max_staleness = spec.max_staleness;
+  options.exact_staleness = spec.exact_staleness;
   options.min_scored_completions = spec.min_scored_completions;
   options.lease_time_to_live = spec.lease_time_to_live;
+  // Grows from life to life of a run, whatever they leave behind, and faster than leases are given.
+  options.first_lease_id = static_cast<uint64_t>(absl::ToUnixMillis(absl::Now()))
+                           << kLeaseIdBitsWithinMillisecond;
   return options;
 }
 
@@ -54,7 +61,9 @@ Learner::Learner(Options options, PromptSource* source, const Clock* clock,
       clock_(clock),
       checkpoints_(checkpoints),
       observer_(observer),
-      lease_book_(LeaseOptions(options_.spec.learner), source, clock) {}
+      lease_book_(LeaseOptions(options_.spec.learner), source, clock),
+      checkpoint_patience_(options_.checkpoint_patience),
+      checkpoint_writer_(checkpoints) {}
 
 Learner::~Learner() {
   lease_book_.Close();
@@ -77,6 +86,11 @@ absl::StatusOr<std::unique_ptr<Learner>> Learner::Create(Options options, Prompt
 
 absl::Status Learner::Initialize() {
   const RunSpec& spec = options_.spec;
+  if (spec.hugging_face.has_value()) {
+    return absl::InvalidArgumentError(
+        "model.hf: this version generates with language models (tpo generate) but does not train "
+        "them yet; use model.transformer");
+  }
   TPO_ASSIGN_OR_RETURN(objective_, MakeObjective(spec.learner.objective));
   TPO_ASSIGN_OR_RETURN(policy_, MakeTransformer(spec.model, {.device = DefaultDevice()}));
   TPO_ASSIGN_OR_RETURN(optimizer_, MakeOptimizer(spec.learner.optimizer, policy_->parameters()));
@@ -86,6 +100,7 @@ absl::Status Learner::Initialize() {
   trainer.micro_batch_tokens = spec.learner.micro_batch_tokens;
   trainer.threads = spec.learner.threads;
   trainer.temperature = spec.rollout.sampling.temperature;
+  trainer.importance = spec.learner.objective.importance;
   trainer_ = std::make_unique<Trainer>(trainer, policy_.get(), objective_.get(), optimizer_.get());
   if (options_.resume) TPO_RETURN_IF_ERROR(Resume());
 
@@ -125,6 +140,8 @@ bool Learner::draining() const {
 
 absl::StatusOr<std::vector<ReadyGroup>> Learner::NextBatch() {
   while (!draining()) {
+    ReportCheckpoints();
+    observer_->OnLedger(lease_book_.ledger());
     absl::StatusOr<std::vector<ReadyGroup>> batch = lease_book_.WaitForBatch(kDrainCheckInterval);
     if (batch.ok() || !absl::IsDeadlineExceeded(batch.status())) return batch;
   }
@@ -150,7 +167,9 @@ absl::StatusOr<Learner::Outcome> Learner::Run() {
     drained = step_ < options_.spec.learner.steps;
   }
   // Without its last checkpoint a run hasn't done what was asked.
-  if (failure.ok()) failure = SaveCheckpointAndReport();
+  if (failure.ok()) failure = SaveLastCheckpoint();
+  checkpoint_writer_.WaitUntilIdle(absl::InfiniteDuration());
+  ReportCheckpoints();
   lease_book_.Close();
   Drain();
   // Ends the workers' streams: the run is over.
@@ -181,8 +200,11 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
     record.weight_version = version + 1;
     AddTrainResult(groups, result, record);
     CaptureLeases();
+    TPO_RETURN_IF_ERROR(CheckCounts());
     state_is_whole_ = true;
+    const absl::Time publish_start = absl::Now();
     TPO_RETURN_IF_ERROR(Publish(version + 1));
+    record.publish_seconds = Seconds(absl::Now() - publish_start);
   }
   const absl::Time end = absl::Now();
   record.error = 1.0 - record.reward_mean;
@@ -190,6 +212,8 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
   record.rollout_seconds = Seconds(train_start - step_start);
   record.train_seconds = Seconds(end - train_start);
   record.step_seconds = Seconds(end - step_start);
+  record.checkpoint_stall_seconds = Seconds(std::exchange(checkpoint_stall_, absl::ZeroDuration()));
+  AddIdleRatios(record);
   record.ledger = lease_book_.ledger();
   {
     const absl::MutexLock lock(&mutex_);
@@ -200,8 +224,23 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
   }
   observer_->OnStep(record);
   const int64_t every = options_.spec.learner.checkpoint.every_steps;
-  if (every > 0 && (record.step + 1) % every == 0) SaveCheckpointAndReport().IgnoreError();
+  if (every > 0 && (record.step + 1) % every == 0) BeginScheduledCheckpoint();
+  ReportCheckpoints();
   return absl::OkStatus();
+}
+
+void Learner::AddIdleRatios(StepRecord& record) {
+  const WorkerTimes now = endpoint_->worker_times();
+  const WorkerTimes last = std::exchange(worker_times_, now);
+  const double waiting = Seconds(now.waiting_for_lease - last.waiting_for_lease) +
+                         Seconds(now.waiting_for_weights - last.waiting_for_weights);
+  const double verdicts = Seconds(now.waiting_for_verdicts - last.waiting_for_verdicts);
+  const double all = waiting + verdicts + Seconds(now.sampling - last.sampling) +
+                     Seconds(now.submitting - last.submitting);
+  record.rollout_idle_ratio = all > 0.0 ? waiting / all : 0.0;
+  record.rollout_verdict_wait_ratio = all > 0.0 ? verdicts / all : 0.0;
+  record.learner_idle_ratio =
+      record.step_seconds > 0.0 ? record.rollout_seconds / record.step_seconds : 0.0;
 }
 
 void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainResult& result,
@@ -214,7 +253,13 @@ void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainR
   record.anchor_entropy = result.diagnostics.anchor_entropy;
   record.target_kl = result.diagnostics.target_kl;
   record.target_distance = result.diagnostics.target_distance;
+  record.policy_entropy = result.diagnostics.policy_entropy;
+  record.target_policy_kl = result.diagnostics.target_policy_kl;
   record.clip_fraction = result.diagnostics.clip_fraction;
+  record.effective_sample_size = result.diagnostics.effective_sample_fraction;
+  record.has_effective_sample_size = record.effective_sample_size > 0.0;
+  record.gated_fraction = result.diagnostics.gated_fraction;
+  record.importance_clip_fraction = result.importance_clip_fraction;
   record.logprob_mismatch = result.logprob_mismatch;
   record.forward_nodes = static_cast<uint64_t>(result.forward_nodes);
   record.forward_tokens = static_cast<uint64_t>(result.forward_tokens);
@@ -223,9 +268,12 @@ void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainR
   if (every > 0 && (record.step % every == 0 || last)) {
     const bool sequences =
         objective_->layout() == ObjectiveLayout::kGroups && !objective_->token_level();
-    record.inspected_groups = InspectGroups(
-        groups, record.step, options_.inspect_groups, options_.spec.learner.objective,
-        sequences ? absl::MakeConstSpan(result.last_log_probs) : absl::Span<const double>());
+    const auto of_sequences = [sequences](const std::vector<double>& log_probs) {
+      return sequences ? absl::MakeConstSpan(log_probs) : absl::Span<const double>();
+    };
+    record.inspected_groups =
+        InspectGroups(groups, record.step, options_.inspect_groups, options_.spec.learner.objective,
+                      of_sequences(result.last_log_probs), of_sequences(result.proximal_log_probs));
   }
 }
 
@@ -233,6 +281,7 @@ absl::Status Learner::Resume() {
   TPO_ASSIGN_OR_RETURN(std::optional<LoadedCheckpoint> loaded, checkpoints_->LoadNewest());
   if (!loaded.has_value()) return absl::OkStatus();
   resume_warning_ = loaded->warning;
+  damaged_checkpoints_ = loaded->passed_over;
   const CheckpointData& data = loaded->data;
   if (data.config_fingerprint != options_.config_fingerprint) {
     return absl::FailedPreconditionError(
@@ -241,27 +290,44 @@ absl::Status Learner::Resume() {
                      "objective, optimizer and seed, "
                      "or start a new run in another --run_dir"));
   }
-  TPO_RETURN_IF_ERROR(LoadTensors(data.model, policy_->parameters()));
+  TPO_RETURN_IF_ERROR(LoadTensors(*data.model, policy_->parameters()));
   TPO_RETURN_IF_ERROR(optimizer_->LoadState(data.optimizer));
   TPO_RETURN_IF_ERROR(lease_book_.Restore(data.lease_book));
   run_id_ = data.run_id;
   first_step_ = data.step;
+  resumed_step_ = data.step;
   const absl::MutexLock lock(&state_mutex_);
   step_ = data.step;
-  saved_step_ = data.step;
   tokens_total_ = data.tokens_total;
   groups_total_ = data.groups_total;
-  return absl::OkStatus();
+  leases_at_step_ = data.lease_book;
+  return CheckCounts();
 }
 
-absl::StatusOr<CheckpointInfo> Learner::SaveCheckpoint() {
+absl::Status Learner::CheckCounts() const {
+  TPO_RETURN_IF_ERROR(lease_book_.CheckInvariants());
+  const uint64_t trained = leases_at_step_.ledger.trained;
+  const uint64_t wanted =
+      static_cast<uint64_t>(step_) * static_cast<uint64_t>(options_.spec.learner.prompts_per_step);
+  if (trained == groups_total_ && trained == wanted) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("ledger.trained: ", trained, " groups after step ", step_,
+                                          ", which trained ", groups_total_, " groups; ", wanted,
+                                          " were to be trained"));
+}
+
+absl::StatusOr<CheckpointData> Learner::CopyState() {
   if (!state_is_whole_) {
     return absl::FailedPreconditionError(
         "training failed in the middle of a step: there is no state worth keeping");
   }
   CheckpointData data;
   data.step = step_;
-  TPO_ASSIGN_OR_RETURN(data.model, BundleTensors(policy_->parameters()));
+  // What is published is never changed: no copy is needed.
+  const std::shared_ptr<const WeightSnapshot> published = weight_store_.Newest();
+  if (published == nullptr || published->version != step_) {
+    return absl::InternalError("the weights of the last step aren't published");
+  }
+  data.model = {published, &published->weights};
   try {
     TPO_ASSIGN_OR_RETURN(data.optimizer, optimizer_->SaveState());
   } catch (const std::exception& error) {
@@ -274,29 +340,72 @@ absl::StatusOr<CheckpointInfo> Learner::SaveCheckpoint() {
   data.tokens_total = tokens_total_;
   data.groups_total = groups_total_;
   data.config_fingerprint = options_.config_fingerprint;
-  TPO_ASSIGN_OR_RETURN(const std::string path, checkpoints_->Save(data));
-  saved_step_ = step_;
-  return CheckpointInfo{path, step_};
+  return data;
 }
 
-absl::Status Learner::SaveCheckpointAndReport() {
-  const absl::Time start = absl::Now();
-  absl::StatusOr<CheckpointInfo> info;
+bool Learner::IsSaved() const {
+  return checkpoint_writer_.saved() == step_ || resumed_step_ == step_;
+}
+
+void Learner::BeginScheduledCheckpoint() {
+  const absl::Duration begin = Clock::Monotonic().Now();
+  absl::Status status;
   int64_t step = 0;
   {
     const absl::MutexLock lock(&state_mutex_);
     step = step_;
-    if (saved_step_ == step_) return absl::OkStatus();
-    info = SaveCheckpoint();
+    // An operator's checkpoint can't begin meanwhile: it takes the same lock.
+    if (!checkpoint_writer_.WaitUntilIdle(checkpoint_patience_)) {
+      checkpoint_patience_ = absl::ZeroDuration();
+      status = absl::UnavailableError(absl::StrCat("left out: the checkpoint of step ",
+                                                   checkpoint_writer_.writing().value_or(-1),
+                                                   " is still being written"));
+    } else if (!IsSaved()) {
+      checkpoint_patience_ = options_.checkpoint_patience;
+      absl::StatusOr<CheckpointData> data = CopyState();
+      status = data.status();
+      if (data.ok()) checkpoint_writer_.Begin(*std::move(data));
+    }
   }
-  observer_->OnCheckpoint(step, Seconds(absl::Now() - start),
-                          info.ok() ? "" : info.status().ToString());
-  return info.status();
+  const absl::Duration stall = Clock::Monotonic().Now() - begin;
+  checkpoint_stall_ += stall;
+  if (!status.ok()) observer_->OnCheckpoint(step, Seconds(stall), status.ToString());
+}
+
+absl::Status Learner::SaveLastCheckpoint() {
+  checkpoint_writer_.WaitUntilIdle(absl::InfiniteDuration());
+  {
+    const absl::MutexLock lock(&state_mutex_);
+    if (IsSaved()) return absl::OkStatus();
+  }
+  return Checkpoint().status();
+}
+
+void Learner::ReportCheckpoints() {
+  for (const CheckpointWriter::Result& result : checkpoint_writer_.TakeResults()) {
+    observer_->OnCheckpoint(result.step, Seconds(result.time),
+                            result.info.ok() ? "" : result.info.status().ToString());
+  }
 }
 
 absl::StatusOr<CheckpointInfo> Learner::Checkpoint() {
-  const absl::MutexLock lock(&state_mutex_);
-  return SaveCheckpoint();
+  absl::Notification ended;
+  absl::StatusOr<CheckpointInfo> info;
+  const auto take = [&](const CheckpointWriter::Result& result) {
+    info = result.info;
+    ended.Notify();
+  };
+  while (true) {
+    // Not with the lock: training goes on while the disk is busy.
+    checkpoint_writer_.WaitUntilIdle(absl::InfiniteDuration());
+    const absl::MutexLock lock(&state_mutex_);
+    if (!checkpoint_writer_.idle()) continue;
+    TPO_ASSIGN_OR_RETURN(CheckpointData data, CopyState());
+    checkpoint_writer_.Begin(std::move(data), take);
+    break;
+  }
+  ended.WaitForNotification();
+  return info;
 }
 
 void Learner::Drain() {
@@ -314,6 +423,12 @@ RunStatus Learner::GetStatus() {
   }
   status.ledger = lease_book_.ledger();
   status.workers = endpoint_->worker_count();
+  status.workers_seen = endpoint_->workers_seen();
+  const LeaseBook::Occupancy occupancy = lease_book_.occupancy();
+  status.groups_leased = occupancy.leased;
+  status.groups_ready = occupancy.ready;
+  status.groups_leasable = occupancy.leasable;
+  status.oldest_lease_age = occupancy.oldest_lease_age;
   return status;
 }
 

@@ -2,13 +2,17 @@
 // writes checkpoints, and reports each step. It is also the operators' view of the run (AdminApi).
 //
 // Threads: Run is called once, from the learner's thread, which does all training. Every other call
-// is thread-safe. The learner owns policy, optimizer, lease book and weight store; what is passed
-// to Create is borrowed and must outlive it.
+// is thread-safe. A thread of its own writes checkpoints: training waits only while the optimizer's
+// state is copied (the weights are shared with what is published), and for the checkpoint before,
+// but not for long. A disk that fails or hangs costs checkpoints, which is reported, and no
+// training; only the last checkpoint of a run is waited for. The learner owns policy, optimizer,
+// lease book and weight store; what is passed to Create is borrowed and must outlive it.
 #ifndef TPO_LEARNER_LEARNER_H_
 #define TPO_LEARNER_LEARNER_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +28,7 @@
 #include "core/step_record.h"
 #include "core/weight_store.h"
 #include "learner/checkpoint.h"
+#include "learner/checkpoint_writer.h"
 #include "learner/learner_endpoint.h"
 #include "learner/objectives/objective.h"
 #include "learner/optimizers/optimizer.h"
@@ -44,6 +49,9 @@ class Learner : public AdminApi {
     int inspect_groups = 4;
     // Takes up the newest checkpoint when there is one.
     bool resume = false;
+    // How long training waits for the disk when a checkpoint is due while one is being written;
+    // then it is left out. Until the disk is done, the next ones are left out without waiting.
+    absl::Duration checkpoint_patience = absl::Seconds(10);
   };
 
   // How Run ended, when it ended well.
@@ -77,8 +85,13 @@ class Learner : public AdminApi {
   // First step that Run will do: 0, or the checkpoint's.
   int64_t first_step() const { return first_step_; }
   // A warning of loading the checkpoint (a damaged newer one was skipped); empty when there is
-  // none.
+  // none. How many were skipped.
   const std::string& resume_warning() const { return resume_warning_; }
+  int damaged_checkpoints() const { return damaged_checkpoints_; }
+  // How a worker's weight stream begins and ends, for the server of api().
+  void OnWorkerConnection(const std::string& worker_id, LearnerEndpoint::Connection connection) {
+    endpoint_->OnConnection(worker_id, connection);
+  }
   // For the logs.
   std::string policy_description() const { return policy_->description(); }
 
@@ -98,11 +111,23 @@ class Learner : public AdminApi {
   absl::Status TrainStep(const std::vector<ReadyGroup>& groups, absl::Time step_start);
   void AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainResult& result,
                       StepRecord& record) const;
+  // How much learner and workers waited since the last step.
+  void AddIdleRatios(StepRecord& record);
   // Remembers the lease book as it is now, before anything is leased for the next step.
   void CaptureLeases() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
-  absl::StatusOr<CheckpointInfo> SaveCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
-  // Saves and reports. A failure is reported too; but for the last checkpoint, the run goes on.
-  absl::Status SaveCheckpointAndReport();
+  // INTERNAL with the numbers when the lease book and the steps disagree.
+  absl::Status CheckCounts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
+  // Whether step_ has a durable checkpoint.
+  bool IsSaved() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
+  // A copy of the run's state.
+  absl::StatusOr<CheckpointData> CopyState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
+  // Begins to write a checkpoint of step_ in the background when the writer gets idle in time, and
+  // unless the step is saved. A failure is reported; the run goes on.
+  void BeginScheduledCheckpoint();
+  // Writes the checkpoint of the end, unless the step is saved, and waits for it.
+  absl::Status SaveLastCheckpoint();
+  // Reports the checkpoints that have ended by now.
+  void ReportCheckpoints();
   bool draining() const;
 
   const Options options_;
@@ -118,13 +143,14 @@ class Learner : public AdminApi {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Trainer> trainer_;
   int64_t first_step_ = 0;
+  std::optional<int64_t> resumed_step_;  // of the checkpoint that the run goes on from
   std::string resume_warning_;
+  int damaged_checkpoints_ = 0;
 
   // Held while a step changes the policy, the optimizer and the counters, and while they are saved.
   // Taken before mutex_.
   absl::Mutex state_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   int64_t step_ ABSL_GUARDED_BY(state_mutex_) = 0;  // steps done
-  int64_t saved_step_ ABSL_GUARDED_BY(state_mutex_) = -1;
   // False while a step changes the state, and for ever when that failed in the middle.
   bool state_is_whole_ ABSL_GUARDED_BY(state_mutex_) = true;
   // What a checkpoint of step_ holds, whenever it is written: a batch that was taken since, or
@@ -132,10 +158,19 @@ class Learner : public AdminApi {
   LeaseBook::State leases_at_step_ ABSL_GUARDED_BY(state_mutex_);
   uint64_t tokens_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
   uint64_t groups_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
+  // The workers' times at the end of the last step; the learner's thread's.
+  WorkerTimes worker_times_;
 
   mutable absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   RunStatus status_ ABSL_GUARDED_BY(mutex_);  // of the last finished step
+
+  // The learner's thread's: its time for checkpoints since the last step, and how long it waits for
+  // the disk the next time.
+  absl::Duration checkpoint_stall_;
+  absl::Duration checkpoint_patience_;
+  // Last: its thread uses the members above.
+  CheckpointWriter checkpoint_writer_;
 };
 
 }  // namespace tpo

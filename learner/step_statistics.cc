@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/sequence_task.h"
+#include "learner/objectives/anchoring.h"
+#include "learner/objectives/group_members.h"
 #include "learner/objectives/objective_math.h"
 
 namespace tpo {
@@ -31,30 +34,34 @@ std::vector<double> Softmax(std::vector<double> values) {
 }
 
 InspectedGroup InspectGroup(const ReadyGroup& ready, const ObjectiveSpec& objective,
-                            absl::Span<const double> log_probs) {
+                            absl::Span<const double> log_probs, absl::Span<const double> proximal) {
   InspectedGroup inspected;
   inspected.prompt = ready.prompt;
   std::vector<size_t> scored;
-  std::vector<double> anchor;
-  std::vector<double> current;
+  GroupMembers members;
   for (size_t k = 0; k < ready.group.completions.size(); ++k) {
     const Completion& completion = ready.group.completions[k];
     inspected.completions.push_back({completion.tokens, completion.text, ready.group.verdicts[k]});
     if (ready.group.verdicts[k].kind != VerdictKind::kScored) continue;
     scored.push_back(k);
-    anchor.push_back(RecordedLogProb(completion, objective.length_exponent));
-    if (!log_probs.empty()) current.push_back(log_probs[k]);
+    members.entries.push_back(k);
+    const double recorded = RecordedLogProb(completion, objective.length_exponent);
+    members.anchor_log_probs.push_back(recorded);
+    members.proximal_log_probs.push_back(proximal.empty() ? recorded : proximal[k]);
+    members.log_probs.push_back(log_probs.empty() ? recorded : log_probs[k]);
   }
   if (scored.size() < 2) return inspected;
   const std::vector<double> scores = ScoresOf(ready.group);
   std::vector<double> standardized(scores.size());
   StandardizeScores(scores, absl::MakeSpan(standardized), objective.score_standardization);
-  std::vector<double> tilted = anchor;
+  ApplyAnchor(objective.anchor, members);
+  std::vector<double> tilted = members.anchor_log_probs;
   LogSoftmaxInPlace(absl::MakeSpan(tilted));
   for (size_t i = 0; i < tilted.size(); ++i) tilted[i] += standardized[i] / objective.eta;
   const std::vector<double> target = Softmax(std::move(tilted));
-  const std::vector<double> anchor_probabilities = Softmax(std::move(anchor));
-  const std::vector<double> policy = current.empty() ? current : Softmax(std::move(current));
+  const std::vector<double> anchor_probabilities = Softmax(std::move(members.anchor_log_probs));
+  const std::vector<double> policy =
+      log_probs.empty() ? std::vector<double>() : Softmax(std::move(members.log_probs));
   for (size_t i = 0; i < scored.size(); ++i) {
     InspectedCompletion& completion = inspected.completions[scored[i]];
     completion.standardized_score = standardized[i];
@@ -65,10 +72,36 @@ InspectedGroup InspectGroup(const ReadyGroup& ready, const ObjectiveSpec& object
   return inspected;
 }
 
+// Lengths, how completions ended, and what became of their verdicts.
+void AddCompletionStatistics(const std::vector<ReadyGroup>& groups, StepRecord& record) {
+  uint64_t completions = 0;
+  uint64_t tokens = 0;
+  uint64_t may_end_early = 0;
+  uint64_t truncated = 0;
+  for (const ReadyGroup& ready : groups) {
+    const bool fixed_length = ready.prompt.task.starts_with(kSequenceTaskPrefix);
+    for (const Completion& completion : ready.group.completions) {
+      ++completions;
+      tokens += completion.tokens.size();
+      if (fixed_length) continue;
+      ++may_end_early;
+      truncated += completion.finish_reason == FinishReason::kLength;
+    }
+    for (const Verdict& verdict : ready.group.verdicts) ++record.verdicts[verdict.kind];
+  }
+  const auto part = [](uint64_t value, uint64_t of) {
+    return of == 0 ? 0.0 : static_cast<double>(value) / static_cast<double>(of);
+  };
+  record.completion_tokens_mean = part(tokens, completions);
+  record.truncated_fraction = part(truncated, may_end_early);
+  record.has_truncated_fraction = may_end_early > 0;
+}
+
 }  // namespace
 
 void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion version,
                         StepRecord& record) {
+  AddCompletionStatistics(groups, record);
   std::vector<double> all;
   int64_t all_fail = 0;
   int64_t staleness_sum = 0;
@@ -80,6 +113,7 @@ void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion ver
     const int64_t staleness = version - OldestWeightVersion(ready.group);
     staleness_sum += staleness;
     record.staleness_max = std::max(record.staleness_max, staleness);
+    ++record.staleness_groups[staleness];
   }
   if (groups.empty() || all.empty()) return;
   const Moments moments = PopulationMoments(all);
@@ -99,12 +133,13 @@ uint64_t CountTokens(const std::vector<ReadyGroup>& groups) {
 
 std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step,
                                           int count, const ObjectiveSpec& objective,
-                                          absl::Span<const double> log_probs) {
+                                          absl::Span<const double> log_probs,
+                                          absl::Span<const double> proximal_log_probs) {
   std::vector<InspectedGroup> inspected;
   const size_t members = groups.empty() || log_probs.empty() ? 0 : log_probs.size() / groups.size();
   for (size_t g = 0; g < std::min(groups.size(), static_cast<size_t>(count)); ++g) {
-    inspected.push_back(
-        InspectGroup(groups[g], objective, log_probs.subspan(g * members, members)));
+    inspected.push_back(InspectGroup(groups[g], objective, log_probs.subspan(g * members, members),
+                                     proximal_log_probs.subspan(g * members, members)));
     inspected.back().step = step;
   }
   return inspected;

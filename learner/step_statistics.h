@@ -11,20 +11,23 @@
 
 namespace tpo {
 
-// Fills the fields of `record` that follow from the groups alone: rewards, all_fail_fraction, and
-// staleness relative to `version`, the learner's when the batch was taken.
+// Fills the fields of `record` that follow from the groups alone: rewards, all_fail_fraction,
+// lengths, truncation, kinds of verdicts, and staleness relative to `version`, the learner's when
+// the batch was taken.
 void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion version,
                         StepRecord& record);
 
 // Sampled completion tokens.
 uint64_t CountTokens(const std::vector<ReadyGroup>& groups);
 
-// Lays the first `count` groups open: u, p_old, q = TPO's target under `objective`, and p from the
-// log-probs [groups * K] of the last epoch (empty: p is left 0). Groups of fewer than two scored
-// completions show their scores only.
+// Lays the first `count` groups open: u, p_old and q = TPO's anchor and target under `objective`,
+// and p from the log-probs [groups * K] of the last epoch (empty: p is left 0).
+// `proximal_log_probs`: those of the first epoch; empty together with `log_probs`. Groups of fewer
+// than two scored completions show their scores only.
 std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step,
                                           int count, const ObjectiveSpec& objective,
-                                          absl::Span<const double> log_probs);
+                                          absl::Span<const double> log_probs,
+                                          absl::Span<const double> proximal_log_probs);
 
 }  // namespace tpo
 

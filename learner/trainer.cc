@@ -86,7 +86,11 @@ void Trainer::ForwardPart(const Batch& batch, const Part& part, TreePass& pass,
     mismatch = 0.0;
     for (size_t i = 0; i < indices.size(); ++i) {
       log_probs[batch.Entry(part.sequences[s], i)] += weight * scored[indices[i]];
-      mismatch += std::abs(scored[indices[i]] - static_cast<double>(recorded[i]));
+      const double log_ratio = scored[indices[i]] - static_cast<double>(recorded[i]);
+      mismatch += std::abs(log_ratio);
+      if (weigh_tokens_) {
+        importance_[part.sequences[s]][i] = TokenImportance(options_.importance, log_ratio);
+      }
     }
   }
 }
@@ -120,7 +124,8 @@ void Trainer::BackwardAll(const Batch& batch, const std::vector<Part>& parts,
       const std::vector<int32_t>& indices = part.tree.sequence_scored[s];
       const double weight = batch.TokenWeight(part.sequences[s]);
       for (size_t i = 0; i < indices.size(); ++i) {
-        scored[indices[i]] += weight * coefficients[batch.Entry(part.sequences[s], i)];
+        scored[indices[i]] += weight * Importance(part.sequences[s], i) *
+                              coefficients[batch.Entry(part.sequences[s], i)];
       }
     }
     // Late in training whole batches have equal scores only, and nothing to learn from.
@@ -141,10 +146,56 @@ ObjectiveOutput Trainer::ComputeGradient(const Batch& batch, const std::vector<P
   while (passes_.size() < passes) passes_.push_back(policy_->NewPass());
   // Kept activations come with the log-probs; forwarding only for the log-probs is what knowing
   // them saves.
-  if (kept || !known) ForwardAll(batch, parts, log_probs);
-  ObjectiveOutput output = objective_->Evaluate(batch.InputFor(log_probs));
+  const bool first = proximal_.empty();
+  if (kept || !known) {
+    if (first) {
+      ForwardFirst(batch, parts, log_probs);
+    } else {
+      ForwardAll(batch, parts, log_probs);
+    }
+  }
+  if (first) proximal_ = log_probs;
+  ObjectiveOutput output = objective_->Evaluate(InputFor(batch, log_probs));
   BackwardAll(batch, parts, output.coefficients, log_probs);
+  // The recorded ones stood in for them; the backward pass has forwarded the batch.
+  if (first && known && !kept) proximal_ = log_probs;
   return output;
+}
+
+void Trainer::ForwardFirst(const Batch& batch, const std::vector<Part>& parts,
+                           std::vector<double>& log_probs) {
+  importance_.clear();
+  weigh_tokens_ = options_.importance.correction != ImportanceCorrection::kNone;
+  if (weigh_tokens_) {
+    importance_.resize(batch.sequences().size());
+    for (size_t s = 0; s < importance_.size(); ++s) {
+      importance_[s].resize(batch.recorded_log_probs(static_cast<int>(s)).size());
+    }
+  }
+  ForwardAll(batch, parts, log_probs);
+  weigh_tokens_ = false;
+}
+
+ObjectiveInput Trainer::InputFor(const Batch& batch, absl::Span<const double> log_probs) const {
+  ObjectiveInput input = batch.InputFor(log_probs);
+  input.proximal_log_probs = proximal_;
+  // The weights lead from the sampling policy to the one that took the batch; from there on it is
+  // the ratio to that one which must stay small.
+  if (options_.importance.correction != ImportanceCorrection::kNone) {
+    input.anchor_log_probs = proximal_;
+  }
+  return input;
+}
+
+double Trainer::ImportanceClipFraction() const {
+  int64_t clipped = 0;
+  int64_t tokens = 0;
+  for (const std::vector<ImportanceWeight>& sequence : importance_) {
+    tokens += static_cast<int64_t>(sequence.size());
+    clipped += std::count_if(sequence.begin(), sequence.end(),
+                             [](const ImportanceWeight& token) { return token.clipped; });
+  }
+  return static_cast<double>(clipped) / static_cast<double>(std::max<int64_t>(tokens, 1));
 }
 
 bool Trainer::ParametersAreFinite() const {
@@ -172,8 +223,11 @@ absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
     for (const Part& part : parts) result.forward_nodes += part.tree.nodes.size();
     result.forward_tokens = batch.token_count();
     std::vector<double> log_probs(batch.anchor_log_probs().begin(), batch.anchor_log_probs().end());
+    const bool may_know =
+        on_policy && options_.importance.correction == ImportanceCorrection::kNone;
+    proximal_.clear();
     for (int epoch = 0; epoch < options_.epochs; ++epoch) {
-      const bool known = epoch == 0 && on_policy;
+      const bool known = epoch == 0 && may_know;
       const ObjectiveOutput output = ComputeGradient(batch, parts, known, log_probs);
       const double norm = GradientNorm();
       if (!std::isfinite(output.loss) || !std::isfinite(norm)) {
@@ -200,6 +254,8 @@ absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
       return absl::InternalError(
           "a parameter is not finite after the update: the learning rate is too high");
     }
+    result.importance_clip_fraction = ImportanceClipFraction();
+    result.proximal_log_probs = std::move(proximal_);
     result.last_log_probs = std::move(log_probs);
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("training failed: ", error.what()));
@@ -212,6 +268,7 @@ absl::StatusOr<std::vector<at::Tensor>> Trainer::Gradient(const Batch& batch) {
   try {
     const c10::InferenceMode inference;
     std::vector<double> log_probs(batch.entry_count());
+    proximal_.clear();
     ComputeGradient(batch, MakeParts(batch), /*known=*/false, log_probs);
     std::vector<at::Tensor> gradients;
     for (const at::Tensor& gradient : gradients_) gradients.push_back(gradient.clone());

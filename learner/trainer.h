@@ -8,6 +8,10 @@
 // recorded log-probs stand in for the first pass when the batch is on-policy). Either way the sum
 // is the gradient of the whole batch, and it is added up in a fixed order: neither threads nor
 // scheduling change a bit of it.
+//
+// Of a batch that an older policy sampled, the log-probs of the first epoch's forward pass are the
+// proximal ones: what the learner's own policy says when it takes the batch
+// (learner/objectives/anchoring.h, importance.h).
 #ifndef TPO_LEARNER_TRAINER_H_
 #define TPO_LEARNER_TRAINER_H_
 
@@ -20,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "core/lease_book.h"
 #include "learner/batch.h"
+#include "learner/objectives/importance.h"
 #include "learner/objectives/objective.h"
 #include "learner/optimizers/optimizer.h"
 #include "learner/parallel.h"
@@ -38,8 +43,12 @@ struct TrainResult {
   double logprob_mismatch = 0.0;
   int64_t forward_nodes = 0;   // tree nodes forwarded per epoch
   int64_t forward_tokens = 0;  // tokens they stand for
-  // Log-probs of the batch's entries before the last epoch's update (Batch::Entry).
+  // Log-probs of the batch's entries before the last epoch's update (Batch::Entry), and before the
+  // first's.
   std::vector<double> last_log_probs;
+  std::vector<double> proximal_log_probs;
+  // Scored tokens whose importance weight was truncated or masked.
+  double importance_clip_fraction = 0.0;
 };
 
 // Single-threaded to its caller (the learner's thread), whose LibTorch operators it makes run on
@@ -52,6 +61,8 @@ class Trainer {
     int micro_batch_tokens = 512;
     int threads = 0;  // 0: one per core
     double temperature = 1.0;
+    // For the objectives that aren't TPO; the loss is reported without the weights.
+    ImportanceSpec importance = {};
   };
 
   // All borrowed; must outlive the trainer.
@@ -86,8 +97,17 @@ class Trainer {
   // and enters their log-probs.
   void BackwardAll(const Batch& batch, const std::vector<Part>& parts,
                    const std::vector<double>& coefficients, std::vector<double>& log_probs);
+  // The first forward pass of a batch: remembers what depends on the policy that took it.
+  void ForwardFirst(const Batch& batch, const std::vector<Part>& parts,
+                    std::vector<double>& log_probs);
+  ObjectiveInput InputFor(const Batch& batch, absl::Span<const double> log_probs) const;
+  // By which the i-th scored token of a sequence counts; 1 without correction.
+  double Importance(int sequence, size_t i) const {
+    return importance_.empty() ? 1.0 : importance_[sequence][i].weight;
+  }
+  double ImportanceClipFraction() const;
   // One gradient. `log_probs` are those of the entries now; with `known` they are also given, as
-  // far as the objective needs.
+  // far as the objective needs. The first call after proximal_ was cleared is the first epoch's.
   ObjectiveOutput ComputeGradient(const Batch& batch, const std::vector<Part>& parts, bool known,
                                   std::vector<double>& log_probs);
   double GradientNorm() const;
@@ -102,6 +122,11 @@ class Trainer {
   // Per sequence of the batch: Σ over its tokens of |log-prob - recorded|, of the last forward
   // pass.
   std::vector<double> mismatch_;
+  // Of the batch in training: its entries' log-probs when it was taken, and, with importance
+  // correction, the weights of each sequence's scored tokens.
+  std::vector<double> proximal_;
+  std::vector<std::vector<ImportanceWeight>> importance_;
+  bool weigh_tokens_ = false;                              // forward passes enter importance_
   std::vector<at::Tensor> gradients_;                      // of the batch
   std::vector<std::vector<at::Tensor>> thread_gradients_;  // of a part, by thread
 };

@@ -50,7 +50,7 @@ struct OpenCompletion {
 class TreeSampling {
  public:
   TreeSampling(const SamplingSpec& spec, uint64_t seed, RandomStream stream, const Policy& policy,
-               TreeDecoder& decoder)
+               WeightVersion version, TreeDecoder& decoder)
       : spec_(spec),
         seed_(seed),
         stream_(stream),
@@ -58,14 +58,23 @@ class TreeSampling {
         temperature_(greedy_ ? 1.0F : spec.temperature),
         vocabulary_(policy.vocabulary_size()),
         path_stride_(policy.max_positions()),
+        version_(version),
         decoder_(decoder) {}
 
-  void Run(absl::Span<const Prompt> prompts, std::vector<std::vector<Completion>>& groups) {
+  absl::Status Run(absl::Span<const Prompt> prompts, const WeightRefresh& refresh,
+                   std::vector<std::vector<Completion>>& groups) {
     ForwardPrompts(prompts, groups);
     for (int position = 0; position < spec_.max_tokens; ++position) {
       for (OpenCompletion& open : open_) DrawToken(open, position);
-      if (position + 1 < spec_.max_tokens) ForwardDrawnTokens();
+      if (position + 1 == spec_.max_tokens) break;
+      WeightVersion version = version_;
+      if (spec_.swap_in_flight && refresh) {
+        TPO_ASSIGN_OR_RETURN(version, refresh());
+      }
+      ForwardDrawnTokens(/*all=*/version != version_);
+      if (version != version_) NoteVersion(version, position + 1);
     }
+    return absl::OkStatus();
   }
 
  private:
@@ -77,7 +86,8 @@ class TreeSampling {
     for (const Prompt& prompt : prompts) sequences.push_back({prompt.tokens, {&any, 1}, {}});
     PrefixTree tree = BuildPrefixTree(sequences, path_stride_);
     const int completions = static_cast<int>(prompts.size()) * spec_.completions_per_prompt;
-    decoder_.Reset(tree.nodes.size() + completions * std::max(spec_.max_tokens - 1, 0));
+    most_rows_ = tree.nodes.size() + completions * std::max(spec_.max_tokens - 1, 0);
+    decoder_.Reset(most_rows_);
     first_row_ = 0;
     log_probs_ = decoder_.Extend(tree.nodes, temperature_);
     for (size_t g = 0; g < prompts.size(); ++g) {
@@ -86,8 +96,7 @@ class TreeSampling {
         open_.push_back({&groups[g][k], prompts[g].id, static_cast<uint32_t>(k), row});
       }
     }
-    positions_ = std::move(tree.nodes.positions);
-    paths_ = std::move(tree.nodes.paths);
+    nodes_ = std::move(tree.nodes);
   }
 
   absl::Span<const float> LogProbsAt(int32_t row) const {
@@ -111,7 +120,16 @@ class TreeSampling {
     }
   }
 
-  void ForwardDrawnTokens() {
+  // The tokens from `first_token` on come from this version.
+  void NoteVersion(WeightVersion version, int first_token) {
+    version_ = version;
+    for (const OpenCompletion& open : open_) {
+      open.completion->weight_versions.push_back({version, static_cast<uint32_t>(first_token)});
+    }
+  }
+
+  // `all`: together with everything before them, whose rows are of older weights.
+  void ForwardDrawnTokens(bool all) {
     TreeNodes nodes;
     nodes.path_stride = path_stride_;
     const int32_t next_row = decoder_.rows();
@@ -121,15 +139,18 @@ class TreeSampling {
       const int64_t key = static_cast<int64_t>(open.row) * vocabulary_ + token;
       const auto [entry, inserted] = row_of.try_emplace(key, next_row + nodes.size());
       if (inserted) {
-        nodes.Append(token, positions_[open.row] + 1,
-                     paths_.data() + static_cast<size_t>(open.row) * path_stride_, entry->second);
+        nodes.Append(token, nodes_.positions[open.row] + 1,
+                     nodes_.paths.data() + static_cast<size_t>(open.row) * path_stride_,
+                     entry->second);
       }
       open.row = entry->second;
     }
-    first_row_ = next_row;
-    log_probs_ = decoder_.Extend(nodes, temperature_);
-    positions_.insert(positions_.end(), nodes.positions.begin(), nodes.positions.end());
-    paths_.insert(paths_.end(), nodes.paths.begin(), nodes.paths.end());
+    nodes_.tokens.insert(nodes_.tokens.end(), nodes.tokens.begin(), nodes.tokens.end());
+    nodes_.positions.insert(nodes_.positions.end(), nodes.positions.begin(), nodes.positions.end());
+    nodes_.paths.insert(nodes_.paths.end(), nodes.paths.begin(), nodes.paths.end());
+    first_row_ = all ? 0 : next_row;
+    if (all) decoder_.Reset(most_rows_);
+    log_probs_ = decoder_.Extend(all ? nodes_ : nodes, temperature_);
   }
 
   const SamplingSpec& spec_;
@@ -139,11 +160,11 @@ class TreeSampling {
   const float temperature_;
   const int vocabulary_;
   const int path_stride_;
+  WeightVersion version_;
   TreeDecoder& decoder_;
   std::vector<OpenCompletion> open_;
-  // Of all rows so far.
-  std::vector<int32_t> positions_;
-  std::vector<int32_t> paths_;
+  int most_rows_ = 0;
+  TreeNodes nodes_;  // all rows so far
   // Of the last Extend, whose first node is row first_row_.
   absl::Span<const float> log_probs_;
   int32_t first_row_ = 0;
@@ -167,14 +188,17 @@ TokenId SampleToken(absl::Span<const float> log_probs, double uniform) {
 
 absl::StatusOr<std::vector<std::vector<Completion>>> SampleCompletions(
     const SamplingSpec& spec, uint64_t seed, RandomStream stream, const Policy& policy,
-    WeightVersion version, absl::Span<const Prompt> prompts, TreeDecoder& decoder) {
+    WeightVersion version, absl::Span<const Prompt> prompts, TreeDecoder& decoder,
+    const WeightRefresh& refresh) {
   for (const Prompt& prompt : prompts) TPO_RETURN_IF_ERROR(CheckPrompt(prompt, spec, policy));
   Completion empty;
   empty.finish_reason = FinishReason::kLength;
   empty.weight_versions = {{version, 0}};
   std::vector<std::vector<Completion>> groups(
       prompts.size(), std::vector<Completion>(spec.completions_per_prompt, empty));
-  if (!prompts.empty()) TreeSampling(spec, seed, stream, policy, decoder).Run(prompts, groups);
+  if (prompts.empty()) return groups;
+  TreeSampling sampling(spec, seed, stream, policy, version, decoder);
+  TPO_RETURN_IF_ERROR(sampling.Run(prompts, refresh, groups));
   return groups;
 }
 

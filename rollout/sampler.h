@@ -10,6 +10,7 @@
 #define TPO_ROLLOUT_SAMPLER_H_
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,16 +26,26 @@ namespace tpo {
 // cumulative probability exceeds `uniform`. Never a token of probability 0.
 TokenId SampleToken(absl::Span<const float> log_probs, double uniform);
 
+// Takes up newer weights if there are any; the version that the policy now has.
+using WeightRefresh = std::function<absl::StatusOr<WeightVersion>()>;
+
 // Samples spec.completions_per_prompt completions of spec.max_tokens tokens for each prompt, with
 // `decoder` of a policy at `version`. Returns [prompts][K] in order. With spec.candidates_per_token
 // = C > 0 each position also draws C candidates, of which candidate 0 continues. A temperature of 0
 // takes the most likely token each time. INVALID_ARGUMENT: a prompt that is empty, doesn't fit the
 // position table with its completion, or has a token outside of the vocabulary.
 //
+// With spec.swap_in_flight, `refresh` is called before each position but the first. When the
+// version has changed, all that was drawn so far is forwarded again, and the rest is drawn from the
+// new policy; each completion's weight_versions say which token came from which version. So a
+// recorded log-prob is always that of its version's policy, given all that stands before the token.
+// Errors of `refresh` pass through.
+//
 // Not thread-safe in `decoder`. LibTorch's exceptions pass through.
 absl::StatusOr<std::vector<std::vector<Completion>>> SampleCompletions(
     const SamplingSpec& spec, uint64_t seed, RandomStream stream, const Policy& policy,
-    WeightVersion version, absl::Span<const Prompt> prompts, TreeDecoder& decoder);
+    WeightVersion version, absl::Span<const Prompt> prompts, TreeDecoder& decoder,
+    const WeightRefresh& refresh = {});
 
 }  // namespace tpo
 

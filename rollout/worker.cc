@@ -4,9 +4,11 @@
 #include <exception>
 #include <memory>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/clock.h"
 #include "core/status_macros.h"
 #include "policy/threads.h"
 #include "policy/transformer.h"
@@ -85,12 +87,18 @@ class RolloutWorker::LeaseLoop {
 
   // Errors are those of a call to the learner, or AnswerLease's.
   absl::StatusOr<Turn> TakeTurn() {
+    since_ = Clock::Monotonic().Now();
     // A worker that joins fetches the weights on its own time, not on a lease's.
-    if (version_ < 0) return WaitForChange(kFirstWeightsPatience);
+    if (version_ < 0) {
+      return Timed(&WorkerTimes::waiting_for_weights,
+                   [&] { return WaitForChange(kFirstWeightsPatience); });
+    }
+    worker_.learner_->ReportTimes(run_.worker_id, worker_.statistics().times);
     // In hand from the question on: an answer that came to a closed worker were a lease that nobody
     // answers until it expires.
     worker_.CountLeaseInHand(+1);
     const absl::StatusOr<LeaseResult> result = worker_.learner_->LeasePrompts(run_.worker_id);
+    Spent(&WorkerTimes::waiting_for_lease);
     const Lease* const lease = result.ok() ? std::get_if<Lease>(&*result) : nullptr;
     const absl::Status answered = lease != nullptr ? AnswerLease(*lease) : absl::OkStatus();
     worker_.CountLeaseInHand(-1);
@@ -98,7 +106,8 @@ class RolloutWorker::LeaseLoop {
     if (lease == nullptr) {
       const NoLease& none = std::get<NoLease>(*result);
       if (none.finished) return Turn::kFinished;
-      return WaitForChange(std::min(none.retry_after, kLongestPause));
+      return Timed(&WorkerTimes::waiting_for_lease,
+                   [&] { return WaitForChange(std::min(none.retry_after, kLongestPause)); });
     }
     if (answered.ok()) {
       unanswered_leases_ = 0;
@@ -113,12 +122,31 @@ class RolloutWorker::LeaseLoop {
 
   absl::Status AnswerLease(const Lease& lease) {
     TPO_RETURN_IF_ERROR(RefreshWeights(lease));
+    Spent(&WorkerTimes::waiting_for_weights);
     TPO_ASSIGN_OR_RETURN(std::vector<Group> groups, SampleGroups(lease));
+    Spent(&WorkerTimes::sampling);
     Verify(lease, groups);
+    Spent(&WorkerTimes::waiting_for_verdicts);
     TPO_ASSIGN_OR_RETURN(const std::vector<SubmitResult> results, Submit(lease, groups));
+    Spent(&WorkerTimes::submitting);
     Count(groups, results);
     PauseAfterUselessLease(groups, results);
     return absl::OkStatus();
+  }
+
+  // Counts the time since the last call, or since the turn began.
+  void Spent(absl::Duration WorkerTimes::*what) {
+    const absl::Duration now = Clock::Monotonic().Now();
+    worker_.CountTime(what, now - since_);
+    since_ = now;
+  }
+
+  template <typename Function>
+  std::invoke_result_t<const Function&> Timed(absl::Duration WorkerTimes::*what,
+                                              const Function& function) {
+    auto result = function();
+    Spent(what);
+    return result;
   }
 
   // Nothing to lease, or no weights yet: waits for a new version, which is when there may be
@@ -138,10 +166,10 @@ class RolloutWorker::LeaseLoop {
   // Takes the newest weights at hand, and waits for newer ones while those held are too old for the
   // lease.
   absl::Status RefreshWeights(const Lease& lease) {
-    const absl::Time deadline = absl::Now() + lease.time_to_live;
+    const absl::Duration deadline = clock_.Now() + lease.time_to_live;
     do {
       const absl::Duration patience =
-          version_ < lease.min_weight_version ? deadline - absl::Now() : absl::ZeroDuration();
+          version_ < lease.min_weight_version ? deadline - clock_.Now() : absl::ZeroDuration();
       const auto snapshot = worker_.learner_->WaitForWeights(run_.worker_id, version_, patience);
       if (snapshot.ok()) {
         TPO_RETURN_IF_ERROR(Load(**snapshot));
@@ -151,6 +179,18 @@ class RolloutWorker::LeaseLoop {
       }
     } while (version_ < lease.min_weight_version);
     return absl::OkStatus();
+  }
+
+  // The newest weights at hand, without waiting.
+  absl::StatusOr<WeightVersion> SwapInFlight() {
+    const auto snapshot =
+        worker_.learner_->WaitForWeights(run_.worker_id, version_, absl::ZeroDuration());
+    if (snapshot.ok()) {
+      TPO_RETURN_IF_ERROR(Load(**snapshot));
+    } else if (!absl::IsDeadlineExceeded(snapshot.status())) {
+      return snapshot.status();
+    }
+    return version_;
   }
 
   absl::Status Load(const WeightSnapshot& snapshot) {
@@ -163,13 +203,13 @@ class RolloutWorker::LeaseLoop {
   // idempotent, and the groups are worth more than the calls.
   absl::StatusOr<std::vector<SubmitResult>> Submit(const Lease& lease,
                                                    const std::vector<Group>& groups) {
-    const absl::Time deadline = absl::Now() + lease.time_to_live;
+    const absl::Duration deadline = clock_.Now() + lease.time_to_live;
     for (int failures = 1;; ++failures) {
       absl::StatusOr<std::vector<SubmitResult>> results =
           worker_.learner_->SubmitGroups(run_.worker_id, groups);
       const bool may_help =
           absl::IsUnavailable(results.status()) || absl::IsDeadlineExceeded(results.status());
-      if (!may_help || worker_.stopped() || absl::Now() > deadline) return results;
+      if (!may_help || worker_.stopped() || clock_.Now() > deadline) return results;
       worker_.Warn(absl::StrCat("will submit again: ", results.status().ToString()));
       worker_.Pause(failures);
     }
@@ -193,9 +233,10 @@ class RolloutWorker::LeaseLoop {
   absl::StatusOr<std::vector<Group>> SampleGroups(const Lease& lease) {
     std::vector<std::vector<Completion>> completions;
     try {
-      TPO_ASSIGN_OR_RETURN(completions,
-                           SampleCompletions(run_.sampling, run_.seed, RandomStream::kCompletion,
-                                             *policy_, version_, lease.prompts, *decoder_));
+      TPO_ASSIGN_OR_RETURN(
+          completions,
+          SampleCompletions(run_.sampling, run_.seed, RandomStream::kCompletion, *policy_, version_,
+                            lease.prompts, *decoder_, [this] { return SwapInFlight(); }));
     } catch (const std::exception& error) {
       // Another worker, or this one later, may have what it takes: no reason to end yet.
       return absl::InternalError(absl::StrCat("sampling failed: ", error.what()));
@@ -267,12 +308,15 @@ class RolloutWorker::LeaseLoop {
   }
 
   RolloutWorker& worker_;
+  // A lease's time is its duration, whatever happens to the wall clock.
+  const Clock& clock_ = Clock::Monotonic();
   RunInfo run_;
   std::unique_ptr<Policy> policy_;
   std::unique_ptr<TreeDecoder> decoder_;
   WeightVersion version_ = -1;  // of the policy; -1: none yet
   int unanswered_leases_ = 0;   // in a row, for a fault of this worker
   int useless_leases_ = 0;      // in a row, of which nothing was scored or nothing was valid
+  absl::Duration since_;        // when what is done now began
 };
 
 RolloutWorker::RolloutWorker(Options options, LearnerApi* learner, VerifierFactory verifier_factory)
@@ -290,6 +334,7 @@ absl::Status RolloutWorker::Run() {
     done_ = true;
   }
   stopper.join();
+  Leave();
   return status;
 }
 
@@ -329,8 +374,19 @@ void RolloutWorker::CloseWhenStopped() {
     if (done_) return;
     verifier = verifier_.get();
   }
+  // What is still in hand is given back, for others to answer it now.
+  Leave();
   if (verifier != nullptr) verifier->Close();
   learner_->Close();
+}
+
+void RolloutWorker::Leave() {
+  std::string worker_id;
+  {
+    const absl::MutexLock lock(&mutex_);
+    worker_id = std::exchange(run_.worker_id, "");
+  }
+  if (!worker_id.empty()) learner_->Deregister(worker_id).IgnoreError();
 }
 
 void RolloutWorker::Stop() {
@@ -346,6 +402,11 @@ bool RolloutWorker::stopped() const {
 void RolloutWorker::CountLeaseInHand(int change) {
   const absl::MutexLock lock(&mutex_);
   leases_in_hand_ += change;
+}
+
+void RolloutWorker::CountTime(absl::Duration WorkerTimes::*what, absl::Duration time) {
+  const absl::MutexLock lock(&mutex_);
+  statistics_.times.*what += time;
 }
 
 RolloutWorker::Statistics RolloutWorker::statistics() const {

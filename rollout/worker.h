@@ -1,6 +1,7 @@
 // A rollout worker: leases prompts, samples a group for each, has it verified, submits it; until
-// the learner says that the run is over. It keeps nothing that matters: when it dies, its leases
-// expire and others answer them with the same sampling keys.
+// the learner says that the run is over. It keeps nothing that matters: when it leaves, it says so
+// and its leases are given back; when it dies, they expire; others answer them with the same
+// sampling keys.
 //
 // Owns its threads: one per lease that it answers at the same time, each with a policy of its own.
 // The learner's interface is borrowed and thread-safe.
@@ -45,6 +46,7 @@ class RolloutWorker {
     uint64_t tokens = 0;
     uint64_t rejected = 0;  // groups whose submission wasn't accepted
     uint64_t unscored = 0;  // completions whose verdict isn't a score
+    WorkerTimes times;
   };
 
   // Makes the verifier that a run's config asks for, once the worker knows it.
@@ -60,8 +62,8 @@ class RolloutWorker {
   // Closes the learner's interface when it was stopped. Call once.
   absl::Status Run();
 
-  // Finishes the leases in hand, within the grace, and ends Run. Thread-safe, from any thread, any
-  // number of times.
+  // Finishes the leases in hand, within the grace, gives back the others, and ends Run.
+  // Thread-safe, from any thread, any number of times.
   void Stop();
 
   Statistics statistics() const;
@@ -73,8 +75,12 @@ class RolloutWorker {
   // The stopping thread: waits for Stop, then for the leases in hand, then ends the calls that are
   // still in progress.
   void CloseWhenStopped();
+  // Tells the learner, once, that the worker leaves.
+  void Leave();
   bool stopped() const;
   void CountLeaseInHand(int change);
+  // Counts time as spent on one thing.
+  void CountTime(absl::Duration WorkerTimes::*what, absl::Duration time);
   absl::StatusOr<RunInfo> RegisterFirst();
   absl::Status MakeVerifier(const RunInfo& run);
   // Registers anew unless another thread has done so since `stale` was obtained.

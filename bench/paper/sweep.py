@@ -85,12 +85,20 @@ def cpu_name() -> str:
     return platform.processor() or "unknown"
 
 
+def rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")
+
+
 class Sweep:
     """The runs of one directory. One process at a time works in it: a lock file sees to that."""
 
-    def __init__(self, directory: pathlib.Path, tpo: pathlib.Path):
+    def __init__(self, directory: pathlib.Path, tpo: pathlib.Path, curves: tuple[str, ...] = CURVES,
+                 checkpoint_every: int = 250):
+        """`curves`: fields of metrics.jsonl that are kept. `checkpoint_every` steps; with 0 a killed run starts anew."""
         self.directory = directory
         self.tpo = tpo
+        self.curves = curves
+        self.checkpoint_every = checkpoint_every
         self.version = self._version()
 
     def _version(self) -> str:
@@ -129,7 +137,8 @@ class Sweep:
         command = [str(self.tpo), "train", str(BASE_CONFIG), "--run_dir", str(work), "--quiet", "--resume"]
         settings = run.cell.overrides() | {
             "seed": run.seed, "learner.threads": 1, "rollout.parallel_leases": 1, "output.tensorboard": "false",
-            "output.inspect_every_steps": 0, "learner.checkpoint.every_steps": 250, "learner.checkpoint.keep": 1}
+            "output.inspect_every_steps": 0, "learner.checkpoint.every_steps": self.checkpoint_every,
+            "learner.checkpoint.keep": 1}
         for field, value in settings.items():
             command += ["--set", f"{field}={value}"]
         work.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +166,7 @@ class Sweep:
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, {cpu_name()}",
             "cpu_seconds": round(summary["cpu_seconds"], 3), "wall_seconds": round(summary["wall_seconds"], 3),
             "peak_memory_bytes": summary["peak_memory_bytes"],
-            "curves": {name: [float(f"{record[name]:.5g}") for record in records] for name in CURVES},
+            "curves": {name: [rounded(record[name]) for record in records] for name in self.curves},
         }
 
 

@@ -45,6 +45,42 @@ void AddInsecure(CLI::App* app, bool* insecure) {
   app->add_flag("--insecure", *insecure, "Allow unencrypted connections off loopback");
 }
 
+void AddServerTls(CLI::App* app, ServerTlsFlags* tls) {
+  CLI::Option* certificate =
+      app->add_option(
+             "--tls_certificate", tls->certificate,
+             "Encrypt, with this certificate and those between it and its authority (PEM); "
+             "see docs/security.md")
+          ->type_name("FILE");
+  CLI::Option* key = app->add_option("--tls_key", tls->key, "Private key of the certificate (PEM)")
+                         ->type_name("FILE");
+  CLI::Option* client_ca =
+      app->add_option("--tls_client_ca", tls->client_ca,
+                      "Refuse clients without a certificate of these authorities (PEM)")
+          ->type_name("FILE");
+  certificate->needs(key)->needs(client_ca);
+  key->needs(certificate);
+  client_ca->needs(certificate);
+}
+
+void AddClientTls(CLI::App* app, ClientTlsFlags* tls) {
+  app->add_option("--tls_ca", tls->ca,
+                  "Encrypt, and trust servers with a certificate of these authorities (PEM); see "
+                  "docs/security.md")
+      ->type_name("FILE");
+  CLI::Option* certificate =
+      app->add_option("--tls_certificate", tls->certificate,
+                      "Our certificate, and those between it and its authority (PEM)")
+          ->type_name("FILE");
+  CLI::Option* key = app->add_option("--tls_key", tls->key, "Private key of the certificate (PEM)")
+                         ->type_name("FILE");
+  certificate->needs(key);
+  key->needs(certificate);
+  app->add_option("--tls_server_name", tls->server_name,
+                  "Name that the server's certificate must hold [the host's]")
+      ->type_name("NAME");
+}
+
 void AddRunFlags(CLI::App* app, RunFlags* flags) {
   app->add_option("CONFIG", flags->config, "YAML file that describes the run (see docs/config.md)")
       ->required()
@@ -57,6 +93,8 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
                 "Go on with the run in --run_dir after its last checkpoint")
       ->needs(run_dir);
   AddMetricsListen(app, &flags->metrics_listen);
+  AddAddress(app, "--status_listen", PortZero::kAllowed, &flags->status_listen,
+             "Serve a page that shows the run at http://HOST:PORT/");
   AddQuiet(app, &flags->quiet);
   AddInsecure(app, &flags->insecure);
 }
@@ -93,11 +131,21 @@ void DefineLearner(CLI::App* app, LearnerCommand* command) {
   AddAddress(app, "--listen", PortZero::kAllowed, &command->listen,
              "Where workers connect; port 0 picks one and prints it")
       ->required();
-  app->parse_complete_callback(
-      [command] { RequireLoopback("--listen", command->listen, command->run.insecure); });
+  AddServerTls(app, &command->tls);
+  app->add_flag("--keep_serving", command->keep_serving,
+                "Serve status and metrics after the last step, until told to end");
+  app->add_flag("--drained_is_failure", command->drained_is_failure,
+                "Exit with 1 when told to end before the last step, for schedulers that restart "
+                "what failed");
+  app->parse_complete_callback([command] {
+    RequireLoopback("--listen", command->listen, command->run.insecure || command->tls.given());
+  });
   app->footer(
       "Examples:\n"
       "  tpo learner examples/reverse_copy.yaml --listen 127.0.0.1:50051\n"
+      "  tpo learner examples/reverse_copy.yaml --listen 0.0.0.0:50051 --tls_certificate "
+      "learner.pem "
+      "--tls_key learner.key --tls_client_ca ca.pem\n"
       "  tpo learner examples/reverse_copy.yaml --listen 0.0.0.0:50051 --insecure --metrics_listen "
       "0.0.0.0:9090\n");
 }
@@ -109,11 +157,18 @@ void DefineRollout(CLI::App* app, RolloutCommand* command) {
   AddWholeNumber(app, "--parallel_leases", 0, 1024, &command->parallel_leases,
                  "Leases to answer at the same time; 0: two per core");
   AddMetricsListen(app, &command->metrics_listen);
+  AddClientTls(app, &command->tls);
   AddQuiet(app, &command->quiet);
   AddInsecure(app, &command->insecure);
-  app->parse_complete_callback(
-      [command] { RequireLoopback("--learner", command->learner, command->insecure); });
-  app->footer("Example:\n  tpo rollout --learner 127.0.0.1:50051\n");
+  app->parse_complete_callback([command] {
+    RequireLoopback("--learner", command->learner, command->insecure || command->tls.given());
+  });
+  app->footer(
+      "Examples:\n"
+      "  tpo rollout --learner 127.0.0.1:50051\n"
+      "  tpo rollout --learner learner:50051 --tls_ca ca.pem --tls_certificate worker.pem "
+      "--tls_key "
+      "worker.key\n");
 }
 
 void AddSampling(CLI::App* app, int* prompts, int* samples, bool* greedy,
@@ -132,10 +187,52 @@ void DefineEval(CLI::App* app, EvalCommand* command) {
   app->footer("Example:\n  tpo eval runs/first --greedy --prompts 10000\n");
 }
 
+void AddLanguageModel(CLI::App* app, LanguageModelFlags* flags) {
+  const std::string group = "Language models";
+  const auto add = [&](const std::string& flag, auto* value, const std::string& help) {
+    return app->add_option(flag, *value, help)->group(group);
+  };
+  add("--prompt", &flags->prompts, "Text to continue; may be given several times")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
+  add("--tokens", &flags->tokens, "Prompt as token numbers, \"1 2 3\"")->type_name("NUMBERS");
+  app->add_flag("--chat", flags->chat, "Put each prompt into the model's chat template")
+      ->group(group);
+  AddWholeNumber(app, "--max_tokens", 1, kMost, &flags->max_tokens, "Longest completion")
+      ->group(group);
+  add("--temperature", &flags->temperature, "Divides the logits; 0: as --greedy")
+      ->check(CLI::Range(0.0, 100.0).description(""))
+      ->capture_default_str();
+  AddWholeNumber(app, "--top_k", 0, kMost, &flags->top_k, "Only the k likeliest tokens; 0: all")
+      ->group(group);
+  add("--top_p", &flags->top_p, "Only the likeliest tokens of this mass")
+      ->check(CLI::Range(0.0, 1.0).description(""))
+      ->capture_default_str();
+  add("--min_p", &flags->min_p, "Only tokens of this part of the likeliest one's probability")
+      ->check(CLI::Range(0.0, 1.0).description(""))
+      ->capture_default_str();
+  add("--stop", &flags->stop, "End a completion with this text; may be given several times")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
+  add("--seed", &flags->seed, "Seed of the sampling")->type_name("N")->capture_default_str();
+  add("--compute_type", &flags->compute_type, "float32 or bfloat16")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"float32", "bfloat16"}).description(""))
+      ->capture_default_str();
+  AddWholeNumber(app, "--threads", 0, 1024, &flags->threads, "Threads; 0: one per core")
+      ->group(group);
+  app->add_flag("--json", flags->json, "One JSON object per completion and line")->group(group);
+}
+
 void DefineGenerate(CLI::App* app, GenerateCommand* command) {
-  AddRun(app, &command->run, "RUN", "Run directory, or one checkpoint in it");
+  AddRun(app, &command->run, "RUN",
+         "Run directory, one checkpoint in it, or a language model's directory");
   AddSampling(app, &command->prompts, &command->samples, &command->greedy, &command->step);
-  app->footer("Example:\n  tpo generate runs/first --prompts 3 --samples 2\n");
+  AddLanguageModel(app, &command->language_model);
+  app->footer(
+      "Examples:\n"
+      "  tpo generate runs/first --prompts 3 --samples 2\n"
+      "  tpo generate models/smollm2 --chat --prompt \"What is 12 + 7?\" --samples 4\n");
 }
 
 void DefineInspect(CLI::App* app, InspectCommand* command) {
@@ -147,10 +244,18 @@ void DefineInspect(CLI::App* app, InspectCommand* command) {
 }
 
 void DefineExport(CLI::App* app, ExportCommand* command) {
-  AddRun(app, &command->run, "RUN", "Run directory, or one checkpoint in it");
+  AddRun(app, &command->run, "RUN",
+         "Run directory, one checkpoint in it, or a language model's directory");
   AddRun(app, &command->directory, "DIR", "Directory to write; must not exist or be empty");
   AddStep(app, &command->step, "Use the checkpoint of this step [the newest]");
-  app->footer("Example:\n  tpo export runs/first exported/first\n");
+  app->add_option("--type", command->type,
+                  "Type of a language model's weights: float32 or bfloat16 [float32]")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"float32", "bfloat16"}).description(""));
+  app->footer(
+      "Examples:\n"
+      "  tpo export runs/first exported/first\n"
+      "  tpo export models/smollm2 models/smollm2-bf16 --type bfloat16\n");
 }
 
 void DefineReport(CLI::App* app, ReportCommand* command) {
@@ -161,10 +266,41 @@ void DefineReport(CLI::App* app, ReportCommand* command) {
 void DefineStatus(CLI::App* app, StatusCommand* command) {
   AddLearnerAddress(app, &command->learner);
   app->add_flag("--json", command->json, "One JSON object");
+  AddClientTls(app, &command->tls);
   AddInsecure(app, &command->insecure);
-  app->parse_complete_callback(
-      [command] { RequireLoopback("--learner", command->learner, command->insecure); });
+  app->parse_complete_callback([command] {
+    RequireLoopback("--learner", command->learner, command->insecure || command->tls.given());
+  });
   app->footer("Example:\n  tpo status --learner 127.0.0.1:50051\n");
+}
+
+void DefineAdminAction(CLI::App* app, const std::string& name, const std::string& help,
+                       AdminCommand::Action action, AdminCommand* command) {
+  CLI::App* const sub = app->add_subcommand(name, help);
+  AddAddress(sub, "LEARNER", PortZero::kRefused, &command->learner, "Where the learner listens")
+      ->required();
+  sub->add_flag("--json", command->json, "One JSON object");
+  AddClientTls(sub, &command->tls);
+  AddInsecure(sub, &command->insecure);
+  sub->parse_complete_callback([command, action] {
+    command->action = action;
+    RequireLoopback("LEARNER", command->learner, command->insecure || command->tls.given());
+  });
+  sub->footer("Example:\n  tpo admin " + name + " 127.0.0.1:50051\n");
+}
+
+void DefineAdmin(CLI::App* app, AdminCommand* command) {
+  app->require_subcommand(1);
+  DefineAdminAction(app, "checkpoint",
+                    "Write a checkpoint of the last finished step, and wait until it is durable",
+                    AdminCommand::Action::kCheckpoint, command);
+  DefineAdminAction(app, "drain",
+                    "End the run after the step in training, with a checkpoint; --resume goes on",
+                    AdminCommand::Action::kDrain, command);
+  app->footer(
+      "Examples:\n"
+      "  tpo admin checkpoint 127.0.0.1:50051\n"
+      "  tpo admin drain 127.0.0.1:50051\n");
 }
 
 void DefineVerifierCheck(CLI::App* app, VerifierCheckCommand* command) {
@@ -222,6 +358,10 @@ void DefineValidate(CLI::App* app, ValidateCommand* command) {
       "  tpo validate examples/reverse_copy.yaml --set learner.objective=grpo --resolved\n");
 }
 
+void DefineMetrics(CLI::App* app, MetricsCommand*) {
+  app->footer("Example:\n  tpo metrics | less\n");
+}
+
 // Storage for the flags of every command, and what each becomes.
 class Parser {
  public:
@@ -242,9 +382,11 @@ class Parser {
     Add("export", "Write a checkpoint as safetensors and config.json", DefineExport, &export_);
     Add("report", "Write report.html for a run", DefineReport, &report_);
     Add("status", "Ask a learner how far it is", DefineStatus, &status_);
+    Add("admin", "Ask a learner for a checkpoint, or to end", DefineAdmin, &admin_);
     Add("verifier-check", "Check that a verifier keeps the contract", DefineVerifierCheck,
         &verifier_check_);
     Add("validate", "Check a config without running it", DefineValidate, &validate_);
+    Add("metrics", "Print the reference of all Prometheus metrics", DefineMetrics, &metrics_);
   }
 
   std::variant<Command, CommandLineExit> Parse(int argc, const char* const* argv) {
@@ -289,8 +431,10 @@ class Parser {
   ExportCommand export_;
   ReportCommand report_;
   StatusCommand status_;
+  AdminCommand admin_;
   VerifierCheckCommand verifier_check_;
   ValidateCommand validate_;
+  MetricsCommand metrics_;
 };
 
 }  // namespace

@@ -16,6 +16,25 @@
 
 namespace tpo {
 
+// Files in PEM for TLS towards a server (services/grpc/tls.h). All empty: plaintext.
+struct ClientTlsFlags {
+  std::string ca;           // empty: the authorities that the system trusts
+  std::string certificate;  // with the key
+  std::string key;
+  std::string server_name;  // empty: the host's
+
+  bool given() const { return !ca.empty() || !certificate.empty() || !server_name.empty(); }
+};
+
+// Files in PEM for mutual TLS towards clients: all or none. Empty: plaintext.
+struct ServerTlsFlags {
+  std::string certificate;
+  std::string key;
+  std::string client_ca;
+
+  bool given() const { return !certificate.empty(); }
+};
+
 // What train and learner have in common. Addresses are HOST:PORT here and below, checked; where the
 // program listens, port 0 lets the system pick one.
 struct RunFlags {
@@ -24,6 +43,7 @@ struct RunFlags {
   std::string run_dir;                 // empty: DefaultRunDirectory
   bool resume = false;                 // only with run_dir
   std::string metrics_listen;          // empty: none
+  std::string status_listen;           // of the status page; empty: none
   bool quiet = false;
   // Plaintext off loopback was asked for. Parsing refuses addresses that would need it.
   bool insecure = false;
@@ -37,10 +57,14 @@ struct TrainCommand {
 struct LearnerCommand {
   RunFlags run;
   std::string listen;
+  ServerTlsFlags tls;
+  bool keep_serving = false;        // after the last step, until a signal
+  bool drained_is_failure = false;  // a run that a signal ended early has failed
 };
 
 struct RolloutCommand {
   std::string learner;
+  ClientTlsFlags tls;       // towards the learner, and towards verifiers that say no other
   std::string name;         // empty: the host's name
   int parallel_leases = 0;  // 0: two per core
   std::string metrics_listen;
@@ -56,12 +80,30 @@ struct EvalCommand {
   std::optional<int64_t> step;  // unset: the newest checkpoint
 };
 
+// What a language model is asked for; a run's policy has a task instead.
+struct LanguageModelFlags {
+  std::vector<std::string> prompts;  // texts
+  std::string tokens;                // a prompt as token numbers
+  bool chat = false;                 // each prompt is a user's message
+  int max_tokens = 64;
+  double temperature = 1.0;
+  int top_k = 0;
+  double top_p = 1.0;
+  double min_p = 0.0;
+  std::vector<std::string> stop;
+  uint64_t seed = 0;
+  std::string compute_type = "bfloat16";
+  int threads = 0;
+  bool json = false;
+};
+
 struct GenerateCommand {
-  std::string run;
+  std::string run;  // or the directory of a language model
   int prompts = 4;
   int samples = 1;
   bool greedy = false;
   std::optional<int64_t> step;
+  LanguageModelFlags language_model;
 };
 
 struct InspectCommand {
@@ -72,9 +114,10 @@ struct InspectCommand {
 };
 
 struct ExportCommand {
-  std::string run;
+  std::string run;  // or the directory of a language model
   std::string directory;
   std::optional<int64_t> step;
+  std::string type;  // of a language model's weights; empty: float32
 };
 
 struct ReportCommand {
@@ -83,9 +126,23 @@ struct ReportCommand {
 
 struct StatusCommand {
   std::string learner;
+  ClientTlsFlags tls;
   bool json = false;
   bool insecure = false;
 };
+
+// What an operator asks of a learner that runs.
+struct AdminCommand {
+  enum class Action { kCheckpoint, kDrain };
+  Action action = Action::kCheckpoint;
+  std::string learner;
+  ClientTlsFlags tls;
+  bool json = false;
+  bool insecure = false;
+};
+
+// Prints the reference of all metrics.
+struct MetricsCommand {};
 
 struct VerifierCheckCommand {
   std::string address;  // empty only with `list`
@@ -109,9 +166,10 @@ struct ValidateCommand {
   bool reference = false;  // print docs/config.md
 };
 
-using Command = std::variant<TrainCommand, LearnerCommand, RolloutCommand, EvalCommand,
-                             GenerateCommand, InspectCommand, ExportCommand, ReportCommand,
-                             StatusCommand, VerifierCheckCommand, ValidateCommand>;
+using Command =
+    std::variant<TrainCommand, LearnerCommand, RolloutCommand, EvalCommand, GenerateCommand,
+                 InspectCommand, ExportCommand, ReportCommand, StatusCommand, AdminCommand,
+                 VerifierCheckCommand, ValidateCommand, MetricsCommand>;
 
 // The program is to end at once: --help and --version (status 0), or arguments that were refused
 // (status 2).

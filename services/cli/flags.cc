@@ -47,9 +47,11 @@ int ExplainParseError(const CLI::App& app, const CLI::ParseError& error, std::st
     *text = std::string(error.what()) + "\n";
     return kExitDone;
   }
-  const auto chosen = app.get_subcommands();
-  const std::string program =
-      app.get_name() + (chosen.empty() ? "" : " " + chosen.front()->get_name());
+  std::string program = app.get_name();
+  for (const CLI::App* level = &app; !level->get_subcommands().empty();) {
+    level = level->get_subcommands().front();
+    program += " " + level->get_name();
+  }
   *text = program + ": " + error.what() + "\nTry " + program + " --help.\n";
   return kExitRefused;
 }

@@ -7,10 +7,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "policy/hugging_face/model_directory.h"
 #include "services/cli/command_line.h"
 #include "services/cli/engine_process.h"
 #include "services/cli/exit_status.h"
 #include "services/config/config.h"
+#include "services/metrics/metric_catalogue.h"
 #include "services/run_directory/inspect.h"
 #include "services/run_directory/report.h"
 
@@ -24,6 +27,13 @@ absl::Status Run(const ValidateCommand& command) {
   }
   absl::StatusOr<v1::Config> config = LoadConfig(command.config, command.overrides);
   if (!config.ok()) return config.status();
+  if (config->model().has_hf()) {
+    const auto model = ModelDirectory::Open(config->model().hf().path());
+    if (!model.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(command.config, ": model.hf.path: ", std::string(model.status().message())));
+    }
+  }
   if (command.resolved) {
     std::cout << ToYaml(*config);
   } else {
@@ -44,6 +54,11 @@ absl::Status Run(const ReportCommand& command) {
   return absl::OkStatus();
 }
 
+absl::Status Run(const MetricsCommand&) {
+  std::cout << MetricsReference();
+  return absl::OkStatus();
+}
+
 // Runs the command if it is one of the front-end's own; the status of what it ended with, or
 // nothing.
 struct OwnCommands {
@@ -54,6 +69,9 @@ struct OwnCommands {
     return {true, Run(command)};
   }
   std::pair<bool, absl::Status> operator()(const ReportCommand& command) const {
+    return {true, Run(command)};
+  }
+  std::pair<bool, absl::Status> operator()(const MetricsCommand& command) const {
     return {true, Run(command)};
   }
   template <typename Other>

@@ -20,6 +20,8 @@ class ConfigChecker {
         errors_(*errors) {}
 
   void CheckModel() {
+    // A language model's directory is checked when it is opened.
+    if (!config_.model().has_transformer()) return;
     const v1::TransformerConfig& model = config_.model().transformer();
     if (model.d_model() % model.heads() != 0) {
       Refuse("model.transformer.heads",
@@ -60,6 +62,26 @@ class ConfigChecker {
              absl::StrCat(config_.learner().epochs(),
                           " is too many for dg: it has no ratio that corrects for a second ",
                           "pass over the same samples; use 1"));
+    }
+  }
+
+  void CheckOffPolicy() {
+    const v1::LearnerConfig& learner = config_.learner();
+    const bool anchored = objective_ == v1::OBJECTIVE_TPO || objective_ == v1::OBJECTIVE_TPO_TOKEN;
+    const char* const only_tpo = ", which has no anchor; use tpo or tpo_token";
+    if (!anchored && learner.anchor() != v1::ANCHOR_BEHAVIOR) {
+      Refuse("learner.anchor", absl::StrCat("does nothing with ", objective_name_, only_tpo));
+    }
+    if (!anchored && learner.effective_sample_gate() != v1::EFFECTIVE_SAMPLE_GATE_NONE) {
+      Refuse("learner.effective_sample_gate",
+             absl::StrCat("does nothing with ", objective_name_, only_tpo));
+    }
+    const bool any_tpo = anchored || objective_ == v1::OBJECTIVE_TPO_NO_ANCHOR;
+    if (any_tpo && learner.importance_correction() != v1::IMPORTANCE_CORRECTION_NONE) {
+      Refuse("learner.importance_correction",
+             absl::StrCat("does nothing with ", objective_name_,
+                          ", which compares the completions of a group and needs no weights; use "
+                          "learner.anchor"));
     }
   }
 
@@ -112,6 +134,7 @@ void CheckConfig(const v1::Config& config, const ConfigPlaces& places, ConfigErr
   checker.CheckModel();
   checker.CheckGroups();
   checker.CheckObjective();
+  checker.CheckOffPolicy();
   CheckVerifiers(config, places, errors);
   CheckVerifierService(config.verifier_service(), places, errors);
 }

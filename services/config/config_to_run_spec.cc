@@ -60,6 +60,31 @@ ObjectiveKind ToObjectiveKind(v1::Objective objective) {
   }
 }
 
+AnchorSpec ToAnchor(const v1::LearnerConfig& config) {
+  AnchorSpec spec;
+  spec.ratio_cap = config.ratio_cap();
+  spec.gate_fraction = config.effective_sample_fraction();
+  if (config.anchor() == v1::ANCHOR_PROXIMAL) spec.anchor = Anchor::kProximal;
+  if (config.anchor() == v1::ANCHOR_RATIO) spec.anchor = Anchor::kRatio;
+  if (config.effective_sample_gate() == v1::EFFECTIVE_SAMPLE_GATE_DROP) {
+    spec.gate = EffectiveSampleGate::kDrop;
+  } else if (config.effective_sample_gate() == v1::EFFECTIVE_SAMPLE_GATE_ATTENUATE) {
+    spec.gate = EffectiveSampleGate::kAttenuate;
+  }
+  return spec;
+}
+
+ImportanceSpec ToImportance(const v1::LearnerConfig& config) {
+  ImportanceSpec spec;
+  spec.cap = config.importance_cap();
+  if (config.importance_correction() == v1::IMPORTANCE_CORRECTION_TRUNCATE) {
+    spec.correction = ImportanceCorrection::kTruncate;
+  } else if (config.importance_correction() == v1::IMPORTANCE_CORRECTION_MASK) {
+    spec.correction = ImportanceCorrection::kMask;
+  }
+  return spec;
+}
+
 SequenceTaskSpec ToTask(const v1::SequenceTaskConfig& config) {
   return {.target = ToTarget(config.target()),
           .reward = ToReward(config.reward()),
@@ -82,7 +107,8 @@ RolloutSpec ToRollout(const v1::Config& config) {
   return {.sampling = {.completions_per_prompt = token_level ? 1 : rollout.group_size(),
                        .candidates_per_token = token_level ? rollout.group_size() : 0,
                        .temperature = static_cast<float>(rollout.temperature()),
-                       .max_tokens = config.task().sequence().length()},
+                       .max_tokens = config.task().sequence().length(),
+                       .swap_in_flight = rollout.weight_swap() == v1::WEIGHT_SWAP_IN_FLIGHT},
           .workers = rollout.workers(),
           .parallel_leases = rollout.parallel_leases()};
 }
@@ -128,13 +154,16 @@ LearnerSpec ToLearner(const v1::LearnerConfig& config) {
                         .kl_beta = config.kl_beta(),
                         .score_standardization = {.deviation_floor = config.score_deviation_floor(),
                                                   .shrinkage = config.score_shrinkage()},
-                        .length_exponent = config.length_exponent()},
+                        .length_exponent = config.length_exponent(),
+                        .anchor = ToAnchor(config),
+                        .importance = ToImportance(config)},
           .optimizer = ToOptimizer(config.optimizer()),
           .prompts_per_step = config.prompts_per_step(),
           .prompts_per_lease = config.prompts_per_lease(),
           .epochs = config.epochs(),
           .steps = config.steps(),
           .max_staleness = config.max_staleness(),
+          .exact_staleness = config.exact_staleness(),
           .lease_time_to_live = absl::Seconds(config.lease_seconds()),
           .min_scored_completions = config.min_scored_completions(),
           .micro_batch_tokens = config.micro_batch_tokens(),
@@ -184,7 +213,13 @@ RunSpec ToRunSpec(const v1::Config& config) {
   RunSpec spec;
   spec.seed = config.seed();
   spec.task = ToTask(config.task().sequence());
-  spec.model = ToModel(config.model().transformer(), spec.task.vocab_size);
+  if (config.model().has_hf()) {
+    spec.hugging_face = HuggingFaceModelSpec{
+        .path = config.model().hf().path(),
+        .bfloat16 = config.model().hf().compute_type() == v1::COMPUTE_TYPE_BFLOAT16};
+  } else {
+    spec.model = ToModel(config.model().transformer(), spec.task.vocab_size);
+  }
   spec.rollout = ToRollout(config);
   spec.learner = ToLearner(config.learner());
   for (const v1::VerifierConfig& verifier : config.verifiers())

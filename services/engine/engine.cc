@@ -22,10 +22,12 @@ absl::Status RunCommand(const Command& command) {
     absl::Status operator()(const GenerateCommand& generate) const { return RunGenerate(generate); }
     absl::Status operator()(const ExportCommand& to_export) const { return RunExport(to_export); }
     absl::Status operator()(const StatusCommand& status) const { return RunStatusCommand(status); }
+    absl::Status operator()(const AdminCommand& admin) const { return RunAdmin(admin); }
     absl::Status operator()(const InspectCommand&) const { return NotOurs(); }
     absl::Status operator()(const ReportCommand&) const { return NotOurs(); }
     absl::Status operator()(const VerifierCheckCommand&) const { return NotOurs(); }
     absl::Status operator()(const ValidateCommand&) const { return NotOurs(); }
+    absl::Status operator()(const MetricsCommand&) const { return NotOurs(); }
   };
   return std::visit(Runner(), command);
 }

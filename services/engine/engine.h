@@ -1,5 +1,5 @@
 // The engine: the program with LibTorch and gRPC that `tpo` becomes for the commands that need them
-// (train, learner, rollout, eval, generate, export, status).
+// (train, learner, rollout, eval, generate, export, status, admin).
 #ifndef TPO_SERVICES_ENGINE_ENGINE_H_
 #define TPO_SERVICES_ENGINE_ENGINE_H_
 
@@ -19,6 +19,7 @@ absl::Status RunEval(const EvalCommand& command);
 absl::Status RunGenerate(const GenerateCommand& command);
 absl::Status RunExport(const ExportCommand& command);
 absl::Status RunStatusCommand(const StatusCommand& command);
+absl::Status RunAdmin(const AdminCommand& command);
 
 }  // namespace tpo
 

@@ -9,8 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/status_macros.h"
+#include "policy/hugging_face/model_directory.h"
 #include "policy/threads.h"
 #include "services/engine/engine.h"
+#include "services/engine/language_model_commands.h"
 #include "services/engine/trained_policy.h"
 #include "services/run_directory/run_directory.h"
 
@@ -78,6 +80,7 @@ absl::Status RunEval(const EvalCommand& command) {
 }
 
 absl::Status RunGenerate(const GenerateCommand& command) {
+  if (IsModelDirectory(command.run)) return GenerateWithLanguageModel(command);
   UseOneThreadPerOperator();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   TPO_ASSIGN_OR_RETURN(

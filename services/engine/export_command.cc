@@ -9,13 +9,16 @@
 #include "absl/strings/str_cat.h"
 #include "core/file_system.h"
 #include "core/status_macros.h"
+#include "policy/hugging_face/model_directory.h"
 #include "policy/safetensors.h"
 #include "services/engine/engine.h"
+#include "services/engine/language_model_commands.h"
 #include "services/engine/trained_policy.h"
 
 namespace tpo {
 
 absl::Status RunExport(const ExportCommand& command) {
+  if (IsModelDirectory(command.run)) return ExportLanguageModel(command);
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   const std::filesystem::path directory(command.directory);
   std::error_code error;
@@ -38,7 +41,7 @@ absl::Status RunExport(const ExportCommand& command) {
                                          {"step", trained.step}};
   FileSystem* const files = FileSystem::Posix();
   TPO_RETURN_IF_ERROR(
-      WriteSafetensors(files, (directory / "model.safetensors").string(), trained.weights));
+      WriteSafetensors(files, (directory / "model.safetensors").string(), *trained.weights));
   TPO_RETURN_IF_ERROR(
       WriteFileAtomically(files, (directory / "config.json").string(), config.dump(2) + "\n"));
   std::printf("exported step %lld to %s\n", static_cast<long long>(trained.step),

@@ -9,9 +9,12 @@
 #include "rollout/worker.h"
 #include "services/engine/drain_on_signal.h"
 #include "services/engine/engine.h"
+#include "services/engine/tls_options.h"
 #include "services/engine/verifiers.h"
+#include "services/grpc/certificates.h"
 #include "services/grpc/channel.h"
 #include "services/grpc/grpc_learner_client.h"
+#include "services/metrics/certificate_metrics.h"
 #include "services/metrics/metrics_registry.h"
 #include "services/metrics/metrics_server.h"
 #include "services/metrics/verification_metrics.h"
@@ -31,21 +34,31 @@ std::string HostName() {
 
 absl::Status RunRollout(const RolloutCommand& command) {
   DrainOnSignal drain_on_signal;
-  TPO_ASSIGN_OR_RETURN(auto channel, MakeLearnerChannel({command.learner, command.insecure}));
-  GrpcLearnerClient learner(std::move(channel));
+  const std::optional<TlsOptions> tls = ToTlsOptions(command.tls);
+  TPO_ASSIGN_OR_RETURN(auto channel, MakeLearnerChannel({command.learner, command.insecure, tls}));
+  MetricsRegistry metrics("tpo-rollout");
+  PrometheusWeightObserver weight_metrics(&metrics);
+  GrpcLearnerClientOptions client_options;
+  client_options.weight_observer = &weight_metrics;
+  GrpcLearnerClient learner(std::move(channel), client_options);
   RolloutWorker::Options options;
   options.name = command.name.empty() ? HostName() : command.name;
   options.parallel_leases = command.parallel_leases;
   options.on_warning = [](const std::string& warning) { spdlog::warn("{}", warning); };
   PoolMonitor verification;
   RolloutWorker worker(options, &learner, [&](const RunInfo& run) {
-    return MakeVerifier(run, command.insecure, &verification);
+    return MakeVerifier(run, command.insecure, &verification, tls.value_or(TlsOptions()));
   });
-  MetricsRegistry metrics("tpo-rollout");
+  metrics.Add(MakeCertificateMetrics(
+      {{"own", command.tls.certificate}, {"authority", command.tls.ca}}, CertificateExpiry));
   metrics.Add(MakeWorkerMetrics([&worker] {
     const RolloutWorker::Statistics statistics = worker.statistics();
-    return WorkerCounts{statistics.leases, statistics.groups, statistics.tokens,
-                        statistics.rejected, statistics.unscored};
+    return WorkerCounts{.leases = statistics.leases,
+                        .groups = statistics.groups,
+                        .tokens = statistics.tokens,
+                        .rejected = statistics.rejected,
+                        .unscored = statistics.unscored,
+                        .times = statistics.times};
   }));
   metrics.Add(MakeVerificationMetrics(&verification));
   std::unique_ptr<MetricsServer> metrics_server;

@@ -13,7 +13,9 @@
 #include "core/status_macros.h"
 #include "core/version.h"
 #include "services/config/config.h"
+#include "services/grpc/certificates.h"
 #include "services/grpc/learner_service.h"
+#include "services/metrics/certificate_metrics.h"
 #include "services/metrics/verification_metrics.h"
 #include "services/run_directory/report.h"
 #include "spdlog/spdlog.h"
@@ -27,6 +29,36 @@ std::string NewRunId() {
   return absl::StrFormat("%08x%08x", random(), random());
 }
 
+LearnerEndpoint::Connection ConnectionOf(WorkerStream stream) {
+  switch (stream) {
+    case WorkerStream::kOpened:
+      return LearnerEndpoint::Connection::kOpened;
+    case WorkerStream::kLost:
+      return LearnerEndpoint::Connection::kLost;
+    case WorkerStream::kClosed:
+      break;
+  }
+  return LearnerEndpoint::Connection::kClosed;
+}
+
+std::vector<VerifierView> ViewVerifiers(const std::vector<PoolCounts>& pools) {
+  std::vector<VerifierView> views;
+  for (const PoolCounts& pool : pools) {
+    for (const ReplicaCounts& replica : pool.replicas) {
+      VerifierView view;
+      view.verifier = pool.verifier;
+      view.backend = replica.name;
+      view.state = replica.breaker == CircuitBreaker::State::kClosed     ? "healthy"
+                   : replica.breaker == CircuitBreaker::State::kHalfOpen ? "on probation"
+                                                                         : "left alone";
+      for (const auto& [code, count] : replica.attempts)
+        (code == absl::StatusCode::kOk ? view.answered : view.failed) += count;
+      views.push_back(std::move(view));
+    }
+  }
+  return views;
+}
+
 RunEnd EndOf(const absl::StatusOr<Learner::Outcome>& outcome) {
   if (!outcome.ok()) return RunEnd::kFailed;
   return *outcome == Learner::Outcome::kFinished ? RunEnd::kFinished : RunEnd::kDrained;
@@ -34,15 +66,28 @@ RunEnd EndOf(const absl::StatusOr<Learner::Outcome>& outcome) {
 
 }  // namespace
 
-RunSession::RunSession(const RunFlags& flags)
-    : flags_(flags), metrics_("tpo-learner"), step_metrics_(&metrics_), rpc_metrics_(&metrics_) {
+RunSession::RunSession(const RunFlags& flags, const ServerTlsFlags& tls)
+    : flags_(flags),
+      metrics_("tpo-learner"),
+      step_metrics_(&metrics_),
+      rpc_metrics_(&metrics_),
+      learner_metrics_(&metrics_),
+      board_(&Clock::Monotonic()) {
   metrics_.Add(MakeVerificationMetrics(&verification_));
+  metrics_.Add(MakeCertificateMetrics({{"own", tls.certificate}, {"authority", tls.client_ca}},
+                                      CertificateExpiry));
 }
 
-absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& flags) {
-  std::unique_ptr<RunSession> session(new RunSession(flags));
+// Scrapes may come until the very end, after the learner is gone.
+RunSession::~RunSession() { learner_metrics_.Detach(); }
+
+absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& flags,
+                                                             const ServerTlsFlags& tls) {
+  std::unique_ptr<RunSession> session(new RunSession(flags, tls));
   TPO_ASSIGN_OR_RETURN(session->config_, LoadConfig(flags.config, flags.overrides));
   session->spec_ = ToRunSpec(session->config_);
+  if (!flags.status_listen.empty())
+    TPO_RETURN_IF_ERROR(StatusServer::Check(session->StatusOptions()));
   if (!flags.metrics_listen.empty()) {
     TPO_ASSIGN_OR_RETURN(session->metrics_server_,
                          MetricsServer::Start(flags.metrics_listen, session->metrics_));
@@ -50,7 +95,30 @@ absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& fla
   TPO_RETURN_IF_ERROR(session->OpenDirectory());
   TPO_RETURN_IF_ERROR(session->MakeLearner());
   TPO_RETURN_IF_ERROR(session->AttachObservers());
+  TPO_RETURN_IF_ERROR(session->StartServers());
   return session;
+}
+
+// The status page, and what metrics show of the learner.
+absl::Status RunSession::StartServers() {
+  const LearnerLimits limits = {
+      .max_staleness = spec_.learner.max_staleness,
+      .prompts_per_step = spec_.learner.prompts_per_step,
+      .lease_time_to_live = spec_.learner.lease_time_to_live,
+      .checkpoint_every_steps = spec_.learner.checkpoint.every_steps,
+  };
+  learner_metrics_.Attach(limits, [this] {
+    const std::shared_ptr<const WeightSnapshot> newest = learner_->weights().Newest();
+    return LearnerReading{.status = learner_->GetStatus(),
+                          .weights_size_bytes = newest ? newest->weights.bytes().size() : 0};
+  });
+  if (flags_.status_listen.empty()) return absl::OkStatus();
+  TPO_ASSIGN_OR_RETURN(status_server_, StatusServer::Start(StatusOptions(), [this] {
+                         return StatusView{.status = learner_->GetStatus(),
+                                           .details = board_.Read(),
+                                           .verifiers = ViewVerifiers(verification_.Read())};
+                       }));
+  return absl::OkStatus();
 }
 
 absl::Status RunSession::OpenDirectory() {
@@ -81,8 +149,14 @@ absl::Status RunSession::MakeLearner() {
   TPO_ASSIGN_OR_RETURN(learner_, Learner::Create(std::move(options), source_.get(),
                                                  &Clock::Monotonic(), &*checkpoints_, &observers_));
   if (!learner_->resume_warning().empty()) spdlog::warn("{}", learner_->resume_warning());
+  step_metrics_.OnDamagedCheckpoints(learner_->damaged_checkpoints());
   LearnerServiceOptions service;
   service.observer = &rpc_metrics_;
+  service.board = &board_;
+  service.on_worker_stream = [learner = learner_.get()](const std::string& worker_id,
+                                                        WorkerStream stream) {
+    learner->OnWorkerConnection(worker_id, ConnectionOf(stream));
+  };
   learner_service_ =
       MakeLearnerService(&learner_->api(), &learner_->weights(), learner_.get(), service);
   admin_service_ = MakeAdminService(learner_.get(), &rpc_metrics_);
@@ -101,6 +175,7 @@ absl::Status RunSession::AttachObservers() {
   TPO_ASSIGN_OR_RETURN(writers_, MakeRunObservers(*directory_, options, std::cout));
   observers_.AddBorrowed(writers_.get());
   observers_.AddBorrowed(&step_metrics_);
+  observers_.AddBorrowed(&board_);
   if (!flags_.quiet) {
     std::printf("run directory %s\n%s, %s steps from step %lld\n", directory().c_str(),
                 learner_->policy_description().c_str(), std::to_string(spec_.learner.steps).c_str(),

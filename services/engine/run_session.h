@@ -12,18 +12,23 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/clock.h"
+#include "core/run_board.h"
 #include "core/run_spec.h"
 #include "core/sequence_task.h"
 #include "learner/checkpoint.h"
 #include "learner/learner.h"
 #include "services/cli/command_line.h"
+#include "services/grpc/message_limits.h"
+#include "services/grpc/observer.h"
 #include "services/grpc/rpc_service.h"
+#include "services/metrics/learner_metrics.h"
 #include "services/metrics/metrics_registry.h"
 #include "services/metrics/metrics_server.h"
 #include "services/metrics/service_metrics.h"
 #include "services/metrics/step_metrics.h"
 #include "services/run_directory/run_directory.h"
 #include "services/run_directory/run_observers.h"
+#include "services/status_page/status_server.h"
 #include "tpo/v1/config.pb.h"
 #include "verifier/routing/pool_statistics.h"
 
@@ -34,7 +39,10 @@ class RunSession {
   // Reads the config, takes the run directory, makes or resumes the learner. Nothing is written
   // into the directory before the input was found good. Errors carry the exit status
   // (services/cli/exit_status.h).
-  static absl::StatusOr<std::unique_ptr<RunSession>> Open(const RunFlags& flags);
+  // The certificates' expiry is shown as a metric.
+  static absl::StatusOr<std::unique_ptr<RunSession>> Open(const RunFlags& flags,
+                                                          const ServerTlsFlags& tls = {});
+  ~RunSession();
 
   Learner& learner() { return *learner_; }
   const RunSpec& spec() const { return spec_; }
@@ -43,6 +51,11 @@ class RunSession {
   // Where workers of this process tell how they ask external verifiers.
   PoolMonitor& verification() { return verification_; }
 
+  // For the server of the services below: the largest request that a group of this run needs, and
+  // who counts the calls that it refuses.
+  int max_request_bytes() const { return MaxGroupBytes(spec_.rollout.sampling); }
+  RpcObserver* rpc_observer() { return &rpc_metrics_; }
+
   // The learner's services, for a server that this session outlives.
   std::vector<RpcService*> services() { return {learner_service_.get(), admin_service_.get()}; }
 
@@ -50,8 +63,12 @@ class RunSession {
   absl::Status Run();
 
  private:
-  explicit RunSession(const RunFlags& flags);
+  RunSession(const RunFlags& flags, const ServerTlsFlags& tls);
 
+  StatusServer::Options StatusOptions() const {
+    return {.listen = flags_.status_listen, .allow_remote = flags_.insecure};
+  }
+  absl::Status StartServers();
   absl::Status OpenDirectory();
   absl::Status MakeLearner();
   absl::Status AttachObservers();
@@ -67,12 +84,16 @@ class RunSession {
   MetricsRegistry metrics_;
   PrometheusStepObserver step_metrics_;
   PrometheusRpcObserver rpc_metrics_;
+  LearnerMetrics learner_metrics_;
+  RunBoard board_;
   std::unique_ptr<MetricsServer> metrics_server_;
   std::unique_ptr<CompositeStepObserver> writers_;
   CompositeStepObserver observers_;  // the writers and the metrics; the learner's
   std::unique_ptr<Learner> learner_;
   std::unique_ptr<RpcService> learner_service_;
   std::unique_ptr<RpcService> admin_service_;
+  // Last: it reads the learner.
+  std::unique_ptr<StatusServer> status_server_;
 };
 
 }  // namespace tpo

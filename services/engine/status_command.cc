@@ -1,18 +1,41 @@
 // `tpo status`: what a learner says of its run.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
 #include "core/status_macros.h"
 #include "services/engine/engine.h"
+#include "services/engine/tls_options.h"
 #include "services/grpc/admin_client.h"
 #include "services/grpc/channel.h"
+#include "services/status_page/status_view.h"
 
 namespace tpo {
 namespace {
 
+constexpr auto kReplaceBytes = nlohmann::ordered_json::error_handler_t::replace;
+
+int TerminalColumns() {
+  winsize size = {};
+  const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? std::clamp<int>(size.ws_col, 60, 200) : 100;
+}
+
+nlohmann::ordered_json ToJson(const Ledger& ledger) {
+  return {{"leased", ledger.leased},
+          {"trained", ledger.trained},
+          {"dropped_stale", ledger.dropped_stale},
+          {"dropped_unverified", ledger.dropped_unverified},
+          {"expired", ledger.expired},
+          {"in_flight", ledger.in_flight}};
+}
+
 nlohmann::ordered_json ToJson(const RunStatus& status) {
-  const Ledger& ledger = status.ledger;
   return {{"run_id", status.run_id},
           {"step", status.step},
           {"total_steps", status.total_steps},
@@ -22,34 +45,27 @@ nlohmann::ordered_json ToJson(const RunStatus& status) {
           {"workers", status.workers},
           {"draining", status.draining},
           {"version", status.version},
-          {"ledger",
-           {{"leased", ledger.leased},
-            {"trained", ledger.trained},
-            {"dropped_stale", ledger.dropped_stale},
-            {"dropped_unverified", ledger.dropped_unverified},
-            {"expired", ledger.expired},
-            {"in_flight", ledger.in_flight}}}};
+          {"groups_leased", status.groups_leased},
+          {"groups_ready", status.groups_ready},
+          {"groups_leasable", status.groups_leasable},
+          {"ledger", ToJson(status.ledger)}};
 }
 
 }  // namespace
 
 absl::Status RunStatusCommand(const StatusCommand& command) {
-  TPO_ASSIGN_OR_RETURN(auto channel, MakeLearnerChannel({command.learner, command.insecure}));
-  TPO_ASSIGN_OR_RETURN(const RunStatus status, GetRunStatus(channel));
-  const nlohmann::ordered_json json = ToJson(status);
+  TPO_ASSIGN_OR_RETURN(auto channel, MakeLearnerChannel({command.learner, command.insecure,
+                                                         ToTlsOptions(command.tls)}));
+  TPO_ASSIGN_OR_RETURN(const DetailedRunStatus run, GetDetailedRunStatus(channel));
   if (command.json) {
-    std::printf("%s\n", json.dump().c_str());
+    std::printf("%s\n", ToJson(run.status).dump(-1, ' ', false, kReplaceBytes).c_str());
     return absl::OkStatus();
   }
-  for (const auto& [name, value] : json.items()) {
-    if (name != "ledger")
-      std::printf("%-15s %s\n", name.c_str(),
-                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
-  }
-  std::printf("groups\n");
-  for (const auto& [name, value] : json["ledger"].items()) {
-    std::printf("  %-18s %s\n", name.c_str(), value.dump().c_str());
-  }
+  StatusView view;
+  view.status = run.status;
+  view.details = run.details;
+  const std::string text = StatusText(view, TerminalColumns());
+  std::fputs(text.c_str(), stdout);
   return absl::OkStatus();
 }
 

@@ -68,7 +68,7 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
   trained.step = data.step;
   TPO_ASSIGN_OR_RETURN(trained.policy,
                        MakeTransformer(trained.spec.model, {.device = DefaultDevice()}));
-  TPO_RETURN_IF_ERROR(LoadTensors(data.model, trained.policy->parameters()));
+  TPO_RETURN_IF_ERROR(LoadTensors(*data.model, trained.policy->parameters()));
   trained.weights = std::move(data.model);
   return trained;
 }

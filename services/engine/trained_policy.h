@@ -21,7 +21,7 @@ struct TrainedPolicy {
   RunSpec spec;
   int64_t step = 0;
   std::unique_ptr<Policy> policy;
-  TensorBundle weights;
+  std::shared_ptr<const TensorBundle> weights;
 };
 
 // `run` is a run directory, or one checkpoint's directory in it. `step` chooses a checkpoint;

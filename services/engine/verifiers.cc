@@ -8,8 +8,9 @@ namespace tpo {
 
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           bool allow_remote_plaintext,
-                                                          PoolMonitor* monitor) {
-  if (!run.verifiers.empty()) return MakeVerifierPools(run, allow_remote_plaintext, monitor);
+                                                          PoolMonitor* monitor,
+                                                          const TlsOptions& own) {
+  if (!run.verifiers.empty()) return MakeVerifierPools(run, allow_remote_plaintext, monitor, own);
   TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> built_in, VerifierRegistry::BuiltIn());
   return built_in;
 }

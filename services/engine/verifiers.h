@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "core/learner_api.h"
 #include "core/verifier_api.h"
+#include "services/grpc/tls.h"
 #include "verifier/routing/pool_statistics.h"
 
 namespace tpo {
@@ -15,7 +16,8 @@ namespace tpo {
 // which errors there are), or the built-in ones when it names none.
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           bool allow_remote_plaintext,
-                                                          PoolMonitor* monitor = nullptr);
+                                                          PoolMonitor* monitor = nullptr,
+                                                          const TlsOptions& own = {});
 
 }  // namespace tpo
 

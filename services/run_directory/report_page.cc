@@ -42,12 +42,28 @@ std::string ShortNumber(double value) {
   return absl::StrFormat("%.4g", value);
 }
 
-std::string RenderPage(const std::string& title, const std::string& body) {
+namespace {
+
+// Up to where a script may stand.
+std::string PageBeforeEnd(const std::string& title, const std::string& head,
+                          const std::string& body) {
   return absl::StrCat(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-      EscapeHtml(title), "</title>\n<style>", kReportStyle, "</style>\n</head>\n<body>\n<main>\n",
-      body, "</main>\n<script>", kReportScript, "</script>\n</body>\n</html>\n");
+      EscapeHtml(title), "</title>\n<style>", kReportStyle, "</style>\n", head,
+      "</head>\n<body>\n<main>\n", body, "</main>\n");
+}
+
+}  // namespace
+
+std::string RenderPage(const std::string& title, const std::string& body) {
+  return absl::StrCat(PageBeforeEnd(title, "", body), "<script>", kReportScript,
+                      "</script>\n</body>\n</html>\n");
+}
+
+std::string RenderStaticPage(const std::string& title, const std::string& head,
+                             const std::string& body) {
+  return absl::StrCat(PageBeforeEnd(title, head, body), "</body>\n</html>\n");
 }
 
 std::string RenderTiles(const std::vector<KeyValue>& tiles) {

@@ -22,6 +22,10 @@ using KeyValue = std::pair<std::string, std::string>;
 // The whole page. `body` is HTML, the title text.
 std::string RenderPage(const std::string& title, const std::string& body);
 
+// A page without any script. `head` is HTML for its <head>.
+std::string RenderStaticPage(const std::string& title, const std::string& head,
+                             const std::string& body);
+
 // Headline figures: label and value.
 std::string RenderTiles(const std::vector<KeyValue>& tiles);
 

@@ -23,6 +23,11 @@ void CompositeStepObserver::OnCheckpoint(int64_t step, double seconds, const std
   for (StepObserver* observer : borrowed_) observer->OnCheckpoint(step, seconds, error);
 }
 
+void CompositeStepObserver::OnLedger(const Ledger& ledger) {
+  for (const auto& writer : owned_) writer->OnLedger(ledger);
+  for (StepObserver* observer : borrowed_) observer->OnLedger(ledger);
+}
+
 absl::Status CompositeStepObserver::Finish(const RunOutcome& outcome) {
   absl::Status first;
   for (const auto& writer : owned_) first.Update(writer->Finish(outcome));

@@ -35,6 +35,7 @@ class CompositeStepObserver : public RunWriter {
 
   void OnStep(const StepRecord& record) override;
   void OnCheckpoint(int64_t step, double seconds, const std::string& error) override;
+  void OnLedger(const Ledger& ledger) override;
   // Finishes every member; the first error of any of them, now or while the run went on.
   absl::Status Finish(const RunOutcome& outcome) override;
 

@@ -17,7 +17,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(
   return MakeChannelCredentials({.certificate = options.tls_certificate,
                                  .key = options.tls_key,
                                  .peer_authority = options.tls_ca,
-                                 .server_name = ""});
+                                 .server_name = ""},
+                                ServerRole::kVerifier);
 }
 
 }  // namespace

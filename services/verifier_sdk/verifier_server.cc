@@ -2,8 +2,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "services/grpc/certificates.h"
 #include "services/grpc/server.h"
 #include "services/grpc/verifier_service.h"
+#include "services/metrics/certificate_metrics.h"
 #include "services/metrics/metrics_registry.h"
 #include "services/metrics/metrics_server.h"
 #include "services/metrics/service_metrics.h"
@@ -42,7 +44,12 @@ struct VerifierServer::Impl {
                              .queue_capacity = static_cast<size_t>(options.max_waiting_groups),
                              .max_completions = options.max_completions,
                              .rpc_observer = &rpc_observer,
-                             .verifier_observer = &verifier_observer})) {}
+                             .verifier_observer = &verifier_observer})) {
+    if (!options.tls.has_value()) return;
+    metrics.Add(MakeCertificateMetrics(
+        {{"own", options.tls->certificate}, {"authority", options.tls->peer_authority}},
+        CertificateExpiry));
+  }
 
   absl::Status Start() {
     if (!options.metrics_listen.empty()) {

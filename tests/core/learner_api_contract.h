@@ -168,8 +168,24 @@ TYPED_TEST_P(LearnerApiContract, SubmittingIsIdempotent) {
   const Lease lease = this->MustLease();
   const Group group = MakeGroup(lease.id, 0, 0);
   EXPECT_EQ(this->Submit(group).outcome, SubmitOutcome::kAccepted);
-  EXPECT_EQ(this->Submit(group).outcome, SubmitOutcome::kDuplicate);
+  EXPECT_EQ(this->Submit(group).outcome, SubmitOutcome::kAccepted) << "the same answer again";
+  Group other = group;
+  other.completions[1].behavior_log_probs[0] = -0.25F;
+  const SubmitResult refused = this->Submit(other);
+  EXPECT_EQ(refused.outcome, SubmitOutcome::kInvalid);
+  EXPECT_THAT(refused.error, testing::HasSubstr("submitted before"));
   EXPECT_EQ(this->lease_book_->ledger().in_flight, 4);
+  EXPECT_EQ(this->lease_book_->ledger().leased, 4);
+}
+
+TYPED_TEST_P(LearnerApiContract, AWorkerThatLeavesGivesItsLeasesBack) {
+  const Lease lease = this->MustLease();
+  ASSERT_TRUE(this->api().Deregister(this->worker_).ok());
+  EXPECT_EQ(this->lease_book_->ledger().expired, 4);
+  EXPECT_EQ(this->api().LeasePrompts(this->worker_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(this->api().Deregister(this->worker_).ok()) << "idempotent";
+  this->worker_ = this->api().Register("another")->worker_id;
+  EXPECT_EQ(this->MustLease().prompts, lease.prompts);
 }
 
 TYPED_TEST_P(LearnerApiContract, EachGroupIsAnsweredInOrder) {
@@ -192,7 +208,7 @@ TYPED_TEST_P(LearnerApiContract, EachGroupIsAnsweredInOrder) {
   EXPECT_THAT((*results)[2].error, testing::HasSubstr("completions[1].tokens[0]"));
   EXPECT_EQ((*results)[3].outcome, SubmitOutcome::kAccepted);
   EXPECT_EQ((*results)[3].prompt_id, 0);
-  EXPECT_EQ((*results)[4].outcome, SubmitOutcome::kDuplicate);
+  EXPECT_EQ((*results)[4].outcome, SubmitOutcome::kAccepted) << "submitted twice";
   EXPECT_TRUE(this->lease_book_->ledger().Balances());
 }
 
@@ -335,10 +351,10 @@ TYPED_TEST_P(LearnerApiContract, ServesManyThreads) {
 REGISTER_TYPED_TEST_SUITE_P(LearnerApiContract, RegisterTellsTheRun,
                             AnUnknownWorkerIsToldToRegister, ALeaseCarriesItsPromptsWhole,
                             SaysWhetherALeaseMayStillCome, SubmittingIsIdempotent,
-                            EachGroupIsAnsweredInOrder, AVersionThatIsNotPublishedIsRefused,
-                            SubmittingNothingIsFine, TellsStaleAndExpiredApart,
-                            AGroupArrivesAsItWasSent, WeightsArriveWhole, WaitsForANewerVersion,
-                            ClosingEndsTheWaitForWeights, ServesManyThreads);
+                            AWorkerThatLeavesGivesItsLeasesBack, EachGroupIsAnsweredInOrder,
+                            AVersionThatIsNotPublishedIsRefused, SubmittingNothingIsFine,
+                            TellsStaleAndExpiredApart, AGroupArrivesAsItWasSent, WeightsArriveWhole,
+                            WaitsForANewerVersion, ClosingEndsTheWaitForWeights, ServesManyThreads);
 
 }  // namespace tpo
 

@@ -72,6 +72,35 @@ TEST_F(LeaseBookRestoreTest, AGroupOfALeaseGivenAfterTheCheckpointIsRefused) {
   EXPECT_EQ(Submit(fresh.id, 0), SubmitOutcome::kAccepted);
 }
 
+TEST_F(LeaseBookRestoreTest, ALeaseOfALifeThatLeftNoCheckpointIsRefused) {
+  LeaseBook::Options options = DefaultOptions();
+  Start(options);
+  const Lease lost = MustLease();
+  // The next life begins from scratch, too, so it leases the same prompts.
+  options.first_lease_id = 1000;
+  Start(options);
+  EXPECT_EQ(Submit(lost.id, 0), SubmitOutcome::kLeaseExpired);
+  const Lease lease = MustLease();
+  EXPECT_EQ(lease.id, 1000);
+  EXPECT_EQ(Submit(lost.id, 0), SubmitOutcome::kLeaseExpired);
+  SubmitAll(lease);
+}
+
+TEST_F(LeaseBookRestoreTest, LeaseIdsGoOnAboveBothTheStateAndTheFirst) {
+  MustLease();
+  LeaseBook::State state = book_->Save();
+  LeaseBook::Options options = DefaultOptions();
+  options.first_lease_id = 1000;
+  Start(options);
+  ASSERT_TRUE(book_->Restore(state).ok());
+  EXPECT_EQ(MustLease().id, 1000);
+  // As after a wall clock that was set back.
+  state.next_lease_id = 5000;
+  Start(options);
+  ASSERT_TRUE(book_->Restore(state).ok());
+  EXPECT_GT(MustLease().id, 5000);
+}
+
 TEST_F(LeaseBookRestoreTest, SavingAgainGivesTheSameState) {
   MustLease();
   SubmitAll(MustLease());
@@ -100,8 +129,8 @@ class LeaseBookBadStateTest : public LeaseBookFixture {
     state_ = book_->Save();
     Start(DefaultOptions());
   }
-  void ExpectRefused(const char* part) {
-    EXPECT_THAT(book_->Restore(state_), IsStatus(kInvalid, part));
+  void ExpectRefused(const char* part, absl::StatusCode code = kInvalid) {
+    EXPECT_THAT(book_->Restore(state_), IsStatus(code, part));
     EXPECT_EQ(book_->ledger(), Ledger());
   }
   LeaseBook::State state_;
@@ -109,11 +138,11 @@ class LeaseBookBadStateTest : public LeaseBookFixture {
 
 TEST_F(LeaseBookBadStateTest, UnbalancedLedger) {
   ++state_.ledger.trained;
-  ExpectRefused("ledger");
+  ExpectRefused("ledger: 4 leased aren't the sum of 1 trained", absl::StatusCode::kInternal);
 }
 TEST_F(LeaseBookBadStateTest, CursorAndCountsDisagree) {
   ++state_.cursor;
-  ExpectRefused("cursor");
+  ExpectRefused("cursor: 5 isn't the sum of 0 finished and 4", absl::StatusCode::kInternal);
 }
 TEST_F(LeaseBookBadStateTest, PromptTwice) {
   state_.unfinished_units[1][0] = 1;
@@ -130,7 +159,7 @@ TEST_F(LeaseBookBadStateTest, EmptyUnit) {
 TEST_F(LeaseBookBadStateTest, MoreInFlightThanUnfinished) {
   state_.ledger.leased += 1;
   state_.ledger.in_flight += 1;
-  ExpectRefused("in_flight");
+  ExpectRefused("in_flight: 5 are more than the 4", absl::StatusCode::kInternal);
 }
 TEST_F(LeaseBookBadStateTest, NegativeVersion) {
   state_.weight_version = -1;

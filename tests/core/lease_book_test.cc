@@ -1,5 +1,10 @@
 #include "core/lease_book.h"
 
+#include <algorithm>
+#include <random>
+#include <set>
+#include <utility>
+
 #include "tests/core/lease_book_fixture.h"
 
 namespace tpo {
@@ -99,13 +104,63 @@ TEST_F(LeaseBookTest, SubmittingAgainChangesNothing) {
   const Lease lease = MustLease();
   EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kAccepted);
   const Ledger before = book_->ledger();
-  EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kDuplicate);
+  const SubmitResult again = book_->Submit(MakeGroup(lease.id, 0, 0));
+  EXPECT_EQ(again.outcome, SubmitOutcome::kAccepted) << "the same answer";
+  EXPECT_TRUE(again.repeated);
   EXPECT_EQ(book_->ledger(), before);
   EXPECT_EQ(Submit(lease.id, 1), SubmitOutcome::kAccepted);
   AnswerEverything();
   TakeBatch();
-  EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kDuplicate) << "after training too";
+  EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kAccepted) << "after training too";
   EXPECT_EQ(book_->ledger().trained, 5);
+  EXPECT_EQ(book_->ledger().leased, 5);
+}
+
+TEST_F(LeaseBookTest, AnotherGroupForTheSameLeaseAndPromptIsRefused) {
+  const Lease lease = MustLease();
+  EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kAccepted);
+  EXPECT_EQ(SubmitUnverified(lease.id, 1), SubmitOutcome::kUnverified);
+  const Ledger before = book_->ledger();
+  Group other = MakeGroup(lease.id, 0, 0);
+  other.verdicts[0].score = 0.5;
+  const SubmitResult refused = book_->Submit(other);
+  EXPECT_EQ(refused.outcome, SubmitOutcome::kInvalid);
+  EXPECT_THAT(refused.error, HasSubstr("submitted before for lease 1, prompt 0"));
+  EXPECT_EQ(book_->Submit(MakeGroup(lease.id, 1, 0)).outcome, SubmitOutcome::kInvalid)
+      << "a drop is settled, too";
+  EXPECT_EQ(book_->ledger(), before);
+  AnswerEverything();
+  const auto batch = book_->WaitForBatch(absl::ZeroDuration());
+  ASSERT_TRUE(batch.ok());
+  EXPECT_EQ(batch->front().group, MakeGroup(lease.id, 0, 0)) << "the first one is trained on";
+}
+
+TEST_F(LeaseBookTest, AReturnedLeaseIsLeasedAgainAtOnce) {
+  const Lease gone = MustLease();
+  const Lease other = MustLease();
+  EXPECT_EQ(Submit(gone.id, 0), SubmitOutcome::kAccepted);
+  book_->ReturnLease(gone.id);
+  CheckLedger();
+  EXPECT_EQ(book_->ledger().expired, 1);
+  const Lease again = MustLease();
+  EXPECT_EQ(again.prompts, gone.prompts);
+  EXPECT_GT(again.id, other.id);
+  const Ledger before = book_->ledger();
+  book_->ReturnLease(gone.id);  // its prompts are somebody else's by now
+  book_->ReturnLease(99);
+  EXPECT_EQ(book_->ledger(), before);
+  EXPECT_EQ(Submit(gone.id, 1), SubmitOutcome::kAccepted) << "late, and the first";
+  EXPECT_EQ(Submit(again.id, 1), SubmitOutcome::kDuplicate);
+}
+
+TEST_F(LeaseBookTest, InvariantsHoldAndABrokenSumIsToldWithItsNumbers) {
+  AnswerEverything();
+  EXPECT_TRUE(book_->CheckInvariants().ok());
+  TakeBatch();
+  EXPECT_TRUE(book_->CheckInvariants().ok());
+  EXPECT_TRUE(CheckBalance(book_->ledger()).ok());
+  EXPECT_THAT(CheckBalance({.leased = 7, .trained = 5, .expired = 1}),
+              IsStatus(absl::StatusCode::kInternal, "7 leased aren't the sum of 5 trained"));
 }
 
 TEST_F(LeaseBookTest, AnExpiredUnitIsLeasedAgainWhole) {
@@ -131,7 +186,7 @@ TEST_F(LeaseBookTest, AUnitLeasedAgainCountsOnlyWhatIsOpen) {
   const Lease again = MustLease();
   EXPECT_THAT(Ids(again), ElementsAre(0, 1)) << "the same prompts together";
   EXPECT_EQ(book_->ledger().leased, 3);
-  EXPECT_EQ(Submit(again.id, 1), SubmitOutcome::kDuplicate);
+  EXPECT_EQ(Submit(again.id, 1), SubmitOutcome::kDuplicate) << "answered under the other lease";
   EXPECT_EQ(Submit(again.id, 0), SubmitOutcome::kAccepted);
 }
 
@@ -234,7 +289,8 @@ TEST_F(LeaseBookTest, AGroupThatGrowsStaleWhileItWaitsIsDropped) {
   EXPECT_FALSE(book_->WaitForBatch(absl::ZeroDuration()).ok());
   EXPECT_EQ(book_->ledger().dropped_stale, 2);
   CheckLedger();
-  EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kStale);
+  EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kAccepted) << "it had been taken in";
+  EXPECT_EQ(book_->ledger().dropped_stale, 2);
 }
 
 TEST_F(LeaseBookTest, ARejectedPromptIsLeasedAgainAtOnce) {
@@ -295,7 +351,8 @@ TEST_F(LeaseBookTest, MemoryOfFinishedUnitsIsBounded) {
     SubmitAll(MustLease(), static_cast<WeightVersion>(step));
     TakeBatch();
   }
-  EXPECT_EQ(Submit(first.id, 0), SubmitOutcome::kDuplicate);
+  EXPECT_EQ(Submit(first.id, 0), SubmitOutcome::kAccepted) << "remembered";
+  EXPECT_EQ(book_->ledger().trained, LeaseBook::kRememberedUnits);
   book_->SetWeightVersion(static_cast<WeightVersion>(LeaseBook::kRememberedUnits));
   SubmitAll(MustLease(), static_cast<WeightVersion>(LeaseBook::kRememberedUnits));
   TakeBatch();
@@ -323,6 +380,139 @@ TEST_F(LeaseBookTest, CloseEndsEverything) {
   EXPECT_EQ(book_->WaitForBatch(absl::InfiniteDuration()).status().code(),
             absl::StatusCode::kCancelled);
   EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kLeaseExpired);
+}
+
+LeaseBook::Options Asynchronous(int max_staleness, bool exact) {
+  return {.prompts_per_lease = 2,
+          .prompts_per_step = 5,
+          .steps = 12,
+          .max_staleness = max_staleness,
+          .exact_staleness = exact,
+          .min_scored_completions = 1,
+          .lease_time_to_live = absl::Seconds(30)};
+}
+
+TEST_F(LeaseBookTest, LeasesAsFarAheadAsWillBeAdmittedAndNoFurther) {
+  for (const int bound : {0, 1, 4, 16}) {
+    Start(Asynchronous(bound, false));
+    for (WeightVersion version = 0; version < 12; ++version) {
+      book_->SetWeightVersion(version);
+      AnswerEverything(version);
+      const Ledger ledger = book_->ledger();
+      EXPECT_EQ(ledger.trained + ledger.in_flight, 5 * std::min<uint64_t>(version + 1 + bound, 12));
+      EXPECT_EQ(TakeBatch().size(), 5);
+    }
+    EXPECT_EQ(book_->ledger().dropped_stale, 0) << "all that was leased was admitted";
+    EXPECT_TRUE(MustNotLease().finished);
+  }
+}
+
+// A worker that always answers at once keeps the pipeline full: the same course as with
+// exact_staleness, which makes it so whatever the worker's pace.
+TEST_F(LeaseBookTest, ExactStalenessTrainsOnEveryGroupAtTheBound) {
+  for (const int bound : {0, 1, 3}) {
+    Start(Asynchronous(bound, true));
+    for (WeightVersion version = 0; version < 12; ++version) {
+      book_->SetWeightVersion(version);
+      // Groups are answered one by one; no batch is taken before the last.
+      std::vector<Lease> leases;
+      for (auto result = book_->LeasePrompts(); std::holds_alternative<Lease>(*result);
+           result = book_->LeasePrompts()) {
+        leases.push_back(std::get<Lease>(*result));
+      }
+      std::shuffle(leases.begin(), leases.end(), std::mt19937(version));
+      for (const Lease& lease : leases) {
+        EXPECT_EQ(book_->WaitForBatch(absl::ZeroDuration()).status().code(),
+                  absl::StatusCode::kDeadlineExceeded);
+        SubmitAll(lease, version);
+      }
+      const auto batch = book_->WaitForBatch(absl::ZeroDuration());
+      ASSERT_TRUE(batch.ok()) << batch.status();
+      ASSERT_EQ(batch->size(), 5);
+      for (size_t i = 0; i < 5; ++i) {
+        EXPECT_EQ((*batch)[i].prompt.id, 5 * static_cast<uint64_t>(version) + i);
+        EXPECT_EQ(version - OldestWeightVersion((*batch)[i].group),
+                  std::min<WeightVersion>(version, bound));
+      }
+    }
+    EXPECT_EQ(book_->ledger().trained, 60);
+    EXPECT_EQ(book_->ledger().in_flight, 0);
+  }
+}
+
+TEST_F(LeaseBookTest, ExactStalenessWaitsForTheReplacementOfADrop) {
+  Start(Asynchronous(1, true));
+  std::vector<Lease> leases;
+  for (int i = 0; i < 6; ++i) leases.push_back(MustLease());
+  MustNotLease();
+  EXPECT_EQ(SubmitUnverified(leases[0].id, 0), SubmitOutcome::kUnverified);
+  EXPECT_EQ(Submit(leases[0].id, 1), SubmitOutcome::kAccepted);
+  for (int i = 1; i < 6; ++i) SubmitAll(leases[i]);
+  EXPECT_FALSE(book_->WaitForBatch(absl::ZeroDuration()).ok()) << "nine of ten";
+  AnswerEverything();
+  EXPECT_THAT(TakeBatch(), ElementsAre(1, 2, 3, 4, 5));
+}
+
+// Workers of all paces, some of which sample with older weights than the newest, die or get no
+// score; a learner that trains whenever it can.
+TEST_F(LeaseBookTest, NothingIsTrainedOnBeyondTheBoundWhateverTheWorkersDo) {
+  for (uint32_t seed = 0; seed < 60; ++seed) {
+    std::mt19937 random(seed);
+    const int bound = static_cast<int>(seed % 4);
+    Start(Asynchronous(bound, false));
+    std::vector<std::pair<Lease, WeightVersion>> held;
+    std::set<uint64_t> trained;
+    WeightVersion version = 0;
+    for (int turn = 0; turn < 100000 && version < 12; ++turn) {
+      switch (random() % 8) {
+        case 0:
+        case 1:
+        case 2:
+          if (auto result = book_->LeasePrompts(); std::holds_alternative<Lease>(*result)) {
+            const Lease& lease = std::get<Lease>(*result);
+            EXPECT_EQ(lease.min_weight_version, version);
+            held.emplace_back(lease, version);
+          }
+          break;
+        case 3:
+        case 4:
+        case 5: {
+          if (held.empty()) break;
+          // Mostly the oldest, sometimes one that overtakes it.
+          const size_t which = random() % 4 == 0 ? random() % held.size() : 0;
+          const auto [lease, sampled] = held[which];
+          held.erase(held.begin() + static_cast<std::ptrdiff_t>(which));
+          for (const Prompt& prompt : lease.prompts) {
+            if (random() % 20 == 0) {
+              SubmitUnverified(lease.id, prompt.id);
+            } else {
+              Submit(lease.id, prompt.id, sampled);
+            }
+          }
+          break;
+        }
+        case 6: {
+          const auto batch = book_->WaitForBatch(absl::ZeroDuration());
+          if (!batch.ok()) break;
+          EXPECT_EQ(batch->size(), 5);
+          for (const ReadyGroup& ready : *batch) {
+            EXPECT_LE(version - OldestWeightVersion(ready.group), bound);
+            EXPECT_TRUE(trained.insert(ready.prompt.id).second) << "trained twice";
+          }
+          book_->SetWeightVersion(++version);
+          break;
+        }
+        default:
+          if (random() % 10 == 0) clock_.Advance(absl::Seconds(10));
+          break;
+      }
+      const Ledger ledger = book_->ledger();
+      ASSERT_LE(ledger.trained + ledger.in_flight, 5 * std::min<uint64_t>(version + 1 + bound, 12));
+      ASSERT_TRUE(ledger.Balances());
+    }
+    EXPECT_EQ(version, 12) << "seed " << seed << ": no progress";
+    EXPECT_EQ(trained.size(), 60);
+  }
 }
 
 // Fails on demand.

@@ -35,6 +35,19 @@ TEST(SanitizeVerdictsTest, LeavesGoodVerdictsAlone) {
   EXPECT_THAT(SanitizeVerdicts(RequestOf(2), {scored, abstained}), ElementsAre(scored, abstained));
 }
 
+TEST(SanitizeVerdictsTest, KeepsABoundedNumberOfComponentsWithShortNames) {
+  Verdict verdict = Verdict::Scored(1.0);
+  verdict.components[std::string(kMaxComponentNameBytes, 'a')] = 1.0;
+  verdict.components[std::string(kMaxComponentNameBytes + 1, 'b')] = 2.0;
+  EXPECT_THAT(SanitizeOne(RequestOf(1), verdict).components,
+              ElementsAre(testing::Pair(std::string(kMaxComponentNameBytes, 'a'), 1.0)));
+  for (int i = 0; i < 1000; ++i) verdict.components[std::to_string(1000 + i)] = i;
+  const Verdict safe = SanitizeOne(RequestOf(1), verdict);
+  EXPECT_EQ(safe.kind, VerdictKind::kScored);
+  ASSERT_EQ(safe.components.size(), kMaxVerdictComponents);
+  EXPECT_EQ(safe.components.begin()->first, "1000") << "the first, in the order of their names";
+}
+
 TEST(SanitizeVerdictsTest, AWrongCountFailsTheWholeGroup) {
   for (const size_t count : {size_t{0}, size_t{1}, size_t{3}}) {
     const auto verdicts =

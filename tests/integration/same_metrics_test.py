@@ -100,6 +100,18 @@ class SameMetricsTest(harness.IntegrationTest):
         flags = [*overrides(learner__steps=STEPS), *external(self.start_verifier().address)]
         self.assert_same_course(self.train("external", *flags, *TPO_TOKEN), self.reference(*TPO_TOKEN))
 
+    def test_exact_staleness(self):
+        # Asynchronous, and the same run all the same, whatever workers take part.
+        flags = overrides(learner__max_staleness=3, learner__exact_staleness="true", learner__anchor="ratio")
+        run = self.train_apart("apart", 2, *flags)
+        self.assert_same_course(run, self.reference(*flags))
+        for record in run.records:
+            self.assertEqual([record["staleness_mean"], record["staleness_max"]], 2 * [min(record["step"], 3)])
+
+    def test_taking_up_weights_in_flight_changes_nothing_in_synchronous_mode(self):
+        in_flight = self.train_apart("apart", 2, *overrides(rollout__weight_swap="in_flight"))
+        self.assert_same_course(in_flight, self.reference())
+
     def test_asynchronous_runs_keep_the_bound(self):
         # Not the same every time, so: the promises that hold anyway.
         run = self.train_apart("apart", 2, *overrides(learner__max_staleness=2), asynchronous=True)

@@ -30,11 +30,20 @@ LEARNER = EVERYWHERE | SERVERS | {
     "tpo_target_kl", "tpo_target_distance", "tpo_clip_fraction", "tpo_logprob_mismatch", "tpo_groups_in_flight",
     "tpo_checkpoint_step", "tpo_checkpoint_last_success_timestamp_seconds", "tpo_steps_total", "tpo_tokens_total",
     "tpo_forward_nodes_total", "tpo_forward_tokens_total", "tpo_groups_leased_total", "tpo_groups_total",
-    "tpo_checkpoints_total", "tpo_checkpoint_failures_total", "tpo_step_seconds", "tpo_rollout_seconds",
-    "tpo_train_seconds", "tpo_checkpoint_seconds"}
+    "tpo_checkpoints_total", "tpo_checkpoint_failures_total", "tpo_checkpoint_damaged_total",
+    "tpo_checkpoint_stall_seconds", "tpo_step_seconds", "tpo_rollout_seconds",
+    "tpo_train_seconds", "tpo_checkpoint_seconds",
+    "tpo_last_step_timestamp_seconds", "tpo_planned_steps", "tpo_target_policy_kl", "tpo_policy_entropy", "tpo_completion_tokens",
+    "tpo_verdicts_total", "tpo_staleness_limit", "tpo_group_staleness", "tpo_groups_under_lease", "tpo_groups_ready",
+    "tpo_prompts_leasable", "tpo_oldest_lease_age_seconds", "tpo_workers", "tpo_draining", "tpo_run_info",
+    "tpo_weight_publish_seconds", "tpo_learner_activity_seconds_total", "tpo_weights_size_bytes", "tpo_weights_sent_bytes_total",
+    "tpo_checkpoint_every_steps"}
 ROLLOUT = EVERYWHERE | {"tpo_rollout_leases_total", "tpo_rollout_groups_total", "tpo_rollout_tokens_total",
-                        "tpo_rollout_groups_rejected_total"}
-VERIFIER = EVERYWHERE | SERVERS | {"tpo_verifier_requests_total", "tpo_verifier_verdicts_total", "tpo_verifier_seconds"}
+                        "tpo_rollout_groups_rejected_total", "tpo_rollout_activity_seconds_total",
+                        "tpo_rollout_weight_version", "tpo_weight_sync_seconds", "tpo_weights_received_bytes_total",
+                        "tpo_verification_seconds"}
+VERIFIER = EVERYWHERE | SERVERS | {"tpo_verifier_requests_total", "tpo_verifier_verdicts_total", "tpo_verifier_seconds",
+                                   "tpo_verifier_queue_length", "tpo_verifier_queue_capacity"}
 
 SAMPLE = re.compile(r'([a-z_:][a-z0-9_:]*)(?:\{((?:[a-z_]+="[^"]*",?)*)\})? (\S+)$')
 
@@ -72,7 +81,7 @@ class ServicesTest(harness.IntegrationTest):
         serve_metrics = ("--metrics_listen", "127.0.0.1:0")
         self.verifier = self.start_verifier(*serve_metrics)
         self.trained, self.learner = self.start_learner(
-            "run", *serve_metrics, *overrides(learner__steps=10**6,
+            "run", *serve_metrics, "--status_listen", "127.0.0.1:0", *overrides(learner__steps=10**6,
                                               verifiers=f"[{{address: '{self.verifier.address}'}}]"))
         self.worker = self.start_worker(self.learner.address, *serve_metrics)
         self.trained.wait_for_steps(6, self.learner)
@@ -97,7 +106,9 @@ class ServicesTest(harness.IntegrationTest):
         self.assertEqual(scrape.samples["tpo_groups_leased_total"],
                          scrape.sum("tpo_groups_total") + scrape.samples["tpo_groups_in_flight"])
         self.assertGreaterEqual(scrape.samples["tpo_step"], 6)
-        self.assertGreaterEqual(scrape.samples["tpo_checkpoint_step"], 5)
+        # Written in the background.
+        harness.wait_until(lambda: Scrape(self.learner.metrics_address).samples["tpo_checkpoint_step"] >= 5,
+                           "a checkpoint")
         self.assertGreater(Scrape(self.worker.metrics_address).samples["tpo_rollout_tokens_total"], 0)
         scrape = Scrape(self.verifier.metrics_address)
         self.assertGreater(scrape.samples['tpo_verifier_verdicts_total{kind="scored"}'], 0)
@@ -119,7 +130,8 @@ class ServicesTest(harness.IntegrationTest):
     def test_reflection(self):
         wanted = {
             self.learner: {
-                "tpo.v1.LearnerService": ["Register", "LeasePrompts", "SubmitGroups", "WatchWeights", "GetStatus"],
+                "tpo.v1.LearnerService": ["Register", "LeasePrompts", "SubmitGroups", "WatchWeights", "Deregister",
+                                          "GetStatus"],
                 "tpo.v1.AdminService": ["Checkpoint", "Drain"]},
             self.verifier: {"tpo.v1.VerifierService": ["Verify", "Describe"]}}
         for process, services in wanted.items():
@@ -141,6 +153,18 @@ class ServicesTest(harness.IntegrationTest):
             if name != "ledger":
                 self.assertRegex(text, rf"(?m)^\s*{name}\s+\S+$")
 
+    def test_status_page(self):
+        where = self.learner.wait_for_output(r"^status page on (http://\S+)")[1]
+        with urllib.request.urlopen(where, timeout=60) as page:
+            text = page.read().decode()
+            self.assertIn("default-src 'none'", page.headers["Content-Security-Policy"])
+        status = json.loads(self.run_to_end("tpo", "status", "--learner", self.learner.address, "--json"))
+        self.assertIn(status["run_id"], text)
+        for word in ("Task error", "Roles", "groups taken in", "Groups of step"):
+            self.assertIn(word, text)
+        with urllib.request.urlopen(where + "healthz", timeout=60) as answer:
+            self.assertEqual(answer.read(), b"ok\n")
+
     def test_status_of_nobody(self):
         port = harness.Reserved()
         self.addCleanup(port.close)
@@ -148,12 +172,15 @@ class ServicesTest(harness.IntegrationTest):
         self.assertIn(port.address, output)
 
     def test_an_operator_asks_for_a_checkpoint_and_for_the_end(self):
-        # Both requests are empty messages.
-        admin = self.channel(self.learner)
-        answer = admin.unary_unary("/tpo.v1.AdminService/Checkpoint")(b"", timeout=60)
-        path = re.search(rb"/\S*step_(\d+)", answer)
-        self.assertIn(int(path[1]), range(6, 10**6))
-        admin.unary_unary("/tpo.v1.AdminService/Drain")(b"", timeout=60)
+        answer = json.loads(self.run_to_end("tpo", "admin", "checkpoint", self.learner.address, "--json"))
+        self.assertIn(answer["step"], range(6, 10**6))
+        self.assertRegex(answer["path"], r"/checkpoints/step_%08d$" % answer["step"])
+        # The learner's thread reports it, like its own.
+        harness.wait_until(lambda: Scrape(self.learner.metrics_address).samples["tpo_checkpoint_step"] >= answer["step"],
+                           "the operator's checkpoint in the metrics")
+        text = self.run_to_end("tpo", "admin", "checkpoint", self.learner.address)
+        self.assertRegex(text, r"^checkpoint of step \d+: /\S+/step_\d+\n$")
+        self.run_to_end("tpo", "admin", "drain", self.learner.address)
         self.assert_ended_well(self.learner, self.worker)
         self.assertEqual(self.trained.summary["status"], "drained")
         self.assertEqual(self.trained.checkpoint_steps[-1], len(self.trained.lines))
@@ -176,6 +203,16 @@ class FinishedRunTest(harness.IntegrationTest):
             self.assertEqual(len(group["completions"]), 4)
             for probability in ("anchor_probability", "target_probability", "policy_probability"):
                 self.assertAlmostEqual(sum(completion[probability] for completion in group["completions"]), 1, places=6)
+
+    def test_a_damaged_checkpoint_is_passed_over_and_counted(self):
+        (self.finished.newest_checkpoint / "model.safetensors").write_bytes(b"")
+        learner = self.start("tpo", "learner", harness.SMALL, "--run_dir", self.finished, "--resume",
+                             "--listen", "127.0.0.1:0", "--metrics_listen", "127.0.0.1:0")
+        learner.wait_for_output(r"step_00000020/model.safetensors is damaged: .*; going back to step 15")
+        self.assertTrue(learner.address)
+        self.assertEqual(Scrape(learner.metrics_address).samples["tpo_checkpoint_damaged_total"], 1)
+        self.assert_ended_well(self.start_worker(learner.address), learner)
+        self.assert_same_course(self.finished, self.reference())
 
     def test_report(self):
         (self.finished.directory / "report.html").unlink()

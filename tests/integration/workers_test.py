@@ -61,6 +61,35 @@ class WorkersTest(harness.FaultTest):
         self.assertEqual(run.summary["ledger"]["expired"], self.PROMPTS_PER_LEASE)
         self.check_finished(run)
 
+    def test_kill_of_workers_at_random_moments(self):
+        # No lease expires for as long as the test waits: a lost connection tells that its holder is gone.
+        run, learner = self.start_learner("run", *self.FLAGS,
+                                          *overrides(learner__lease_seconds=2 * self.FOREVER_SECONDS))
+        workers = [self.start_worker(learner.address, "--parallel_leases", 1) for _ in range(4)]
+        done = 0
+        for victim in workers[:3]:
+            self.wait_for_a_random_moment(run, learner, done)
+            victim.kill()
+            done = len(run.lines)
+        self.assert_ended_well(workers[3])
+        run.wait_for_end(learner)
+        self.check_finished(run)
+
+    def test_a_worker_that_is_told_to_end_gives_back_what_it_can_not_finish(self):
+        gate, verifiers = self.silent_verifier(deadline_seconds=self.FOREVER_SECONDS)
+        run, learner = self.start_learner("run", *self.FLAGS, *verifiers,
+                                          *overrides(learner__lease_seconds=2 * self.FOREVER_SECONDS))
+        leaving = self.start_worker(learner.address, "--parallel_leases", 1)
+        gate.wait_for_connection()
+        leaving.send(signal.SIGTERM)
+        self.assert_ended_well(leaving)
+        gate.close()
+        self.start_verifier(listen=gate.address)
+        self.assert_ended_well(self.start_worker(learner.address))
+        run.wait_for_end(learner)
+        self.assertEqual(run.summary["ledger"]["expired"], self.PROMPTS_PER_LEASE)
+        self.check_finished(run)
+
     def test_terminating_while_a_verifier_hangs(self):
         # Nothing would end by itself for as long as the test waits.
         # A gate each, since one process may connect twice before the other has begun.

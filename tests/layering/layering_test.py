@@ -26,7 +26,7 @@ LIBRARIES = [
     (LIBTORCH, {"policy", "rollout", "learner"}),
     (WIRE, {"services"}),
     (FRONT_END, {"services"}),
-    (re.compile(r"curl/"), {"services"}),
+    (re.compile(r"curl/|civetweb"), {"services"}),
     (re.compile(r"(nlohmann|spdlog)/"), set(LAYERS) - {"core"}),
 ]
 # All that core may include beyond itself and the headers of the language and the system; those have no folder, or one

@@ -17,7 +17,7 @@ using testing::IsEmpty;
 CheckpointData DataOf(int64_t step) {
   CheckpointData data;
   data.step = step;
-  data.model = MakeBundle({0.5F, static_cast<float>(step)});
+  data.model = std::make_shared<const TensorBundle>(MakeBundle({0.5F, static_cast<float>(step)}));
   data.optimizer = *TensorBundle::Create(
       {Tensor("step", TensorType::kInt64, {}), Tensor("m", TensorType::kFloat32, {2, 2})});
   data.optimizer.bytes()[0] = std::byte(step);
@@ -36,8 +36,8 @@ CheckpointData DataOf(int64_t step) {
 
 void ExpectEqual(const CheckpointData& a, const CheckpointData& b) {
   EXPECT_EQ(a.step, b.step);
-  EXPECT_EQ(a.model.tensors(), b.model.tensors());
-  EXPECT_EQ(a.model.bytes(), b.model.bytes());
+  EXPECT_EQ(a.model->tensors(), b.model->tensors());
+  EXPECT_EQ(a.model->bytes(), b.model->bytes());
   EXPECT_EQ(a.optimizer.tensors(), b.optimizer.tensors());
   EXPECT_EQ(a.optimizer.bytes(), b.optimizer.bytes());
   EXPECT_EQ(a.lease_book.next_lease_id, b.lease_book.next_lease_id);
@@ -73,6 +73,7 @@ class CheckpointTest : public testing::Test {
     if (!loaded.ok() || !loaded->has_value()) return -1;
     ExpectEqual((*loaded)->data, DataOf((*loaded)->data.step));
     EXPECT_THAT((*loaded)->warning, IsEmpty());
+    EXPECT_EQ((*loaded)->passed_over, 0);
     return (*loaded)->data.step;
   }
   std::vector<std::string> Names() { return *FileSystem::Posix()->List(directory()); }
@@ -240,6 +241,7 @@ TEST_P(DamagedCheckpointTest, IsReportedByFileAndPassedOver) {
   EXPECT_EQ((*loaded)->data.step, 10);
   EXPECT_THAT((*loaded)->warning, HasSubstr("step_00000020/"));
   EXPECT_THAT((*loaded)->warning, HasSubstr("going back to step 10"));
+  EXPECT_EQ((*loaded)->passed_over, 1);
 }
 
 TEST_P(DamagedCheckpointTest, AloneIsAnErrorNotAFreshStart) {

@@ -1,5 +1,9 @@
 #include "learner/learner.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +18,7 @@
 #include "core/file_system.h"
 #include "core/sequence_task.h"
 #include "rollout/worker.h"
+#include "tests/core/gated_file_system.h"
 #include "tests/core/scratch_directory.h"
 #include "verifier/registry.h"
 
@@ -57,20 +62,27 @@ class Recorder : public StepObserver {
   }
   void OnCheckpoint(int64_t step, double, const std::string& error) override {
     checkpoints[step] = error;
+    EXPECT_EQ(std::this_thread::get_id(), thread) << "the learner's thread tells everything";
+  }
+  void OnLedger(const Ledger& ledger) override {
+    EXPECT_TRUE(ledger.Balances());
+    thread = std::this_thread::get_id();
+    ++ledgers;
   }
 
   std::map<int64_t, StepRecord> records;
   std::map<int64_t, std::string> checkpoints;
+  int ledgers = 0;
+  std::thread::id thread;  // that told of a ledger last
   std::function<void(const StepRecord&)> on_step;
 };
 
 // One life of a learner with a worker beside it.
 struct Life {
   explicit Life(const std::string& directory, const RunSpec& spec, bool resume,
-                std::string fingerprint = "same")
-      : source(kTask, spec.seed),
-        checkpoints(CheckpointStore::Open(directory, FileSystem::Posix(), 10).value()) {
-    Learner::Options options;
+                std::string fingerprint = "same", FileSystem* files = FileSystem::Posix(),
+                Learner::Options options = {})
+      : source(kTask, spec.seed), checkpoints(CheckpointStore::Open(directory, files, 10).value()) {
     options.spec = spec;
     options.run_id = "run";
     options.config_fingerprint = std::move(fingerprint);
@@ -108,7 +120,7 @@ struct Life {
 // The weights that a run ended with, as bytes.
 std::string FinalWeights(const CheckpointStore& checkpoints, int64_t step) {
   const LoadedCheckpoint loaded = checkpoints.Load(step).value();
-  const auto bytes = loaded.data.model.bytes();
+  const auto bytes = loaded.data.model->bytes();
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
@@ -148,6 +160,66 @@ TEST(LearnerTest, WorkersInParallelDoNotChangeABit) {
     EXPECT_EQ(record.loss, many.recorder.records[step].loss);
     EXPECT_EQ(record.grad_norm, many.recorder.records[step].grad_norm);
   }
+}
+
+TEST(LearnerTest, ExactStalenessIsReachedAndReproducible) {
+  RunSpec spec = SmallRun(8);
+  spec.learner.max_staleness = 3;
+  spec.learner.exact_staleness = true;
+  spec.learner.objective.anchor.anchor = Anchor::kRatio;
+  const ScratchDirectory one_directory;
+  const ScratchDirectory many_directory;
+  Life one(one_directory.path(), spec, false);
+  Life many(many_directory.path(), spec, false);
+  ASSERT_TRUE(one.Run(1).ok());
+  ASSERT_TRUE(many.Run(4).ok());
+  for (const auto& [step, record] : one.recorder.records) {
+    EXPECT_EQ(record.staleness_max, std::min<int64_t>(step, 3));
+    EXPECT_EQ(record.staleness_mean, static_cast<double>(std::min<int64_t>(step, 3)));
+    EXPECT_EQ(record.ledger.dropped_stale, 0);
+    EXPECT_EQ(record.loss, many.recorder.records[step].loss);
+  }
+  EXPECT_LT(one.recorder.records[7].effective_sample_size, 1.0);
+  EXPECT_EQ(FinalWeights(one.checkpoints, 8), FinalWeights(many.checkpoints, 8));
+}
+
+TEST(LearnerTest, AsynchronousRunsKeepTheBoundAndTellHowLongTheyWaited) {
+  RunSpec spec = SmallRun(12);
+  spec.learner.max_staleness = 2;
+  spec.rollout.sampling.swap_in_flight = true;
+  const ScratchDirectory directory;
+  Life life(directory.path(), spec, false);
+  ASSERT_TRUE(life.Run(3).ok());
+  double told = 0.0;
+  for (const auto& [step, record] : life.recorder.records) {
+    EXPECT_LE(record.staleness_max, 2);
+    for (const double ratio : {record.learner_idle_ratio, record.rollout_idle_ratio,
+                               record.rollout_verdict_wait_ratio}) {
+      EXPECT_GE(ratio, 0.0);
+      EXPECT_LE(ratio, 1.0);
+    }
+    told += record.rollout_idle_ratio + record.rollout_verdict_wait_ratio;
+  }
+  EXPECT_GT(told, 0.0);
+  EXPECT_EQ(life.recorder.records[11].ledger.trained, 12 * 12);
+}
+
+// Every way to deal with stale groups is the same as none when there are no stale groups, but for
+// the rounding of the recorded log-probs.
+TEST(LearnerTest, InSynchronousModeTheAnchorsTrainAlike) {
+  const auto last = [](Anchor anchor) {
+    RunSpec spec = SmallRun(4);
+    spec.learner.objective.anchor.anchor = anchor;
+    const ScratchDirectory directory;
+    Life life(directory.path(), spec, false);
+    EXPECT_TRUE(life.Run().ok());
+    return life.recorder.records[0];
+  };
+  const StepRecord behavior = last(Anchor::kBehavior);
+  const StepRecord proximal = last(Anchor::kProximal);
+  EXPECT_NEAR(behavior.loss, proximal.loss, 1e-5);
+  EXPECT_NEAR(behavior.grad_norm, proximal.grad_norm, 1e-5);
+  EXPECT_NE(last(Anchor::kRatio).grad_norm, behavior.grad_norm);
 }
 
 TEST(LearnerTest, ADrainedRunGoesOnBitByBit) {
@@ -196,6 +268,132 @@ TEST(LearnerTest, ACheckpointAtAnyMomentHoldsAWholeStep) {
   EXPECT_EQ(FinalWeights(life.checkpoints, 9), WeightsOfUninterruptedRun(9));
 }
 
+TEST(LearnerTest, AnOperatorsCheckpointIsReported) {
+  const ScratchDirectory directory;
+  Life life(directory.path(), SmallRun(7), false);
+  life.recorder.on_step = [&](const StepRecord& record) {
+    if (record.step != 3) return;
+    // Waits for it within the step's report, so that the run isn't over before.
+    std::thread([&] { EXPECT_EQ(life.learner->Checkpoint()->step, 4); }).join();
+  };
+  ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  EXPECT_THAT(life.recorder.checkpoints,
+              ::testing::ElementsAre(::testing::Pair(3, ""), ::testing::Pair(4, ""),
+                                     ::testing::Pair(6, ""), ::testing::Pair(7, "")));
+  EXPECT_GE(life.recorder.ledgers, 7);
+}
+
+TEST(LearnerTest, TrainingGoesOnWhileTheDiskIsBusy) {
+  const ScratchDirectory directory;
+  GatedFileSystem files;
+  Life life(directory.path(), SmallRun(7), false, "same", &files);
+  files.CloseGate();
+  life.recorder.on_step = [&](const StepRecord& record) {
+    if (record.step != 4) return;
+    EXPECT_TRUE(life.recorder.checkpoints.empty()) << "that of step 3 is still being written";
+    files.OpenGate();
+  };
+  ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  EXPECT_THAT(life.recorder.checkpoints,
+              ::testing::ElementsAre(::testing::Pair(3, ""), ::testing::Pair(6, ""),
+                                     ::testing::Pair(7, "")));
+  EXPECT_EQ(FinalWeights(life.checkpoints, 7), WeightsOfUninterruptedRun(7));
+  // What was written late is what was there when it was due.
+  EXPECT_EQ(FinalWeights(life.checkpoints, 3), WeightsOfUninterruptedRun(3));
+}
+
+TEST(LearnerTest, ADiskThatHangsCostsCheckpointsAndNoTraining) {
+  const ScratchDirectory directory;
+  GatedFileSystem files;
+  Learner::Options impatient;
+  impatient.checkpoint_patience = absl::ZeroDuration();
+  Life life(directory.path(), SmallRun(10), false, "same", &files, impatient);
+  files.CloseGate();
+  life.recorder.on_step = [&](const StepRecord& record) {
+    if (record.step != 6) return;
+    files.OpenGate();
+    // Frees the writer for the next one.
+    std::thread([&] { EXPECT_TRUE(life.learner->Checkpoint().ok()); }).join();
+  };
+  ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  EXPECT_THAT(life.recorder.checkpoints[6],
+              ::testing::HasSubstr("left out: the checkpoint of step 3 is still being written"));
+  EXPECT_EQ(life.recorder.checkpoints[3], "");
+  EXPECT_THAT(life.checkpoints.Steps().value(), ::testing::ElementsAre(3, 7, 9, 10));
+}
+
+TEST(LearnerTest, AFullDiskCostsCheckpointsAndNoTraining) {
+  const ScratchDirectory directory;
+  GatedFileSystem files;
+  Life life(directory.path(), SmallRun(13), false, "same", &files);
+  life.recorder.on_step = [&](const StepRecord& record) {
+    // Each just before the next checkpoint is begun, and after the one before has ended.
+    if (record.step == 5) {
+      while (!life.checkpoints.Load(3).ok()) std::this_thread::yield();
+      files.FailWith(absl::ErrnoToStatus(ENOSPC, "cannot write"));
+    } else if (record.step == 8) {
+      files.WaitForFailures(1);
+      files.FailWith(absl::ErrnoToStatus(EIO, "cannot write"));
+    } else if (record.step == 11) {
+      files.WaitForFailures(2);
+      files.FailWith(absl::OkStatus());
+    }
+  };
+  ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  EXPECT_EQ(life.recorder.checkpoints[3], "");
+  EXPECT_THAT(life.recorder.checkpoints[6], ::testing::HasSubstr("No space left"));
+  EXPECT_THAT(life.recorder.checkpoints[9], ::testing::HasSubstr("Input/output error"));
+  EXPECT_EQ(life.recorder.checkpoints[12], "");
+  EXPECT_THAT(life.checkpoints.Steps().value(), ::testing::ElementsAre(3, 12, 13));
+  EXPECT_EQ(FinalWeights(life.checkpoints, 13), WeightsOfUninterruptedRun(13));
+}
+
+TEST(LearnerTest, ARunWithoutItsLastCheckpointFails) {
+  const ScratchDirectory directory;
+  GatedFileSystem files;
+  Life life(directory.path(), SmallRun(4), false, "same", &files);
+  life.recorder.on_step = [&](const StepRecord& record) {
+    if (record.step != 3) return;
+    while (!life.checkpoints.Load(3).ok()) std::this_thread::yield();
+    files.FailWith(absl::ErrnoToStatus(ENOSPC, "cannot write"));
+  };
+  EXPECT_EQ(life.Run().status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(life.recorder.checkpoints[4], ::testing::HasSubstr("No space left"));
+  EXPECT_THAT(life.checkpoints.Steps().value(), ::testing::ElementsAre(3)) << "the old one stays";
+}
+
+TEST(LearnerTest, RefusesACheckpointWhoseCountsContradictEachOther) {
+  const ScratchDirectory directory;
+  {
+    Life life(directory.path(), SmallRun(3), false);
+    ASSERT_TRUE(life.Run().ok());
+    CheckpointData data = std::move(life.checkpoints.Load(3).value().data);
+    data.groups_total += 1;
+    std::filesystem::remove_all(directory.path() + "/step_00000003");
+    ASSERT_TRUE(life.checkpoints.Save(data).ok());
+  }
+  const Life life(directory.path(), SmallRun(6), true);
+  EXPECT_EQ(life.status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(life.status.message()),
+              ::testing::HasSubstr("ledger.trained: 36 groups after step 3, which trained 37"));
+}
+
+TEST(LearnerTest, GoesBackToTheCheckpointBeforeADamagedOne) {
+  const ScratchDirectory directory;
+  {
+    Life life(directory.path(), SmallRun(6), false);
+    ASSERT_TRUE(life.Run().ok());
+  }
+  std::filesystem::resize_file(directory.path() + "/step_00000006/model.safetensors", 10);
+  Life life(directory.path(), SmallRun(6), true);
+  ASSERT_TRUE(life.status.ok()) << life.status;
+  EXPECT_EQ(life.learner->first_step(), 3);
+  EXPECT_EQ(life.learner->damaged_checkpoints(), 1);
+  EXPECT_THAT(life.learner->resume_warning(), ::testing::HasSubstr("going back to step 3"));
+  ASSERT_TRUE(life.Run().ok());
+  EXPECT_EQ(FinalWeights(life.checkpoints, 6), WeightsOfUninterruptedRun(6));
+}
+
 TEST(LearnerTest, RefusesACheckpointOfAnotherConfig) {
   const ScratchDirectory directory;
   {
@@ -228,7 +426,7 @@ TEST(LearnerTest, StatusFollowsTheRun) {
   EXPECT_EQ(status.weight_version, 3);
   EXPECT_EQ(status.total_steps, 3);
   EXPECT_TRUE(status.draining);
-  EXPECT_EQ(status.workers, 1);
+  EXPECT_EQ(status.workers, 0) << "it has left";
 }
 
 }  // namespace

@@ -214,6 +214,8 @@ TEST_P(GroupedObjective, ReportsAnchorEntropyAndZeroVariance) {
   std::fill_n(batch.scores.begin(), 4, 0.1);
   const ObjectiveDiagnostics diagnostics = objective_->Evaluate(batch.input()).diagnostics;
   EXPECT_NEAR(diagnostics.anchor_entropy, std::log(4.0), 1e-14);
+  batch.log_probs = batch.anchor_log_probs;
+  EXPECT_NEAR(objective_->Evaluate(batch.input()).diagnostics.policy_entropy, std::log(4.0), 1e-14);
   EXPECT_EQ(diagnostics.zero_variance_fraction, 0.5);
 }
 
@@ -253,6 +255,8 @@ TEST(TpoObjective, DescendingEndsAtTheTarget) {
   const ObjectiveOutput output = objective->Evaluate(batch.input());
   EXPECT_NEAR(output.diagnostics.target_distance, 0.0, 1e-12);
   EXPECT_NEAR(output.loss, output.diagnostics.target_entropy, 1e-12);
+  EXPECT_NEAR(output.diagnostics.target_policy_kl, 0.0, 1e-12);
+  EXPECT_NEAR(output.diagnostics.policy_entropy, output.diagnostics.target_entropy, 1e-12);
 }
 
 TEST(TpoObjective, DiagnosticsOfAKnownGroup) {
@@ -263,6 +267,8 @@ TEST(TpoObjective, DiagnosticsOfAKnownGroup) {
   const double entropy = -q * std::log(q) - (1 - q) * std::log(1 - q);
   EXPECT_NEAR(diagnostics.target_entropy, entropy, 1e-14);
   EXPECT_NEAR(diagnostics.target_kl, std::log(2.0) - entropy, 1e-14);
+  EXPECT_NEAR(diagnostics.policy_entropy, std::log(2.0), 1e-14);
+  EXPECT_NEAR(diagnostics.target_policy_kl, std::log(2.0) - entropy, 1e-14);
   EXPECT_NEAR(diagnostics.target_distance, 2.0 * (q - 0.5), 1e-14);
   EXPECT_EQ(diagnostics.zero_variance_fraction, 0.0);
 }

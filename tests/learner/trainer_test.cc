@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "learner/step_statistics.h"
 #include "policy/transformer.h"
 #include "rollout/sampler.h"
 
@@ -225,6 +226,181 @@ TEST(TrainerTest, AnUpdateThatLeavesTheFiniteNumbersIsAnError) {
   setup.optimizer = MakeOptimizer(diverging, setup.policy->parameters()).value();
   const auto result = setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, true);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInternal);
+}
+
+// A batch that an older policy sampled: the one of `setup`, trained on by a policy that has moved
+// on.
+void MoveOn(TrainingFixture& setup) {
+  for (const NamedParameter& parameter : setup.policy->parameters()) {
+    at::Tensor tensor = parameter.tensor;
+    if (parameter.name == "head.kernel") tensor.mul_(1.5);
+  }
+}
+
+ObjectiveSpec SpecWith(ObjectiveKind kind, Anchor anchor) {
+  ObjectiveSpec spec;
+  spec.kind = kind;
+  spec.anchor.anchor = anchor;
+  return spec;
+}
+
+TEST(TrainerTest, TheProximalPolicyIsTheOneThatTookTheBatchInEveryEpoch) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
+  MoveOn(setup);
+  const auto now =
+      setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, false).value().proximal_log_probs;
+  TrainingFixture again(ObjectiveKind::kTpo, 4, 8);
+  MoveOn(again);
+  const auto result = again.MakeTrainer(3, 512, 1)->Train(*again.batch, false).value();
+  EXPECT_EQ(result.proximal_log_probs, now);
+  EXPECT_NE(result.last_log_probs, now);
+  EXPECT_NE(std::vector<double>(again.batch->anchor_log_probs().begin(),
+                                again.batch->anchor_log_probs().end()),
+            now);
+}
+
+TEST(TrainerTest, TheProximalAnchorHoldsAGroupWithoutVarianceWhereItIs) {
+  const auto norm = [](Anchor anchor, int micro_batch_tokens) {
+    TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
+    setup.objective = MakeObjective(SpecWith(ObjectiveKind::kTpo, anchor)).value();
+    for (ReadyGroup& ready : setup.groups) {
+      for (Verdict& verdict : ready.group.verdicts) verdict.score = 1.0;
+    }
+    setup.batch = std::make_unique<Batch>(Batch::Create(setup.groups, *setup.objective).value());
+    MoveOn(setup);
+    return setup.MakeTrainer(1, micro_batch_tokens, 1)
+        ->Train(*setup.batch, false)
+        .value()
+        .grad_norm;
+  };
+  for (const int micro_batch_tokens : {8, 512}) {
+    EXPECT_EQ(norm(Anchor::kProximal, micro_batch_tokens), 0.0);
+    EXPECT_EQ(norm(Anchor::kRatio, micro_batch_tokens), 0.0);
+    EXPECT_GT(norm(Anchor::kBehavior, micro_batch_tokens), 1e-3);
+  }
+}
+
+TEST(TrainerTest, AnchorsGiveTheSameGradientInMicroBatchesOverAllEpochs) {
+  for (const Anchor anchor : {Anchor::kProximal, Anchor::kRatio}) {
+    TrainingFixture whole(ObjectiveKind::kTpo, 8, 64);
+    TrainingFixture split(ObjectiveKind::kTpo, 8, 64);
+    for (TrainingFixture* setup : {&whole, &split}) {
+      setup->objective = MakeObjective(SpecWith(ObjectiveKind::kTpo, anchor)).value();
+      MoveOn(*setup);
+    }
+    ASSERT_TRUE(whole.MakeTrainer(3, 1 << 20, 1)->Train(*whole.batch, /*on_policy=*/false).ok());
+    ASSERT_TRUE(split.MakeTrainer(3, 8, 2)->Train(*split.batch, /*on_policy=*/false).ok());
+    EXPECT_LT(LargestDifference(whole.Parameters(), split.Parameters()), 1e-9);
+  }
+}
+
+TEST(TrainerTest, ImportanceWeightsScaleEachTokensPartOfTheGradient) {
+  constexpr double kStep = 1e-5;
+  const ImportanceSpec importance = {.correction = ImportanceCorrection::kTruncate, .cap = 1.05};
+  // -mean over completions of Σ_tokens weight · advantage · log-prob, with what the trainer's
+  // forward pass says of the log-probs; d / d one weight of the head by differences. Token rewards
+  // are the completion's score, the same at each position.
+  const auto log_probs_at = [](double change) {
+    TrainingFixture setup(ObjectiveKind::kPg, 4, 8);
+    MoveOn(setup);
+    size_t head = 0;
+    while (setup.policy->parameters()[head].name != "head.kernel") ++head;
+    setup.policy->parameters()[head].tensor[0][1] += change;
+    return setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, false).value().proximal_log_probs;
+  };
+  TrainingFixture setup(ObjectiveKind::kPg, 4, 8);
+  MoveOn(setup);
+  size_t head = 0;
+  while (setup.policy->parameters()[head].name != "head.kernel") ++head;
+  const std::vector<double> proximal = log_probs_at(0.0);
+  const std::vector<double> above = log_probs_at(kStep);
+  const std::vector<double> below = log_probs_at(-kStep);
+  const auto recorded = setup.batch->anchor_log_probs();
+  double mean = 0.0;
+  std::vector<double> scores;
+  for (const ReadyGroup& ready : setup.groups) {
+    for (const Verdict& verdict : ready.group.verdicts) scores.push_back(verdict.score);
+  }
+  for (const double score : scores) mean += score / static_cast<double>(scores.size());
+  double expected = 0.0;
+  int clipped = 0;
+  for (size_t i = 0; i < proximal.size(); ++i) {
+    const double ratio = std::exp(proximal[i] - recorded[i]);
+    clipped += ratio > importance.cap;
+    const double weighted = std::min(ratio, importance.cap) * (scores[i / kLength] - mean);
+    expected -= weighted * (above[i] - below[i]) / (2 * kStep) / static_cast<double>(scores.size());
+  }
+  ASSERT_GT(clipped, 0);
+  ASSERT_LT(clipped, static_cast<int>(proximal.size()));
+  for (const int micro_batch_tokens : {8, 512}) {
+    Trainer trainer({.epochs = 1,
+                     .micro_batch_tokens = micro_batch_tokens,
+                     .threads = 2,
+                     .importance = importance},
+                    setup.policy.get(), setup.objective.get(), setup.optimizer.get());
+    const double slope = trainer.Gradient(*setup.batch).value()[head][0][1].item<double>();
+    EXPECT_NEAR(slope, expected, 1e-7);
+  }
+  EXPECT_GT(
+      std::abs(
+          expected -
+          setup.MakeTrainer(1, 512, 1)->Gradient(*setup.batch).value()[head][0][1].item<double>()),
+      1e-4)
+      << "the weights matter";
+  Trainer trainer({.epochs = 1, .threads = 1, .importance = importance}, setup.policy.get(),
+                  setup.objective.get(), setup.optimizer.get());
+  const auto result = trainer.Train(*setup.batch, false).value();
+  EXPECT_DOUBLE_EQ(result.importance_clip_fraction,
+                   static_cast<double>(clipped) / static_cast<double>(proximal.size()));
+}
+
+TEST(TrainerTest, WithImportanceCorrectionTheClipLooksAtTheProximalRatio) {
+  const auto clip_fraction = [](ImportanceCorrection correction) {
+    TrainingFixture setup(ObjectiveKind::kPpo, 4, 8);
+    MoveOn(setup);
+    Trainer trainer(
+        {.epochs = 1, .threads = 1, .importance = {.correction = correction, .cap = 10.0}},
+        setup.policy.get(), setup.objective.get(), setup.optimizer.get());
+    return trainer.Train(*setup.batch, false).value().diagnostics.clip_fraction;
+  };
+  EXPECT_GT(clip_fraction(ImportanceCorrection::kNone), 0.0)
+      << "stale groups are clipped from the start";
+  EXPECT_EQ(clip_fraction(ImportanceCorrection::kTruncate), 0.0);
+}
+
+TEST(TrainerTest, ImportanceWeightsOfAnOnPolicyBatchAreOne) {
+  TrainingFixture with(ObjectiveKind::kGrpo, 8, 4);
+  TrainingFixture without(ObjectiveKind::kGrpo, 8, 4);
+  Trainer trainer({.epochs = 3,
+                   .micro_batch_tokens = 64,
+                   .threads = 1,
+                   .importance = {.correction = ImportanceCorrection::kMask, .cap = 1.5}},
+                  with.policy.get(), with.objective.get(), with.optimizer.get());
+  const auto result = trainer.Train(*with.batch, true).value();
+  ASSERT_TRUE(without.MakeTrainer(3, 64, 1)->Train(*without.batch, true).ok());
+  // Recorded in single precision.
+  EXPECT_LT(LargestDifference(with.Parameters(), without.Parameters()), 1e-4);
+  EXPECT_EQ(result.importance_clip_fraction, 0.0);
+}
+
+TEST(InspectGroupsTest, ShowsTheTargetThatTheAnchorGives) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 2, 8);
+  MoveOn(setup);
+  const auto result = setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, false).value();
+  const auto inspect = [&](Anchor anchor) {
+    return InspectGroups(setup.groups, 0, 1, SpecWith(ObjectiveKind::kTpo, anchor),
+                         result.last_log_probs, result.proximal_log_probs)
+        .front()
+        .completions;
+  };
+  // In the first epoch the policy is the proximal one.
+  for (const Anchor anchor : {Anchor::kProximal, Anchor::kRatio}) {
+    for (const InspectedCompletion& completion : inspect(anchor)) {
+      EXPECT_NEAR(completion.anchor_probability, completion.policy_probability, 1e-12);
+    }
+  }
+  const InspectedCompletion behavior = inspect(Anchor::kBehavior).front();
+  EXPECT_GT(std::abs(behavior.anchor_probability - behavior.policy_probability), 1e-3);
 }
 
 class EveryObjectiveTest : public ::testing::TestWithParam<ObjectiveKind> {};

@@ -135,6 +135,73 @@ TEST_F(SamplerTest, TemperatureZeroTakesTheMostLikelyToken) {
   }
 }
 
+// Log-prob of each token of a completion under `policy`.
+std::vector<double> LogProbsUnder(const Policy& policy, const Prompt& prompt,
+                                  const Completion& completion) {
+  const PrefixTree tree =
+      BuildPrefixTree({{prompt.tokens, completion.tokens, {}}}, policy.max_positions());
+  const auto pass = policy.NewPass();
+  const auto log_probs = pass->Forward(tree, 1.0);
+  std::vector<double> result;
+  for (const int32_t index : tree.sequence_scored[0]) result.push_back(log_probs[index]);
+  return result;
+}
+
+TEST_F(SamplerTest, NewWeightsInFlightTakeOverFromTheNextTokenOn) {
+  SamplingSpec in_flight = kSampling;
+  in_flight.swap_in_flight = true;
+  const auto before = MakeTransformer(kSpec, {}).value();
+  const auto after = MakeTransformer(kSpec, {}).value();
+  InitializeTransformer(1, *before);
+  InitializeTransformer(77, *after);
+  int calls = 0;
+  // The first token comes from version 9, the others from version 12.
+  const auto groups =
+      SampleCompletions(in_flight, 5, RandomStream::kCompletion, *policy_, 9, prompts_, *decoder_,
+                        [&]() -> absl::StatusOr<WeightVersion> {
+                          if (++calls == 1) InitializeTransformer(77, *policy_);
+                          return 12;
+                        })
+          .value();
+  EXPECT_EQ(calls, 2) << "before each token but the first";
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (const Completion& completion : groups[g]) {
+      EXPECT_THAT(completion.weight_versions,
+                  ElementsAre(WeightVersionSpan{9, 0}, WeightVersionSpan{12, 1}));
+      const auto old_weights = LogProbsUnder(*before, prompts_[g], completion);
+      const auto new_weights = LogProbsUnder(*after, prompts_[g], completion);
+      EXPECT_NEAR(completion.behavior_log_probs[0], old_weights[0], 1e-6);
+      EXPECT_GT(std::abs(old_weights[0] - new_weights[0]), 1e-3);
+      for (int t = 1; t < 3; ++t)
+        EXPECT_NEAR(completion.behavior_log_probs[t], new_weights[t], 1e-6);
+    }
+  }
+}
+
+TEST_F(SamplerTest, AskingForWeightsInFlightChangesNothingWhenThereAreNone) {
+  SamplingSpec in_flight = kSampling;
+  in_flight.swap_in_flight = true;
+  const auto groups = SampleCompletions(in_flight, 5, RandomStream::kCompletion, *policy_, 9,
+                                        prompts_, *decoder_, [] { return WeightVersion{9}; });
+  EXPECT_EQ(*groups, Sample(kSampling, prompts_));
+}
+
+TEST_F(SamplerTest, BetweenGroupsNobodyAsksForWeights) {
+  const auto groups = SampleCompletions(
+      kSampling, 5, RandomStream::kCompletion, *policy_, 9, prompts_, *decoder_,
+      []() -> absl::StatusOr<WeightVersion> { return absl::InternalError("asked"); });
+  EXPECT_TRUE(groups.ok());
+}
+
+TEST_F(SamplerTest, AFailureToTakeUpWeightsEndsSampling) {
+  SamplingSpec in_flight = kSampling;
+  in_flight.swap_in_flight = true;
+  const auto groups = SampleCompletions(
+      in_flight, 5, RandomStream::kCompletion, *policy_, 9, prompts_, *decoder_,
+      []() -> absl::StatusOr<WeightVersion> { return absl::NotFoundError("who?"); });
+  EXPECT_EQ(groups.status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(SamplerTest, RefusesPromptsThatDoNotFit) {
   const auto sample = [&](std::vector<TokenId> tokens) {
     return SampleCompletions(kSampling, 5, RandomStream::kCompletion, *policy_, 0,

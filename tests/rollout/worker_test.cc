@@ -39,7 +39,8 @@ class ScriptedLearner : public LearnerApi {
     run.sampling = {.completions_per_prompt = 2,
                     .candidates_per_token = 0,
                     .temperature = 1.0F,
-                    .max_tokens = 2};
+                    .max_tokens = 2,
+                    .swap_in_flight = swap_in_flight};
     return run;
   }
 
@@ -79,12 +80,30 @@ class ScriptedLearner : public LearnerApi {
                                                                        WeightVersion newer_than,
                                                                        absl::Duration) override {
     const absl::MutexLock lock(&mutex_);
+    if (!later_snapshots.empty() && newer_than == snapshots.back()->version &&
+        --calls_until_later < 0) {
+      snapshots.push_back(later_snapshots.front());
+      later_snapshots.pop_front();
+    }
     if (snapshots.empty() || snapshots.back()->version <= newer_than)
       return absl::DeadlineExceededError("none");
     return snapshots.back();
   }
 
+  void ReportTimes(const std::string& worker_id, const WorkerTimes& times) override {
+    const absl::MutexLock lock(&mutex_);
+    EXPECT_EQ(worker_id, "worker-" + std::to_string(registrations));
+    reported_times = times;
+  }
+
+  absl::Status Deregister(const std::string& worker_id) override {
+    const absl::MutexLock lock(&mutex_);
+    left.push_back(worker_id);
+    return absl::OkStatus();
+  }
+
   absl::Mutex mutex_;
+  std::vector<std::string> left;
   absl::Status registration_error;
   int registrations = 0;
   std::deque<Lease> leases;
@@ -92,6 +111,11 @@ class ScriptedLearner : public LearnerApi {
   std::deque<absl::Status> submit_errors;
   std::vector<Group> submitted;
   std::vector<std::shared_ptr<const WeightSnapshot>> snapshots;
+  // Published when a worker that has the newest asked for newer ones so often.
+  std::deque<std::shared_ptr<const WeightSnapshot>> later_snapshots;
+  int calls_until_later = 0;
+  bool swap_in_flight = false;
+  WorkerTimes reported_times;
 };
 
 class FakeVerifier : public VerifierApi {
@@ -150,6 +174,7 @@ TEST_F(WorkerTest, AnswersEveryPromptOfEveryLeaseWithTheNewestWeights) {
     EXPECT_EQ(group.verdicts.size(), 2);
     EXPECT_EQ(OldestWeightVersion(group), 4);
   }
+  EXPECT_THAT(learner_.left, ::testing::ElementsAre("worker-1")) << "it says goodbye, once";
   EXPECT_EQ(learner_.submitted[0].prompt_id, 10);
   EXPECT_EQ(learner_.submitted[5].prompt_id, 22);
 }
@@ -160,6 +185,33 @@ TEST_F(WorkerTest, NeverSamplesWithWeightsThatAreTooOldForTheLease) {
   // The lease can't be answered: version 5 never comes. It is dropped, to expire at the learner.
   ASSERT_TRUE(RunWorker().ok());
   EXPECT_TRUE(learner_.submitted.empty());
+}
+
+TEST_F(WorkerTest, TakesUpWeightsWithinALeaseOnlyWhenToldTo) {
+  for (const bool in_flight : {false, true}) {
+    learner_.swap_in_flight = in_flight;
+    learner_.submitted.clear();
+    learner_.snapshots = {Snapshot(4, 1)};
+    learner_.later_snapshots = {Snapshot(6, 2)};
+    learner_.calls_until_later = 1;  // after the refresh before the lease
+    learner_.leases = {MakeLease(1, 4)};
+    ASSERT_TRUE(RunWorker().ok());
+    ASSERT_EQ(learner_.submitted.size(), 3);
+    for (const Group& group : learner_.submitted) {
+      EXPECT_EQ(group.completions[0].weight_versions.front().weight_version, 4);
+      EXPECT_EQ(group.completions[0].weight_versions.back().weight_version, in_flight ? 6 : 4);
+    }
+  }
+}
+
+TEST_F(WorkerTest, TellsTheLearnerHowItSpendsItsTime) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0), MakeLease(2, 0)};
+  ASSERT_TRUE(RunWorker().ok());
+  // Reported with the last question for a lease.
+  EXPECT_GT(learner_.reported_times.sampling, absl::ZeroDuration());
+  EXPECT_GT(learner_.reported_times.waiting_for_verdicts, absl::ZeroDuration());
+  EXPECT_GT(learner_.reported_times.submitting, absl::ZeroDuration());
 }
 
 TEST_F(WorkerTest, AVerifierThatFailsBecomesVerdictsAndNeverAScore) {
@@ -189,6 +241,7 @@ TEST_F(WorkerTest, RegistersAgainWithALearnerThatRestarted) {
   learner_.lease_errors = {absl::NotFoundError("unknown worker")};
   ASSERT_TRUE(RunWorker().ok());
   EXPECT_EQ(learner_.registrations, 2);
+  EXPECT_THAT(learner_.left, ::testing::ElementsAre("worker-2"));
   EXPECT_EQ(learner_.submitted.size(), 3);
 }
 
@@ -230,6 +283,7 @@ TEST_F(WorkerTest, StopEndsAWaitForALearnerThatIsNotThere) {
   std::thread thread([&] { EXPECT_TRUE(worker.Run().ok()); });
   worker.Stop();
   thread.join();
+  EXPECT_TRUE(learner_.left.empty()) << "it was never there";
 }
 
 TEST_F(WorkerTest, EndsWhenToldThatItCanNotWorkForThisRun) {

@@ -51,7 +51,7 @@ class MathVerifier : public VerifierApi {
  private:
   Verdict Score(const VerifyRequest& request, const Completion& completion) const;
 
-  const Options options_;
+  const Options options_ = {};
 };
 
 }  // namespace tpo

@@ -50,14 +50,16 @@ std::string RefusedText(const std::vector<const char*>& arguments) {
 }
 
 TEST(CommandLineTest, TrainTakesAllItsFlags) {
-  const auto train = Accepted<TrainCommand>({"train", "--set", "a.b=1", "run.yaml", "--set",
-                                             "c=[1, 2]", "--run_dir", "runs/x", "--resume",
-                                             "--metrics_listen", "127.0.0.1:0", "--quiet"});
+  const auto train =
+      Accepted<TrainCommand>({"train", "--set", "a.b=1", "run.yaml", "--set", "c=[1, 2]",
+                              "--run_dir", "runs/x", "--resume", "--metrics_listen", "127.0.0.1:0",
+                              "--status_listen", "localhost:8080", "--quiet"});
   EXPECT_EQ(train.run.config, "run.yaml");
   EXPECT_THAT(train.run.overrides, ElementsAre("a.b=1", "c=[1, 2]"));
   EXPECT_EQ(train.run.run_dir, "runs/x");
   EXPECT_TRUE(train.run.resume);
   EXPECT_EQ(train.run.metrics_listen, "127.0.0.1:0");
+  EXPECT_EQ(train.run.status_listen, "localhost:8080");
   EXPECT_TRUE(train.run.quiet);
   EXPECT_FALSE(train.run.insecure);
 }
@@ -66,6 +68,7 @@ TEST(CommandLineTest, AConfigIsEnough) {
   const auto train = Accepted<TrainCommand>({"train", "run.yaml"});
   EXPECT_EQ(train.run.run_dir, "");
   EXPECT_EQ(train.run.metrics_listen, "");
+  EXPECT_EQ(train.run.status_listen, "");
   EXPECT_FALSE(train.run.resume);
   EXPECT_FALSE(train.run.quiet);
 }
@@ -83,6 +86,16 @@ TEST(CommandLineTest, LearnerNeedsAnAddress) {
   const auto learner = Accepted<LearnerCommand>({"learner", "run.yaml", "--listen", "localhost:0"});
   EXPECT_EQ(learner.listen, "localhost:0");
   EXPECT_EQ(learner.run.config, "run.yaml");
+}
+
+TEST(CommandLineTest, LearnerEndsAsItIsTold) {
+  const auto plain = Accepted<LearnerCommand>({"learner", "run.yaml", "--listen", "localhost:0"});
+  EXPECT_FALSE(plain.keep_serving);
+  EXPECT_FALSE(plain.drained_is_failure);
+  const auto told = Accepted<LearnerCommand>(
+      {"learner", "run.yaml", "--listen", "localhost:0", "--keep_serving", "--drained_is_failure"});
+  EXPECT_TRUE(told.keep_serving);
+  EXPECT_TRUE(told.drained_is_failure);
 }
 
 TEST(CommandLineTest, PlaintextOffLoopbackNeedsTheFlag) {
@@ -127,6 +140,23 @@ TEST(CommandLineTest, EvalAndGenerate) {
   EXPECT_THAT(RefusedText({"eval", "runs/x", "--step", "-1"}), HasSubstr("steps count from 0"));
   EXPECT_THAT(RefusedText({"eval", "runs/x", "--step", "ten"}), HasSubstr("--step"));
   EXPECT_THAT(RefusedText({"eval"}), HasSubstr("RUN is required"));
+}
+
+TEST(CommandLineTest, GenerateWithALanguageModel) {
+  const auto command = Accepted<GenerateCommand>(
+      {"generate", "models/x", "--prompt", "one", "--prompt", "two", "--max_tokens", "9", "--top_k",
+       "5", "--top_p", "0.9", "--stop", "END", "--seed", "7", "--compute_type", "float32"});
+  EXPECT_EQ(command.language_model.prompts, (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(command.language_model.max_tokens, 9);
+  EXPECT_EQ(command.language_model.top_k, 5);
+  EXPECT_EQ(command.language_model.top_p, 0.9);
+  EXPECT_EQ(command.language_model.stop, (std::vector<std::string>{"END"}));
+  EXPECT_EQ(command.language_model.seed, 7U);
+  EXPECT_EQ(command.language_model.compute_type, "float32");
+  EXPECT_EQ(Accepted<GenerateCommand>({"generate", "m"}).language_model.compute_type, "bfloat16");
+  EXPECT_THAT(RefusedText({"generate", "m", "--compute_type", "int8"}), HasSubstr("int8"));
+  EXPECT_THAT(RefusedText({"generate", "m", "--top_p", "2"}), HasSubstr("--top_p"));
+  EXPECT_EQ(Accepted<ExportCommand>({"export", "m", "out", "--type", "bfloat16"}).type, "bfloat16");
 }
 
 TEST(CommandLineTest, TheOtherCommands) {
@@ -193,14 +223,31 @@ TEST(CommandLineTest, NoArgumentsShowTheHelpAsARefusal) {
 }
 
 TEST(CommandLineTest, EveryCommandHasHelpWithAnExample) {
-  for (const char* command : {"train", "learner", "rollout", "eval", "generate", "inspect",
-                              "export", "report", "status", "verifier-check", "validate"}) {
+  for (const char* command :
+       {"train", "learner", "rollout", "eval", "generate", "inspect", "export", "report", "status",
+        "admin", "verifier-check", "validate"}) {
     const CommandLineExit exit = Ended({command, "--help"});
     EXPECT_EQ(exit.status, 0) << command;
     EXPECT_THAT(exit.text, HasSubstr(std::string("Usage: tpo ") + command)) << command;
     EXPECT_THAT(exit.text, HasSubstr(std::string("\n  tpo ") + command + " ")) << command;
     EXPECT_THAT(Ended({"--help"}).text, HasSubstr(std::string("\n  ") + command)) << command;
   }
+}
+
+TEST(CommandLineTest, AdminTakesAnActionAndALearner) {
+  const auto checkpoint =
+      Accepted<AdminCommand>({"admin", "checkpoint", "127.0.0.1:50051", "--json"});
+  EXPECT_EQ(checkpoint.action, AdminCommand::Action::kCheckpoint);
+  EXPECT_EQ(checkpoint.learner, "127.0.0.1:50051");
+  EXPECT_TRUE(checkpoint.json);
+  const auto drain = Accepted<AdminCommand>({"admin", "drain", "10.0.0.1:5", "--insecure"});
+  EXPECT_EQ(drain.action, AdminCommand::Action::kDrain);
+  EXPECT_EQ(drain.learner, "10.0.0.1:5");
+  EXPECT_THAT(RefusedText({"admin"}), HasSubstr("subcommand is required"));
+  EXPECT_THAT(RefusedText({"admin", "drain"}), HasSubstr("Try tpo admin drain --help."));
+  EXPECT_THAT(RefusedText({"admin", "drain", "10.0.0.1:5"}), HasSubstr("not on loopback"));
+  EXPECT_THAT(Ended({"admin", "drain", "--help"}).text,
+              HasSubstr("Usage: tpo admin drain [OPTIONS] LEARNER"));
 }
 
 TEST(CommandLineTest, VersionNamesCommitAndBuild) {
@@ -216,6 +263,44 @@ TEST(CommandLineTest, DefaultRunDirectoryIsNamedAfterConfigAndTime) {
   EXPECT_EQ(DefaultRunDirectory("examples/reverse_copy.yaml", time),
             "runs/reverse_copy-20260407-050607");
   EXPECT_EQ(DefaultRunDirectory("", time), "runs/run-20260407-050607");
+}
+
+TEST(CommandLineTest, LearnerSpeaksMutualTlsOrPlaintext) {
+  const auto learner =
+      Accepted<LearnerCommand>({"learner", "run.yaml", "--listen", "0.0.0.0:1", "--tls_certificate",
+                                "c.pem", "--tls_key", "k.pem", "--tls_client_ca", "a.pem"});
+  EXPECT_TRUE(learner.tls.given()) << "and so it may listen off loopback";
+  EXPECT_EQ(learner.tls.certificate, "c.pem");
+  EXPECT_EQ(learner.tls.key, "k.pem");
+  EXPECT_EQ(learner.tls.client_ca, "a.pem");
+  EXPECT_FALSE(
+      Accepted<LearnerCommand>({"learner", "run.yaml", "--listen", "127.0.0.1:1"}).tls.given());
+  for (const std::vector<const char*>& some :
+       {std::vector<const char*>{"--tls_certificate", "c.pem", "--tls_key", "k.pem"},
+        {"--tls_certificate", "c.pem", "--tls_client_ca", "a.pem"},
+        {"--tls_key", "k.pem"},
+        {"--tls_client_ca", "a.pem"}}) {
+    std::vector<const char*> arguments = {"learner", "run.yaml", "--listen", "127.0.0.1:1"};
+    arguments.insert(arguments.end(), some.begin(), some.end());
+    EXPECT_THAT(RefusedText(arguments), HasSubstr("--tls_"));
+  }
+}
+
+TEST(CommandLineTest, WorkersAndOperatorsSpeakTls) {
+  const auto rollout = Accepted<RolloutCommand>(
+      {"rollout", "--learner", "learner.example:1", "--tls_ca", "a.pem", "--tls_certificate",
+       "c.pem", "--tls_key", "k.pem", "--tls_server_name", "name"});
+  EXPECT_TRUE(rollout.tls.given());
+  EXPECT_EQ(rollout.tls.ca, "a.pem");
+  EXPECT_EQ(rollout.tls.certificate, "c.pem");
+  EXPECT_EQ(rollout.tls.key, "k.pem");
+  EXPECT_EQ(rollout.tls.server_name, "name");
+  EXPECT_TRUE(Accepted<StatusCommand>({"status", "--learner", "learner.example:1", "--tls_ca", "a"})
+                  .tls.given());
+  EXPECT_FALSE(Accepted<StatusCommand>({"status", "--learner", "127.0.0.1:1"}).tls.given());
+  EXPECT_THAT(RefusedText({"rollout", "--learner", "127.0.0.1:1", "--tls_key", "k.pem"}),
+              HasSubstr("--tls_certificate"));
+  EXPECT_THAT(RefusedText({"rollout", "--learner", "learner.example:1"}), HasSubstr("loopback"));
 }
 
 }  // namespace

@@ -143,6 +143,14 @@ INSTANTIATE_TEST_SUITE_P(
                 "candidates at a position"},
         Refusal{"DgWithEpochs", "learner:\n  objective: dg\n  epochs: 4\n",
                 "run.yaml:9: learner.epochs: 4 is too many for dg", ""},
+        Refusal{"AnchorOfWhatHasNone", "learner:\n  objective: grpo\n  anchor: ratio\n",
+                "run.yaml:9: learner.anchor: does nothing with grpo", "use tpo or tpo_token"},
+        Refusal{"GateOfWhatHasNoAnchor",
+                "learner:\n  objective: tpo_no_anchor\n  effective_sample_gate: drop\n",
+                "run.yaml:9: learner.effective_sample_gate: does nothing with tpo_no_anchor", ""},
+        Refusal{"WeightsForTpo", "learner:\n  importance_correction: truncate\n",
+                "run.yaml:8: learner.importance_correction: does nothing with tpo",
+                "use learner.anchor"},
         Refusal{"MoreScoredThanSampled", "learner:\n  min_scored_completions: 9\n",
                 "run.yaml:8: learner.min_scored_completions: 9 is more than rollout.group_size (8)",
                 ""},
@@ -211,11 +219,13 @@ TEST(ConfigErrorsTest, MissingTaskAndItsFieldsAreNamed) {
             HasSubstr("\nrun.yaml:3: task.sequence.length: is missing; it has no default.")));
 }
 
-TEST(ConfigErrorsTest, TasksAndModelsOfLaterReleasesAreUnknownFields) {
-  EXPECT_THAT(ErrorOf(ParseConfig("task:\n  dataset: {path: x}\n", "run.yaml", {})),
-              StartsWith("run.yaml:2: task.dataset: is no field. The fields here: sequence"));
-  EXPECT_THAT(ErrorOf(ParseLeastAnd("model: {hf: {path: x}}\n")),
-              StartsWith("run.yaml:7: model.hf: is no field. The fields here: transformer"));
+TEST(ConfigErrorsTest, TasksAndModelsThatThereAreNotAreUnknownFields) {
+  EXPECT_THAT(ErrorOf(ParseConfig("task:\n  bandit: {arms: 3}\n", "run.yaml", {})),
+              StartsWith("run.yaml:2: task.bandit: is no field. The fields here: sequence"));
+  EXPECT_THAT(ErrorOf(ParseLeastAnd("model: {gguf: {path: x}}\n")),
+              StartsWith("run.yaml:7: model.gguf: is no field. The fields here: transformer, hf"));
+  EXPECT_THAT(ErrorOf(ParseLeastAnd("model: {hf: {compute_type: float32}}\n")),
+              HasSubstr("model.hf.path: is missing"));
 }
 
 TEST(ConfigErrorsTest, TokenLevelObjectivesRefuseTerminalReward) {

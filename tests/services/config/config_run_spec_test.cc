@@ -14,6 +14,14 @@ RunSpec SpecOf(const std::string& more) {
   return config.ok() ? ToRunSpec(*config) : RunSpec();
 }
 
+TEST(ConfigRunSpecTest, ALanguageModelStandsInPlaceOfTheTransformer) {
+  const RunSpec spec = SpecOf("model: {hf: {path: models/small, compute_type: float32}}\n");
+  EXPECT_EQ(spec.hugging_face, (HuggingFaceModelSpec{"models/small", false}));
+  EXPECT_EQ(spec.model, TransformerSpec());
+  EXPECT_TRUE(SpecOf("model: {hf: {path: models/small}}\n").hugging_face->bfloat16);
+  EXPECT_FALSE(SpecOf("").hugging_face.has_value());
+}
+
 TEST(ConfigRunSpecTest, CarriesEveryField) {
   const RunSpec spec = SpecOf(
       "seed: 5\n"
@@ -33,6 +41,11 @@ TEST(ConfigRunSpecTest, CarriesEveryField) {
       "  epochs: 2\n"
       "  steps: 30\n"
       "  max_staleness: 1\n"
+      "  exact_staleness: true\n"
+      "  importance_correction: mask\n"
+      "  importance_cap: 3.5\n"
+      "  ratio_cap: 1.5\n"
+      "  effective_sample_fraction: 0.4\n"
       "  lease_seconds: 7.5\n"
       "  min_scored_completions: 3\n"
       "  micro_batch_tokens: 256\n"
@@ -60,6 +73,11 @@ TEST(ConfigRunSpecTest, CarriesEveryField) {
   EXPECT_EQ(spec.learner.epochs, 2);
   EXPECT_EQ(spec.learner.steps, 30);
   EXPECT_EQ(spec.learner.max_staleness, 1);
+  EXPECT_TRUE(spec.learner.exact_staleness);
+  EXPECT_EQ(spec.learner.objective.importance.correction, ImportanceCorrection::kMask);
+  EXPECT_EQ(spec.learner.objective.importance.cap, 3.5);
+  EXPECT_EQ(spec.learner.objective.anchor.ratio_cap, 1.5);
+  EXPECT_EQ(spec.learner.objective.anchor.gate_fraction, 0.4);
   EXPECT_EQ(spec.learner.lease_time_to_live, absl::Milliseconds(7500));
   EXPECT_EQ(spec.learner.min_scored_completions, 3);
   EXPECT_EQ(spec.learner.micro_batch_tokens, 256);
@@ -97,6 +115,25 @@ TEST(ConfigRunSpecTest, EveryObjectiveHasItsKind) {
   for (const auto& [name, kind] : kinds) {
     EXPECT_EQ(SpecOf("learner: {objective: " + name + "}\n").learner.objective.kind, kind) << name;
   }
+}
+
+TEST(ConfigRunSpecTest, EveryWayToDealWithStaleGroups) {
+  const auto objective = [](const std::string& field, const std::string& more = "") {
+    return SpecOf("learner: {" + field + more + "}\n").learner.objective;
+  };
+  EXPECT_EQ(objective("").anchor.anchor, Anchor::kBehavior);
+  EXPECT_EQ(objective("anchor: proximal").anchor.anchor, Anchor::kProximal);
+  EXPECT_EQ(objective("anchor: ratio").anchor.anchor, Anchor::kRatio);
+  EXPECT_EQ(objective("").anchor.gate, EffectiveSampleGate::kNone);
+  EXPECT_EQ(objective("effective_sample_gate: drop").anchor.gate, EffectiveSampleGate::kDrop);
+  EXPECT_EQ(objective("effective_sample_gate: attenuate").anchor.gate,
+            EffectiveSampleGate::kAttenuate);
+  EXPECT_EQ(objective("").importance.correction, ImportanceCorrection::kNone);
+  EXPECT_EQ(objective("importance_correction: truncate", ", objective: pg").importance.correction,
+            ImportanceCorrection::kTruncate);
+  EXPECT_FALSE(SpecOf("").rollout.sampling.swap_in_flight);
+  EXPECT_FALSE(SpecOf("").learner.exact_staleness);
+  EXPECT_TRUE(SpecOf("rollout: {weight_swap: in_flight}\n").rollout.sampling.swap_in_flight);
 }
 
 TEST(ConfigRunSpecTest, EveryTargetAndRewardHasItsKind) {

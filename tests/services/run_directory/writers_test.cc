@@ -76,6 +76,7 @@ TEST(MetricsJsonlWriterTest, WritesEveryFieldOfTheInterface) {
                             "step_seconds",
                             "rollout_seconds",
                             "train_seconds",
+                            "checkpoint_stall_seconds",
                             "staleness_mean",
                             "staleness_max",
                             "zero_variance_fraction",
@@ -285,8 +286,10 @@ TEST_F(RunObserversTest, BorrowedObserversSeeEveryCall) {
   struct Counter : StepObserver {
     void OnStep(const StepRecord&) override { ++steps; }
     void OnCheckpoint(int64_t, double, const std::string&) override { ++checkpoints; }
+    void OnLedger(const Ledger& ledger) override { leased += ledger.leased; }
     int steps = 0;
     int checkpoints = 0;
+    uint64_t leased = 0;
   } counter;
   CompositeStepObserver observers;
   observers.AddBorrowed(&counter);
@@ -294,6 +297,8 @@ TEST_F(RunObserversTest, BorrowedObserversSeeEveryCall) {
   observers.OnCheckpoint(1, 0.1, "disk full");
   EXPECT_EQ(counter.steps, 1);
   EXPECT_EQ(counter.checkpoints, 1);
+  observers.OnLedger({.leased = 7, .in_flight = 7});
+  EXPECT_EQ(counter.leased, 7);
   EXPECT_TRUE(observers.Finish({}).ok());
 }
 

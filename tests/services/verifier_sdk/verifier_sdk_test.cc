@@ -90,8 +90,8 @@ TEST(VerifierSdkTest, ServesMetrics) {
 TEST(VerifierSdkTest, SpeaksMutualTls) {
   const ScratchDirectory scratch;
   TestAuthority authority(scratch.path(), "authority");
-  authority.Issue("server", "127.0.0.1");
-  authority.Issue("worker", "worker.example.org");
+  authority.Issue("server", {.host = "127.0.0.1"});
+  authority.Issue("worker", {.host = "worker.example.org", .role = "worker"});
   VerifierCommand command;
   command.listen = "127.0.0.1:0";
   command.tls_certificate = scratch / "server.pem";

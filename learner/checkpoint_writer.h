@@ -1,0 +1,81 @@
+// Writes checkpoints in the background, so that training goes on meanwhile: the caller makes a copy
+// of the state, a thread of the writer brings it to the disk.
+//
+// One checkpoint is written at a time, so there is one copy of the state at most. A failure (the
+// disk is full, say) is a result like any other: the next checkpoint may succeed.
+#ifndef TPO_LEARNER_CHECKPOINT_WRITER_H_
+#define TPO_LEARNER_CHECKPOINT_WRITER_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "core/admin_api.h"
+#include "learner/checkpoint.h"
+
+namespace tpo {
+
+// Thread-safe, but for Begin.
+class CheckpointWriter {
+ public:
+  // How one checkpoint ended.
+  struct Result {
+    int64_t step = 0;
+    absl::Duration time;  // from Begin to the end
+    absl::StatusOr<CheckpointInfo> info;
+  };
+
+  // `store` must outlive the writer, and is nobody else's to save to.
+  explicit CheckpointWriter(CheckpointStore* store);
+  // Waits for the checkpoint in progress.
+  ~CheckpointWriter();
+
+  CheckpointWriter(const CheckpointWriter&) = delete;
+  CheckpointWriter& operator=(const CheckpointWriter&) = delete;
+
+  // Begins to write; returns at once. `on_end` is called from the writer's thread when it has ended
+  // and the writer is idle; it must not block, and may be empty. REQUIRES: idle(); only one thread
+  // at a time begins checkpoints.
+  void Begin(CheckpointData data, std::function<void(const Result&)> on_end = {});
+
+  // Whether nothing is being written.
+  bool idle() const;
+  // The step that is being written.
+  std::optional<int64_t> writing() const;
+  // The step of the newest checkpoint that this writer made durable.
+  std::optional<int64_t> saved() const;
+  // Waits until nothing is being written; false when that takes longer than `timeout`.
+  bool WaitUntilIdle(absl::Duration timeout) const;
+
+  // The results since the last call, in order.
+  std::vector<Result> TakeResults();
+
+ private:
+  struct Job {
+    CheckpointData data;
+    std::function<void(const Result&)> on_end;
+    absl::Duration begin;
+  };
+  void Run();
+
+  CheckpointStore* const store_;
+  mutable absl::Mutex mutex_;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<Job> job_ ABSL_GUARDED_BY(mutex_);          // that nobody has taken up
+  std::optional<int64_t> writing_ ABSL_GUARDED_BY(mutex_);  // from Begin to the end
+  std::optional<int64_t> saved_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Result> results_ ABSL_GUARDED_BY(mutex_);
+  // Last: it uses the members above.
+  std::thread thread_;
+};
+
+}  // namespace tpo
+
+#endif  // TPO_LEARNER_CHECKPOINT_WRITER_H_
