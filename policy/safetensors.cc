@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "policy/duplicate_keys.h"
 
 namespace tpo {
 namespace {
@@ -59,24 +59,15 @@ absl::StatusOr<std::string_view> HeaderOf(std::string_view file) {
 
 // Parses without letting a key occur twice in one object, of which the library would keep one.
 absl::StatusOr<Json> ParseHeader(std::string_view text) {
-  std::vector<std::set<std::string>> open_objects;
-  std::string duplicate;
-  const auto watch = [&](int /*depth*/, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) open_objects.emplace_back();
-    if (event == Json::parse_event_t::object_end) open_objects.pop_back();
-    if (event == Json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!open_objects.back().insert(key).second) duplicate = key;
-    }
-    return true;
-  };
+  DuplicateKeys<Json> duplicates;
   Json header;
   try {
-    header = Json::parse(text.begin(), text.end(), watch);
+    header = Json::parse(text.begin(), text.end(), duplicates.watch());
   } catch (const Json::exception& error) {
     return Refuse(absl::StrCat("its header is bad JSON: ", error.what()));
   }
-  if (!duplicate.empty()) return Refuse(absl::StrCat("the key '", duplicate, "' occurs twice"));
+  if (duplicates.found().has_value())
+    return Refuse(absl::StrCat("the key '", *duplicates.found(), "' occurs twice"));
   if (!header.is_object()) return Refuse("its header isn't a JSON object");
   return header;
 }

@@ -32,6 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
 import paper  # noqa: E402
+import report  # noqa: E402
 import sweep  # noqa: E402
 
 # Overrides of each method.
@@ -129,17 +130,6 @@ class Measured:
     machines: list[str]
 
 
-def first_below(curve: list[float], level: float, window: int = 20) -> int | None:
-    """First step whose mean over the last `window` steps is below the level."""
-    total = sum(curve[:window])
-    for end in range(window, len(curve) + 1):
-        if total / window < level:
-            return end - 1
-        if end < len(curve):
-            total += curve[end] - curve[end - window]
-    return None
-
-
 def measure(cell: StalenessCell, results: list[dict]) -> Measured:
     def mean(name: str) -> float | None:
         values = [value for result in results for value in result["curves"][name] if value is not None]
@@ -151,7 +141,7 @@ def measure(cell: StalenessCell, results: list[dict]) -> Measured:
         cell=cell, seeds=[result["seed"] for result in results],
         final=[100 * statistics.fmean(curve[-LAST_STEPS:]) for curve in errors],
         area=[100 * statistics.fmean(curve) for curve in errors],
-        steps_to_10=[first_below(curve, 0.1) for curve in errors],
+        steps_to_10=[report.smoothed_first_below(curve, 0.1) for curve in errors],
         staleness=statistics.fmean(late), effective_sample_size=mean("effective_sample_size"),
         gated=mean("gated_fraction") or 0.0, clipped_tokens=mean("importance_clip_fraction") or 0.0,
         commits=sorted({result["commit"] for result in results}),

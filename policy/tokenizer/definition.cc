@@ -1,13 +1,13 @@
 #include "policy/tokenizer/definition.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "policy/duplicate_keys.h"
 #include "policy/tokenizer/byte_level.h"
 
 namespace tpo {
@@ -49,20 +49,12 @@ std::string Shown(const Json& value) {
 
 // Parses without letting a key occur twice in one object, of which the library would keep one.
 absl::StatusOr<Json> ParseJson(std::string_view text) {
-  std::vector<absl::flat_hash_set<std::string>> open_objects;
-  std::optional<std::string> duplicate;
-  const auto watch = [&](int /*depth*/, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) open_objects.emplace_back();
-    if (event == Json::parse_event_t::object_end) open_objects.pop_back();
-    if (event == Json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!open_objects.back().insert(key).second) duplicate = key;
-    }
-    return true;
-  };
+  DuplicateKeys<Json> duplicates;
   try {
-    Json parsed = Json::parse(text.begin(), text.end(), watch);
-    if (duplicate.has_value()) return Broken(absl::StrCat("'", *duplicate, "' occurs twice"));
+    Json parsed = Json::parse(text.begin(), text.end(), duplicates.watch());
+    if (duplicates.found().has_value()) {
+      return Broken(absl::StrCat("'", *duplicates.found(), "' occurs twice"));
+    }
     if (!parsed.is_object()) return Broken("it isn't a JSON object");
     return parsed;
   } catch (const Json::exception& error) {
