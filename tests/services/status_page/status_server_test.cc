@@ -95,7 +95,7 @@ TEST(StatusServer, RefusesRequestsForAnotherHostOnLoopback) {
 TEST(StatusServer, OutlivesRequestsThatAreNone) {
   const auto server = Start();
   Exchange(server->address(), "GET / HTTP/1.1\r\nHost: " + std::string(1 << 20, 'x') + "\r\n\r\n");
-  Exchange(server->address(), std::string("\0\xff\n\n GET\r\n\r\n", 14));
+  Exchange(server->address(), std::string("\0\xff\n\n GET\r\n\r\n", 12));
   EXPECT_THAT(Get(server->address(), "/"), StartsWith("HTTP/1.1 200"));
 }
 
