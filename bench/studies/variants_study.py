@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+"""Two questions beyond the paper, on its sequence tasks: how a completion's log-prob is reduced, and noisy scores.
+
+    bench/studies/variants_study.py run --out runs/variants        # resumable: finished runs are kept
+    bench/studies/variants_study.py status --out runs/variants
+    bench/studies/variants_study.py report --out runs/variants     # docs/results/variants.{md,json,svg}
+    bench/studies/variants_study.py run --only noise --seeds 1 --steps 40 --out runs/try
+
+reduction: TPO with the log-prob of a completion of T tokens divided by T to the power of 0 (the paper), 1/4, 1/2 and 1
+(`learner.length_exponent`), and, beside it, with a target that is tilted less or more (`learner.eta`).
+
+noise: the verifier's scores carry noise that has nothing to do with the answer. Groups whose completions all fail then
+differ by the noise alone, and standardizing blows it up to the size of a real difference: the limitation that the paper
+names. A floor under the standard deviation (`learner.score_deviation_floor`) or a constant added to its square
+(`learner.score_shrinkage`) is to keep such groups from teaching anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench/paper"))
+
+import paper  # noqa: E402
+import report  # noqa: E402
+import staleness_study  # noqa: E402
+import sweep  # noqa: E402
+
+CURVES = sweep.CURVES + ("target_distance", "policy_entropy")
+LAST_STEPS = 50
+NOISE = 1e-3
+TPO = {"learner.objective": "tpo"}
+FLOOR = {"learner.score_deviation_floor": 0.05}
+SHRINKAGE = {"learner.score_shrinkage": 0.05}
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """What differs from examples/reverse_copy.yaml, and how noisy the verifier is (0: the built-in one)."""
+
+    fields: dict[str, object]
+    noise: float = 0.0
+    length: int = 7
+
+
+VARIANTS: dict[str, dict[str, Variant]] = {
+    "reduction": {
+        "exponent_0": Variant(TPO, length=10),
+        "exponent_0.25": Variant(TPO | {"learner.length_exponent": 0.25}, length=10),
+        "exponent_0.5": Variant(TPO | {"learner.length_exponent": 0.5}, length=10),
+        "exponent_1": Variant(TPO | {"learner.length_exponent": 1}, length=10),
+        "eta_0.5": Variant(TPO | {"learner.eta": 0.5}, length=10),
+        "eta_2": Variant(TPO | {"learner.eta": 2}, length=10),
+    },
+    "noise": {
+        "tpo": Variant(TPO),
+        "tpo_noise": Variant(TPO, NOISE),
+        "tpo_floor": Variant(TPO | FLOOR),
+        "tpo_floor_noise": Variant(TPO | FLOOR, NOISE),
+        "tpo_shrinkage": Variant(TPO | SHRINKAGE),
+        "tpo_shrinkage_noise": Variant(TPO | SHRINKAGE, NOISE),
+        "grpo": Variant({"learner.objective": "grpo"}),
+        "grpo_noise": Variant({"learner.objective": "grpo"}, NOISE),
+    },
+}
+STUDY_OF = {name: study for study, variants in VARIANTS.items() for name in variants}
+# Where the verifier of a noise listens, while a study runs.
+addresses: dict[float, str] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class VariantCell:
+    """One variant."""
+
+    variant: str
+    steps: int = 1000
+
+    @property
+    def what(self) -> Variant:
+        return VARIANTS[STUDY_OF[self.variant]][self.variant]
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant}-h{self.what.length}-n{self.steps}"
+
+    def overrides(self) -> dict[str, object]:
+        """The fields of the config that differ from examples/reverse_copy.yaml."""
+        fields = self.what.fields | {"task.sequence.length": self.what.length, "learner.steps": self.steps}
+        if self.what.noise > 0:
+            fields["verifiers"] = f"[{{address: '{addresses[self.what.noise]}'}}]"
+        return fields
+
+    def cost(self) -> float:
+        """A guess of the CPU-seconds of one seed, for the first ETA."""
+        return self.steps * (5e-3 + 2.6e-3 * self.what.length)
+
+
+def cells_of(arguments) -> list[VariantCell]:
+    return [VariantCell(name, arguments.steps) for study in arguments.only for name in VARIANTS[study]]
+
+
+def runs_of(arguments) -> list[sweep.Run]:
+    """Seed by seed, so that an interrupted study has something to show for every cell."""
+    return [sweep.Run(cell, seed) for seed in range(arguments.seeds) for cell in cells_of(arguments)]
+
+
+def engine_of(arguments) -> sweep.Sweep:
+    return sweep.Sweep(arguments.out, arguments.tpo, CURVES, checkpoint_every=0)
+
+
+@contextlib.contextmanager
+def noisy_verifiers(program: pathlib.Path, cells: list[VariantCell]) -> Iterator[None]:
+    """Serves a verifier for each noise of `cells` meanwhile."""
+    processes = []
+    try:
+        for noise in sorted({cell.what.noise for cell in cells} - {0.0}):
+            try:
+                process = subprocess.Popen([program, "--noise", str(noise)], stdout=subprocess.PIPE, text=True)
+            except OSError as error:
+                raise sweep.SweepError(f"{program}: can't be run ({error}); build it with "
+                                       "`./dev build noisy_verifier`, or give --noisy_verifier") from error
+            processes.append(process)
+            line = process.stdout.readline()
+            if not line.startswith("listening on "):
+                raise sweep.SweepError(f"{program}: said {line!r} in place of where it listens")
+            addresses[noise] = line.split()[-1]
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+
+
+def command_run(arguments) -> int:
+    runs = runs_of(arguments)
+    engine = engine_of(arguments)
+    with paper.lock(arguments.out), noisy_verifiers(arguments.noisy_verifier, cells_of(arguments)):
+        if not arguments.mix_commits:
+            engine.check_commits(runs)
+        # A run that was killed starts anew: its verifier's address is another one now.
+        shutil.rmtree(arguments.out / "work", ignore_errors=True)
+        return 1 if sweep.run_all(engine, runs, arguments.jobs) else 0
+
+
+def command_status(arguments) -> int:
+    engine = engine_of(arguments)
+    for cell in cells_of(arguments):
+        done = sum(engine.finished(sweep.Run(cell, seed)) for seed in range(arguments.seeds))
+        print(f"{cell.name}: {done} of {arguments.seeds} seeds")
+    return 0
+
+
+@dataclasses.dataclass
+class Measured:
+    """What the seeds of one cell say. Errors are in per cent."""
+
+    cell: VariantCell
+    study: str
+    settings: dict[str, object]
+    seeds: list[int]
+    final: list[float]  # a seed's mean error of the last 50 steps
+    area: list[float]  # a seed's mean error of all steps: how fast it learnt
+    steps_to_10: list[int | None]
+    error_curve: list[float]  # mean over the seeds
+    commits: list[str]
+    machines: list[str]
+    cpu_seconds: float
+
+
+def measure(cell: VariantCell, results: list[dict]) -> Measured:
+    # Noise adds half of its size to the mean score, which isn't the policy's doing.
+    errors = [[value + cell.what.noise / 2 for value in result["curves"]["error"]] for result in results]
+    return Measured(
+        cell=cell, study=STUDY_OF[cell.variant], settings=cell.what.fields | {"noise": cell.what.noise},
+        seeds=[result["seed"] for result in results],
+        final=[100 * statistics.fmean(curve[-LAST_STEPS:]) for curve in errors],
+        area=[100 * statistics.fmean(curve) for curve in errors],
+        steps_to_10=[report.smoothed_first_below(curve, 0.1) for curve in errors],
+        error_curve=[100 * statistics.fmean(values) for values in zip(*errors)],
+        commits=sorted({result["commit"] for result in results}),
+        machines=sorted({result["machine"] for result in results}),
+        cpu_seconds=statistics.fmean(result["cpu_seconds"] for result in results))
+
+
+def load(arguments) -> list[Measured]:
+    engine = engine_of(arguments)
+    found = []
+    for cell in cells_of(arguments):
+        results = [engine.result(sweep.Run(cell, seed)) for seed in range(arguments.seeds)]
+        results = [result for result in results if result is not None]
+        if results:
+            found.append(measure(cell, results))
+    return found
+
+
+def settings_text(item: Measured) -> str:
+    fields = [f"`{name.removeprefix('learner.')}: {value}`" for name, value in item.cell.what.fields.items()]
+    return ", ".join(fields) + (f"; noise {item.cell.what.noise:g}" if item.cell.what.noise else "")
+
+
+def table_lines(items: list[Measured]) -> list[str]:
+    lines = ["| | settings | seeds | error over the run, % | error, last 50 steps, % | median steps to 10 % | CPU-s a seed |",
+             "|---|---|---|---|---|---|---|"]
+    for item in items:
+        lines.append(f"| {item.cell.variant} | {settings_text(item)} | {len(item.seeds)} | "
+                     f"{staleness_study.with_error(item.area)} | {staleness_study.with_error(item.final)} | "
+                     f"{staleness_study.median_or_never(item.steps_to_10)} | {item.cpu_seconds:.0f} |")
+    return lines
+
+
+TITLES = {
+    "reduction": "Reduction of a completion's log-prob (H = 10)",
+    "noise": f"Noisy scores (H = 7, noise uniform in [0, {NOISE:g}))",
+}
+
+
+def markdown(arguments, found: list[Measured], conclusion: str) -> str:
+    commits = ", ".join(sorted({commit for item in found for commit in item.commits}))
+    machines = "; ".join(sorted({machine for item in found for machine in item.machines}))
+    command = f"bench/studies/variants_study.py run --seeds {arguments.seeds} --steps {arguments.steps}"
+    sections = []
+    for study in arguments.only:
+        sections += [f"## {TITLES[study]}", "", *table_lines([item for item in found if item.study == study]), ""]
+    return "\n".join([
+        "# Reduction and noisy scores", "",
+        f"Reverse copy, terminal reward, V=2, B=100, K=8, 4 epochs a step, {arguments.steps} steps. Means over the seeds ± "
+        "standard error; the error over the run is the mean of all steps: it says how fast a variant learns.", "",
+        f"Commit {commits}; {machines}; one thread a run:", "", "```sh", command, command.replace(" run ", " report "), "```",
+        "", "![error by step](variants.svg)", "", *([conclusion.strip(), ""] if conclusion.strip() else []), *sections,
+        "The curves are in [variants.json](variants.json).", ""])
+
+
+def draw(arguments, found: list[Measured], path: pathlib.Path) -> None:
+    try:
+        import matplotlib
+    except ImportError:
+        print("matplotlib isn't installed: no drawing", file=sys.stderr)
+        return
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    matplotlib.rcParams.update({"svg.hashsalt": "tpo", "font.size": 9})
+    figure, axes = plt.subplots(1, len(arguments.only), figsize=(5.5 * len(arguments.only), 4.2), squeeze=False)
+    for axis, study in zip(axes[0], arguments.only):
+        for item in (item for item in found if item.study == study):
+            axis.plot(item.error_curve, linewidth=1, label=item.cell.variant,
+                      linestyle="--" if item.cell.what.noise else "-")
+        axis.set(xlabel="step", ylabel="error, %", title=TITLES[study])
+        axis.set_ylim(0, 102)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def command_report(arguments) -> int:
+    found = load(arguments)
+    if not found:
+        raise sweep.SweepError(f"{arguments.out}: no finished run of these settings")
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    page = arguments.results / "variants.md"
+    sweep.write_atomically(page, markdown(arguments, found, staleness_study.conclusion_in(page)).encode())
+    document = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, {sweep.cpu_name()}",
+                "cells": [dataclasses.asdict(item) | {"error_curve": [sweep.rounded(value) for value in item.error_curve]}
+                          for item in found]}
+    sweep.write_atomically(arguments.results / "variants.json", (json.dumps(document) + "\n").encode())
+    draw(arguments, found, arguments.results / "variants.svg")
+    print("\n".join(table_lines(found)))
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["run", "status", "report"])
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/variants"))
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "docs/results")
+    parser.add_argument("--tpo", type=pathlib.Path, default=ROOT / "build/release/bin/tpo")
+    parser.add_argument("--noisy_verifier", type=pathlib.Path, default=ROOT / "build/release/studies/noisy_verifier")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--only", choices=list(VARIANTS), action="append", help="one of the two")
+    parser.add_argument("--mix_commits", action="store_true", help="keep results of other builds")
+    arguments = parser.parse_args()
+    arguments.only = arguments.only or list(VARIANTS)
+    command = {"run": command_run, "status": command_status, "report": command_report}[arguments.action]
+    try:
+        return command(arguments)
+    except sweep.SweepError as error:
+        print(f"variants_study: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
