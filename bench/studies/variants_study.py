@@ -52,17 +52,17 @@ class Variant:
 
     fields: dict[str, object]
     noise: float = 0.0
-    length: int = 7
+    length: int = 10
 
 
 VARIANTS: dict[str, dict[str, Variant]] = {
     "reduction": {
-        "exponent_0": Variant(TPO, length=10),
-        "exponent_0.25": Variant(TPO | {"learner.length_exponent": 0.25}, length=10),
-        "exponent_0.5": Variant(TPO | {"learner.length_exponent": 0.5}, length=10),
-        "exponent_1": Variant(TPO | {"learner.length_exponent": 1}, length=10),
-        "eta_0.5": Variant(TPO | {"learner.eta": 0.5}, length=10),
-        "eta_2": Variant(TPO | {"learner.eta": 2}, length=10),
+        "exponent_0": Variant(TPO),
+        "exponent_0.25": Variant(TPO | {"learner.length_exponent": 0.25}),
+        "exponent_0.5": Variant(TPO | {"learner.length_exponent": 0.5}),
+        "exponent_1": Variant(TPO | {"learner.length_exponent": 1}),
+        "eta_0.5": Variant(TPO | {"learner.eta": 0.5}),
+        "eta_2": Variant(TPO | {"learner.eta": 2}),
     },
     "noise": {
         "tpo": Variant(TPO),
@@ -221,8 +221,8 @@ def table_lines(items: list[Measured]) -> list[str]:
 
 
 TITLES = {
-    "reduction": "Reduction of a completion's log-prob (H = 10)",
-    "noise": f"Noisy scores (H = 7, noise uniform in [0, {NOISE:g}))",
+    "reduction": "Reduction of a completion's log-prob",
+    "noise": f"Noisy scores (noise uniform in [0, {NOISE:g}))",
 }
 
 
@@ -235,7 +235,7 @@ def markdown(arguments, found: list[Measured], conclusion: str) -> str:
         sections += [f"## {TITLES[study]}", "", *table_lines([item for item in found if item.study == study]), ""]
     return "\n".join([
         "# Reduction and noisy scores", "",
-        f"Reverse copy, terminal reward, V=2, B=100, K=8, 4 epochs a step, {arguments.steps} steps. Means over the seeds ± "
+        f"Reverse copy, terminal reward, V=2, H=10, B=100, K=8, 4 epochs a step, {arguments.steps} steps. Means over the seeds ± "
         "standard error; the error over the run is the mean of all steps: it says how fast a variant learns.", "",
         f"Commit {commits}; {machines}; one thread a run:", "", "```sh", command, command.replace(" run ", " report "), "```",
         "", "![error by step](variants.svg)", "", *([conclusion.strip(), ""] if conclusion.strip() else []), *sections,
