@@ -1172,6 +1172,39 @@ def layouts(rng):
     )
 
 
+def hedges(rng):
+    """Several answers where one is asked for, as a policy would write that is out for the score; and lists that are."""
+    a, b = rng.sample(range(2, 60), 2)
+    first, second = rng.choice(
+        [
+            (str(a), str(b)),
+            (frac(Fraction(a, 61)), frac(Fraction(b, 61))),
+            (f"x={a}", f"x={b}"),
+            (f"\\sqrt{{{a * a + 1}}}", f"\\sqrt{{{b * b + 1}}}"),
+        ]
+    )
+    reference = rng.choice([first, first, second, f"{first}, {second}"])
+    return reference, rng.choice(
+        [
+            f"@\\boxed{{{first}}}\\boxed{{{second}}}",
+            f"@\\boxed{{{first}}} \\boxed{{{second}}}",
+            f"@It is \\boxed{{{first}}}, \\boxed{{{second}}}.",
+            f"@\\boxed{{{first}}} and \\boxed{{{second}}}",
+            f"@\\boxed{{{first}}} or \\boxed{{{second}}}",
+            f"@\\boxed{{{first}}}, maybe \\boxed{{{second}}}",
+            f"@The answer is ${first}$ or ${second}$.",
+            f"@The answer is ${first}$ and ${second}$.",
+            f"@Final Answer: The final answer is ${first}$, ${second}$. I hope it is correct.",
+            f"@**Answer:** ${first}$, or ${second}$",
+            f"@\\boxed{{{first},{second}}}",
+            f"@\\boxed{{{first}; {second}}}",
+            f"@\\boxed{{{first} \\text{{ or }} {second}}}",
+            f"@\\boxed{{{first}}}\n\nWait, it is \\boxed{{{second}}}.",
+            f"@\\boxed{{{first} \\lor {second}}}",
+        ]
+    )
+
+
 CLASSES = [
     integers,
     decimals_and_fractions,
@@ -1234,6 +1267,7 @@ CLASSES = [
     box_forms,
     not_answers,
     layouts,
+    hedges,
 ]
 
 

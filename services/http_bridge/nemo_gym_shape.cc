@@ -63,12 +63,12 @@ class NemoGymShape : public RewardShape {
         body[key] = value;
         continue;
       }
-      json parsed = json::parse(value, nullptr, /*allow_exceptions=*/false);
-      if (parsed.is_discarded()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("the prompt's metadata: ", key, " is not JSON: ", Excerpt(value)));
+      absl::StatusOr<json> parsed = ParseJson(value);
+      if (!parsed.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "the prompt's metadata: ", key, " is not JSON, or nested too deep: ", Excerpt(value)));
       }
-      body[key] = std::move(parsed);
+      body[key] = *std::move(parsed);
     }
     body["response"] = ResponseOf(question);
     return JsonText(body);

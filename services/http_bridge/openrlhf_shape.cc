@@ -45,8 +45,8 @@ class OpenRlhfShape : public RewardShape {
     if (count == 1 && (scores->is_number() || scores->is_boolean()))
       *scores = json::array({*scores});
     if (!scores->is_array()) {
-      return AllFailed(count, absl::StrCat("the server's answer: ", score_field_, " is a ",
-                                           scores->type_name(), ", not a list"));
+      return AllFailed(count, absl::StrCat("the server's answer: ", score_field_, " is ",
+                                           TypeText(*scores), ", not a list"));
     }
     if (scores->size() != count) {
       return AllFailed(count, absl::StrCat("the server's answer: ", score_field_, " has ",

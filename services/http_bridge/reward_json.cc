@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/json_depth.h"
 #include "services/http_bridge/http_client.h"
 
 namespace tpo {
@@ -22,6 +23,8 @@ absl::Status Fault(const std::string& why) {
 
 absl::StatusOr<nlohmann::json> ParseJson(const std::string& text) {
   if (text.empty()) return Fault("empty");
+  if (JsonDepth(text) > kMostJsonLevels)
+    return Fault(absl::StrCat("nested deeper than ", kMostJsonLevels, " levels"));
   size_t byte = 0;
   try {
     return nlohmann::json::parse(text);
@@ -39,11 +42,16 @@ std::string JsonText(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+std::string TypeText(const nlohmann::json& value) {
+  if (value.is_null()) return "null";
+  return absl::StrCat(value.is_structured() ? "an " : "a ", value.type_name());
+}
+
 absl::StatusOr<double> ReadNumber(const nlohmann::json& value, const std::string& field) {
   if (value.is_boolean()) return value.get<bool>() ? 1.0 : 0.0;
   if (!value.is_number()) {
-    const std::string what = value.is_null() ? "null" : absl::StrCat("a ", value.type_name());
-    return Fault(absl::StrCat(field, " is ", what, ", not a number: ", Excerpt(JsonText(value))));
+    return Fault(
+        absl::StrCat(field, " is ", TypeText(value), ", not a number: ", Excerpt(JsonText(value))));
   }
   const double number = value.get<double>();
   if (!std::isfinite(number)) return Fault(absl::StrCat(field, " is not finite"));
@@ -52,8 +60,8 @@ absl::StatusOr<double> ReadNumber(const nlohmann::json& value, const std::string
 
 absl::StatusOr<nlohmann::json> ReadMember(const nlohmann::json& answer, const std::string& field) {
   if (!answer.is_object())
-    return Fault(absl::StrCat("expected an object with the field ", field, ", found a ",
-                              answer.type_name(), ": ", Excerpt(JsonText(answer))));
+    return Fault(absl::StrCat("expected an object with the field ", field, ", found ",
+                              TypeText(answer), ": ", Excerpt(JsonText(answer))));
   const auto found = answer.find(field);
   if (found == answer.end())
     return Fault(absl::StrCat("no field ", field, ": ", Excerpt(JsonText(answer))));

@@ -11,12 +11,15 @@
 
 namespace tpo {
 
-// INVALID_ARGUMENT: not JSON; the message has the byte and what stands around it. NaN and Infinity,
-// which Python writes without being asked, are not JSON.
+// INVALID_ARGUMENT: nested deeper than 100 levels, or not JSON; the message has the byte and what
+// stands around it. NaN and Infinity, which Python writes without being asked, are not JSON.
 absl::StatusOr<nlohmann::json> ParseJson(const std::string& text);
 
 // The text of `value`; bytes that aren't UTF-8 become U+FFFD.
 std::string JsonText(const nlohmann::json& value);
+
+// "an array", "a string", "null": what `value` is, within a sentence.
+std::string TypeText(const nlohmann::json& value);
 
 // A finite number, or true or false as 1 or 0. INVALID_ARGUMENT names `field` and what stands
 // there.

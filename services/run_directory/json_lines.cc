@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/file_system.h"
+#include "core/json_depth.h"
 #include "core/status_macros.h"
 #include "spdlog/spdlog.h"
 
@@ -23,7 +24,7 @@ absl::StatusOr<JsonLinesRead> ReadJsonLines(
   std::string line;
   while (std::getline(file, line)) {
     // A line that the end of the file cut short may parse by chance, so it needs its line end.
-    const bool whole = !file.eof();
+    const bool whole = !file.eof() && JsonDepth(line) <= kMostJsonLevels;
     const nlohmann::json object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (whole && object.is_object()) {
       ++result.objects;

@@ -19,7 +19,8 @@ std::string JsonLine(const nlohmann::ordered_json& value);
 
 struct JsonLinesRead {
   int64_t objects = 0;
-  int64_t bad_lines = 0;  // not a whole JSON object; a torn last line is one
+  // Not a whole JSON object, or nested deeper than kMostJsonLevels; a torn last line is one.
+  int64_t bad_lines = 0;
 };
 
 // Calls `visit` with every object and its text without the line end, in order. A file that is being

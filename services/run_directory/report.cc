@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/file_system.h"
+#include "core/json_depth.h"
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"
 #include "services/run_directory/error_trend.h"
@@ -81,7 +82,10 @@ absl::Status WriteReport(const std::string& run_dir) {
   }
   const RunPaths paths(run_dir);
   TPO_ASSIGN_OR_RETURN(const MetricsColumns metrics, ReadMetricsColumns(paths.metrics));
-  const auto summary = nlohmann::ordered_json::parse(ContentOr(paths.summary), nullptr, false);
+  const std::string summary_text = ContentOr(paths.summary);
+  nlohmann::ordered_json summary;
+  if (JsonDepth(summary_text) <= kMostJsonLevels)
+    summary = nlohmann::ordered_json::parse(summary_text, nullptr, false);
   std::string body = Header(RunName(run_dir), nlohmann::json(summary));
   if (metrics.steps.empty()) {
     body += "<p>No step is done yet.</p>\n";

@@ -6,6 +6,7 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "services/grpc/message_limits.h"
 #include "services/grpc/tls.h"
 
 namespace tpo {
@@ -28,7 +29,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ConnectForChecks(const CheckChann
   TPO_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> credentials,
                        MakeCredentials(options));
   grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
+  // As a worker; but it sends larger ones, to see what becomes of them.
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(-1);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);

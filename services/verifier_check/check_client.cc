@@ -10,6 +10,7 @@
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "services/grpc/message_limits.h"
 
 namespace tpo {
 namespace {
@@ -19,7 +20,8 @@ void SetDeadline(grpc::ClientContext* context, absl::Duration deadline) {
 }
 
 bool WantsToBeAskedAgain(const grpc::Status& status) {
-  return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+  return (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
+          !SaysTooLarge(status.error_message())) ||
          status.error_code() == grpc::StatusCode::UNAVAILABLE;
 }
 
@@ -122,7 +124,9 @@ HealthAnswer CheckClient::CheckHealth(const std::string& service) {
   std::string bytes;
   if (!service.empty()) {
     bytes += '\x0A';
-    bytes += static_cast<char>(service.size());
+    size_t length = service.size();
+    for (; length >= 0x80; length >>= 7) bytes += static_cast<char>(length | 0x80);
+    bytes += static_cast<char>(length);
     bytes += service;
   }
   const grpc::Slice slice(bytes);

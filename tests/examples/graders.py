@@ -27,6 +27,11 @@ def columns(prompts, completions, completion_ids, answer, level, **kwargs):
     ]
 
 
+@verifier(tasks=["traced"])
+def traced(completions, traceparent):
+    return [Verdict(1.0, explanation=traceparent) for _ in completions]
+
+
 @verifier(tasks=["one_by_one"])
 def one_by_one(completion, call):
     """The completion says what happens to it."""
@@ -51,6 +56,7 @@ def mixed(completions):
         "abstained": Verdict.abstained("not mine"),
         "failed": Verdict.failed("no compiler"),
         "object": object(),
+        "no kind": Verdict(1.0, kind="scored"),
         "long": Verdict(1.0, explanation="é" * 5000),
     }
     return [values[completion] for completion in completions]
@@ -71,9 +77,20 @@ def raises(completions, needed):
     raise KeyError(f"no {needed}")
 
 
+class SilentError(Exception):
+    def __str__(self):
+        raise self
+
+
+@verifier(tasks=["raises/silent"])
+def raises_silently(completions):
+    raise SilentError
+
+
 @verifier(tasks=["token_rewards"], token_rewards=True)
 def token_rewards(completion, completion_tokens):
-    return Verdict(1.0, token_rewards=[0.5] * len(completion_tokens))
+    reward = 1e39 if completion == "huge" else 0.5
+    return Verdict(1.0, token_rewards=[reward] * len(completion_tokens))
 
 
 @verifier(tasks=["async"])
@@ -84,6 +101,13 @@ async def slowly(completion):
     if completion == "exit":
         sys.exit("no more")
     return float(completion)
+
+
+@verifier(tasks=["async/cancelled"])
+async def awaits_what_was_cancelled(completions):
+    task = asyncio.create_task(asyncio.sleep(1000))
+    task.cancel()
+    await task
 
 
 @verifier(tasks=["file"])

@@ -1,10 +1,12 @@
 """The Python package that serves reward functions, as a caller sees it."""
 
+import asyncio
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import unittest
 
 import package  # First: makes the imports below work.
@@ -16,7 +18,12 @@ try:
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
     from tpo.v1 import types_pb2, verifier_pb2, verifier_pb2_grpc
     from tpo_verifier import server as package_server
+    from tpo_verifier import service
+    from tpo_verifier.call import Call, Judgement
     from tpo_verifier.function import RewardFunction, Router, verifier
+    from tpo_verifier.processes import WorkerProcess
+    from tpo_verifier.runners import ThreadRunner
+    from tpo_verifier.verdict import of_returned_list
 except ImportError as missing:
     harness.missing_package(missing)
 
@@ -97,6 +104,12 @@ class VerdictTest(ServerTest):
         self.addCleanup(channel.close)
         self.stub = verifier_pb2_grpc.VerifierServiceStub(channel)
 
+    def test_functions_get_the_callers_trace(self):
+        traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        response = self.stub.Verify(request("traced", "a"), metadata=[("traceparent", traceparent)])
+        self.assertEqual(response.verdicts[0].explanation, traceparent)
+        self.assertEqual(self.verify("traced", "a")[0].explanation, "")
+
     def test_scores_in_order(self):
         response = self.stub.Verify(
             request("length", "abc", "", "日本語です", reference_answer="ab")
@@ -128,6 +141,7 @@ class VerdictTest(ServerTest):
             "abstained",
             "failed",
             "object",
+            "no kind",
         ]
         verdicts = dict(zip(texts, self.verify("mixed/values", *texts), strict=True))
         self.assertEqual(
@@ -138,7 +152,7 @@ class VerdictTest(ServerTest):
         )
         self.assertEqual(
             {text for text in texts if verdicts[text].kind == FAILED},
-            {"nan", "inf", "text", "bad part", "failed", "object"},
+            {"nan", "inf", "text", "bad part", "failed", "object", "no kind"},
         )
         self.assertEqual((verdicts["true"].score, verdicts["bad cost"].cost), (1.0, 0.0))
         for text, verdict in verdicts.items():
@@ -174,6 +188,7 @@ class VerdictTest(ServerTest):
             [(verdict.kind, verdict.reason) for verdict in verdicts],
             [(FAILED, "KeyError: 'no oracle'")] * 2,
         )
+        self.assertEqual(self.verify("raises/silent", "a")[0].reason, "SilentError")
         # The traceback is in the log.
         self.server.wait_for_output(r"graders\.py\", line \d+, in raises")
 
@@ -207,6 +222,8 @@ class VerdictTest(ServerTest):
         self.assertEqual([verdict.kind for verdict in verdicts], [SCORED, FAILED, FAILED, SCORED])
         self.assertEqual(verdicts[2].reason, "SystemExit: no more")
         self.assertEqual(verdicts[3].score, 3.5)
+        (verdict,) = self.verify("async/cancelled", "a")
+        self.assertEqual((verdict.kind, verdict.reason), (FAILED, "CancelledError"))
 
     def test_token_rewards(self):
         self.assertEqual(
@@ -214,6 +231,8 @@ class VerdictTest(ServerTest):
             [0.5] * 3,
         )
         self.assertEqual(list(self.verify("token_rewards", "abc")[0].token_rewards), [])
+        # Beyond what a float holds.
+        self.assertEqual(self.kinds("token_rewards", "huge", want_token_rewards=True), [FAILED])
         # A function that doesn't give them can't say that it does.
         self.assertEqual(self.kinds("length", "abc", want_token_rewards=True), [FAILED])
 
@@ -242,7 +261,8 @@ class VerdictTest(ServerTest):
         self.assertEqual(
             (description.max_completions, description.max_request_bytes), (4096, 128 << 20)
         )
-        self.assertFalse(description.token_rewards)
+        # Of some of its functions.
+        self.assertTrue(description.token_rewards)
 
 
 class OperationTest(ServerTest):
@@ -487,6 +507,85 @@ class SignatureTest(unittest.TestCase):
         self.assertFalse(
             any(map(package_server.is_loopback, ("0.0.0.0", "example.org", "10.0.0.1")))
         )
+
+
+class GivenUpTest(unittest.TestCase):
+    """Calls that are given up before a worker is at them."""
+
+    QUESTION = service._to_request(request("length", "abc", reference_answer="ab"))
+
+    def judged(self, process, call):
+        judgement = Judgement(1)
+        process.run(0, self.QUESTION, call, judgement)
+        return judgement.finish(None)[0]
+
+    def test_a_process_is_not_killed_for_a_call_that_it_never_got(self):
+        import graders
+
+        process = WorkerProcess([RewardFunction(graders.length)])
+        self.addCleanup(process.close)
+        call = Call()
+        call.cancel()
+        self.assertIsNone(self.judged(process, call))
+        process._kill_if_at_work(call)  # what the timer does that a late cancel sets
+        self.assertEqual(self.judged(process, Call()).score, 1.0)
+
+    def test_no_more_is_taken_of_a_generator_than_there_are_completions(self):
+        taken = []
+
+        def generator():
+            while True:
+                taken.append(1.0)
+                if len(taken) > 1000:
+                    raise RuntimeError("taken to its end")
+                yield 1.0
+
+        verdicts = of_returned_list(generator(), 2)
+        self.assertEqual(
+            [verdict.reason for verdict in verdicts],
+            ["the function returned 3 or more values for 2 completions"] * 2,
+        )
+        self.assertEqual(len(taken), 3)
+        self.assertEqual(
+            of_returned_list([1.0] * 5, 2)[0].reason,
+            "the function returned 5 values for 2 completions",
+        )
+        self.assertEqual([verdict.score for verdict in of_returned_list(iter((1, 2)), 2)], [1, 2])
+
+    def test_a_log_gets_beginning_and_end_of_a_traceback(self):
+        def fails(completions):
+            raise ValueError("begin " + "x" * 1_000_000 + " end")
+
+        judgement = Judgement(1)
+        with self.assertLogs("tpo_verifier") as logs:
+            RewardFunction(fails).judge(self.QUESTION, Call(), judgement)
+        self.assertLess(len(logs.output[0]), 10_000)
+        for part in ("fails failed", "Traceback", "begin xxx", "characters left out", "xxx end"):
+            self.assertIn(part, logs.output[0])
+
+    def test_threads_that_hang_do_not_pile_up_what_waits_for_them(self):
+        begun, end = threading.Event(), threading.Event()
+        self.addCleanup(end.set)
+
+        def hang(completions):
+            begun.set()
+            end.wait()
+
+        async def give_up():
+            runner = ThreadRunner([RewardFunction(hang)], workers=1, processes=False)
+            calls = [
+                asyncio.create_task(runner.run(0, self.QUESTION, Call(), Judgement(1)))
+                for _ in range(3)
+            ]
+            await asyncio.to_thread(begun.wait)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            self.assertEqual(list(runner._waiting), [])
+            await asyncio.sleep(0)  # for what the calls left to the loop
+            self.assertEqual(runner.occupied, 1)
+
+        asyncio.run(give_up())
 
 
 class ExamplesTest(ServerTest):

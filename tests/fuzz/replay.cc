@@ -1,6 +1,6 @@
 // main of a fuzz target as a regression test: runs it on the files of the folders that are its
-// arguments, and on simple variations of them, which need no fuzzer: their beginnings, and copies
-// with one byte changed.
+// arguments, and on simple variations of them, which need no fuzzer: their beginnings, copies with
+// one byte changed, and copies that are nested deeper than any stack is.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +16,8 @@ namespace {
 
 // Of each kind, for one file.
 constexpr size_t kVariations = 24;
+// Of recursion, a frame each: more than a stack of 8 MiB has room for.
+constexpr size_t kLevels = 200'000;
 
 void Run(const std::string& input) {
   // A copy of exactly this size, so that a sanitizer sees reads past the end.
@@ -23,8 +25,29 @@ void Run(const std::string& input) {
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
 }
 
+// What fits as the first of a list or object in JSON.
+const std::string& Nested() {
+  static const std::string* const text =
+      new std::string(std::string(kLevels, '[') + std::string(kLevels, ']') + ",");
+  return *text;
+}
+
+void RunNested(const std::string& input) {
+  const size_t count = static_cast<size_t>(
+      std::count_if(input.begin(), input.end(), [](char c) { return c == '[' || c == '{'; }));
+  const size_t step = std::max<size_t>(count / kVariations, 1);
+  size_t number = 0;
+  for (size_t at = 0; at < input.size(); ++at) {
+    if ((input[at] != '[' && input[at] != '{') || number++ % step != 0) continue;
+    std::string changed = input;
+    changed.insert(at + 1, (input[at] == '{' ? "\"nested\":" : "") + Nested());
+    Run(changed);
+  }
+}
+
 void RunWithVariations(const std::string& input) {
   Run(input);
+  RunNested(input);
   const size_t step = std::max<size_t>(input.size() / kVariations, 1);
   for (size_t at = 0; at < input.size(); at += step) {
     Run(input.substr(0, at));

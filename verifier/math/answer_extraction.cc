@@ -48,14 +48,13 @@ class Extraction {
     if (++attempts_ > kMostAttempts) return true;
     std::vector<NodePtr> values;
     std::string source;
+    std::string spelling;
     for (const std::string& part : candidate.parts) {
       const std::vector<MathToken> tokens = Tokenize(part, budget_);
       source += (source.empty() ? "" : ", ") + part;
-      if (answer_.spelling.empty()) {
-        std::vector<MathToken> bare = tokens;
-        DropTrailingUnits(bare);
-        answer_.spelling = Spell(bare);
-      }
+      std::vector<MathToken> bare = tokens;
+      DropTrailingUnits(bare);
+      spelling += (spelling.empty() ? "" : ", ") + Spell(bare);
       absl::StatusOr<NodePtr> value = ParseTokens(tokens, budget_);
       if (value.ok()) {
         values.push_back(*std::move(value));
@@ -65,6 +64,7 @@ class Extraction {
       // Another candidate may well be within the limits.
       budget_.Recover();
     }
+    if (answer_.spelling.empty()) answer_.spelling = std::move(spelling);
     if (answer_.source.empty() || values.size() == candidate.parts.size()) {
       answer_.source = std::move(source);
     }

@@ -9,7 +9,9 @@ namespace tpo {
 
 absl::StatusOr<std::vector<Verdict>> MathVerifier::Verify(const VerifyRequest& request) {
   if (request.prompt.reference_answer.empty()) {
-    return absl::InvalidArgumentError("prompt.reference_answer: empty; it has to hold the answer");
+    return std::vector<Verdict>(
+        request.completions.size(),
+        Verdict::Unscored(VerdictKind::kAbstained, "the prompt has no reference to compare with"));
   }
   if (request.want_token_rewards) {
     return std::vector<Verdict>(

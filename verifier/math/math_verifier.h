@@ -8,7 +8,7 @@
 // Verdicts
 //   scored 1   equal
 //   scored 0   different; no answer found; an answer that can't be read, or is beyond the limits
-//   abstained  the reference can't be read, so that nobody can say what is right
+//   abstained  there is no reference, or it can't be read: nobody can say what is right
 //   failed     "expression too large": it couldn't be decided within the limits; scored 0 with
 //              Options::zero_when_undecided, for training where a model could seek out such answers
 //   timed out  the deadline passed, or the caller left, before this completion's turn
@@ -43,7 +43,7 @@ class MathVerifier : public VerifierApi {
   MathVerifier() = default;
   explicit MathVerifier(Options options) : options_(std::move(options)) {}
 
-  // INVALID_ARGUMENT: prompt.reference_answer is empty. Token rewards, when wanted, are FAILED.
+  // Never an error. Token rewards, when wanted, are FAILED.
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override;
 
   absl::StatusOr<VerifierDescription> Describe() override;

@@ -99,14 +99,21 @@ void Explain(size_t test, std::string_view what, std::string_view program_text,
 Judgement JudgeOutputs(const Sandbox& sandbox, const std::string& program, const CodeTests& tests,
                        const JudgeTerms& terms) {
   Judgement judgement;
+  absl::Duration time_left = sandbox.limits().wall;
   for (size_t i = 0; i < tests.outputs.size(); ++i) {
     if (judgement.over_limit > 0 || (terms.stop_at_failure && judgement.failed() > 0)) {
       judgement.not_run = tests.outputs.size() - i;
       break;
     }
+    if (time_left < absl::Milliseconds(1)) {
+      ++judgement.over_limit;
+      Explain(i, "the program", "had used up its time", &judgement);
+      continue;
+    }
     ExecutionRequest request;
     request.source = program;
     request.source_name = kProgramName;
+    request.wall = time_left;
     request.arguments = {kProgramName};
     request.input = tests.outputs[i].input;
     request.deadline = terms.deadline;
@@ -117,6 +124,7 @@ Judgement JudgeOutputs(const Sandbox& sandbox, const std::string& program, const
     }
     const ExecutionResult result = (*execution)->Wait();
     judgement.cpu += result.cpu;
+    time_left -= result.wall;
     JudgeOutput(result, tests.outputs[i], i, tests, sandbox.limits(), &judgement);
     if (judgement.kind != Judgement::Kind::kJudged) break;
   }

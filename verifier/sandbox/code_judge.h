@@ -20,7 +20,8 @@ Judgement JudgeProgram(const Sandbox& sandbox, const std::string& program, const
 // The kinds, each with the rule by which it stops early: after a limit the rest isn't run, since a
 // program that loops once mostly loops again.
 
-// One execution per test; its output is compared here.
+// One execution per test, all of which together get the wall time of one; their output is compared
+// here.
 Judgement JudgeOutputs(const Sandbox& sandbox, const std::string& program, const CodeTests& tests,
                        const JudgeTerms& terms);
 // One execution for all calls, another one after a crash; values are compared here.

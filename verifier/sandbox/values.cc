@@ -10,35 +10,15 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/json_depth.h"
 
 namespace tpo {
 namespace {
 
 constexpr int64_t kExactInDouble = int64_t{1} << 53;
 
-// Counted ahead of parsing, so that nothing nested too deep is ever built.
-int Depth(std::string_view text) {
-  int depth = 0;
-  int deepest = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return deepest;
-}
-
 absl::Status CheckDepth(std::string_view text) {
-  if (Depth(text) <= kMaxJsonDepth) return absl::OkStatus();
+  if (JsonDepth(text) <= kMaxJsonDepth) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("JSON is nested deeper than ", kMaxJsonDepth, " levels"));
 }

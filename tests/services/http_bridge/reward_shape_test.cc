@@ -52,6 +52,8 @@ Verdict One(const RewardShape& shape, const std::string& body) {
   return verdicts.front();
 }
 
+std::string Nested(size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); }
+
 void ExpectFailed(const Verdict& verdict, const std::string& reason) {
   EXPECT_EQ(verdict.kind, VerdictKind::kFailed);
   EXPECT_EQ(verdict.score, 0.0);
@@ -98,7 +100,7 @@ TEST(OpenRlhfShape, OneBadRewardLeavesItsNeighboursScored) {
   EXPECT_EQ(verdicts[1].kind, VerdictKind::kAbstained);
   EXPECT_THAT(verdicts[1].reason, HasSubstr("rewards[1] is null"));
   ExpectFailed(verdicts[2], "rewards[2] is a string, not a number: \"1\"");
-  ExpectFailed(verdicts[3], "rewards[3] is a array, not a number");
+  ExpectFailed(verdicts[3], "rewards[3] is an array, not a number");
   EXPECT_EQ(verdicts[4], Verdict::Scored(0));
 }
 
@@ -112,13 +114,13 @@ TEST(OpenRlhfShape, AnAnswerThatCannotBeReadFailsTheGroup) {
       {R"({"rewards": [1.0, 1e999]})", "a number that is too large"},
       {R"({"rewards": [1.0, 0.5)", "not JSON at byte"},
       {R"({"reward": [1, 2]})", "no field rewards: {\"reward\":[1,2]}"},
-      {R"([1, 2])", "expected an object with the field rewards, found a array"},
+      {R"([1, 2])", "expected an object with the field rewards, found an array"},
       {R"({"rewards": [1]})", "rewards has 1 entries for 2 completions"},
       {R"({"rewards": [1, 2, 3]})", "rewards has 3 entries for 2 completions"},
       {R"({"rewards": 1})", "rewards is a number, not a list"},
-      {R"({"rewards": null})", "rewards is a null, not a list"},
-      {R"({"rewards": {"0": 1, "1": 1}})", "rewards is a object, not a list"},
-      {std::string(100000, '['), "not JSON at byte"},
+      {R"({"rewards": null})", "rewards is null, not a list"},
+      {R"({"rewards": {"0": 1, "1": 1}})", "rewards is an object, not a list"},
+      {std::string(100000, '['), "nested deeper than 100 levels"},
   };
   for (const auto& [body, reason] : bodies_and_reasons) {
     const std::vector<Verdict> verdicts = shape->Verdicts(body, 2);
@@ -150,7 +152,9 @@ TEST(SlimeShape, FailsWithoutANumber) {
   ExpectFailed(One(*shape, R"("0.5")"), "is a string, not a number: \"0.5\"");
   ExpectFailed(One(*shape, "null"), "is null, not a number");
   ExpectFailed(One(*shape, "NaN"), "not JSON at byte 1");
-  ExpectFailed(One(*shape, "[1]"), "is a array");
+  ExpectFailed(One(*shape, "[1]"), "is an array");
+  ExpectFailed(One(*shape, Nested(100)), "is an array");
+  ExpectFailed(One(*shape, Nested(1'000'000)), "nested deeper than 100 levels");
   ExpectFailed(One(*shape, R"({"score": 1})"), "name its field with the score");
   const auto keyed = Make(HttpRewardShape::kSlime, ScoreField("score"));
   ExpectFailed(One(*keyed, R"({"acc": 1})"), "no field score");
@@ -190,7 +194,9 @@ TEST(NemoGymShape, MetadataWinOverWhatIsMadeUp) {
 
   question.metadata = {{"responses_create_params", "{"}};
   EXPECT_THAT(shape->RequestBody(question).status().message(),
-              HasSubstr("metadata: responses_create_params is not JSON: {"));
+              HasSubstr("metadata: responses_create_params is not JSON, or nested too deep: {"));
+  question.metadata = {{"responses_create_params", Nested(1'000'000)}};
+  EXPECT_THAT(shape->RequestBody(question).status().message(), HasSubstr("nested too deep: [[["));
 }
 
 TEST(NemoGymShape, ReadsTheReward) {

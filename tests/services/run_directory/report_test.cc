@@ -116,6 +116,11 @@ TEST_F(ReportTest, OddFilesDoNotBreakIt) {
   WriteText(scratch_ / "groups.jsonl",
             "{\"step\":1,\"prompt\":5,\"completions\":[{\"verdict\":[]}]}\n");
   EXPECT_THAT(Report(), HasSubstr("Groups of step 1"));
+  const std::string deep =
+      "{\"status\":" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}\n";
+  WriteText(scratch_ / "summary.json", deep);
+  WriteText(scratch_ / "metrics.jsonl", deep + ReadText(scratch_ / "metrics.jsonl") + deep);
+  EXPECT_THAT(Report(), HasSubstr("ended without a summary"));
 }
 
 TEST_F(ReportTest, WhatIsMissingIsNamed) {

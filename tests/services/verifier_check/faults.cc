@@ -139,6 +139,13 @@ std::vector<Fault> FaultsOfVerdicts() {
   std::vector<Fault> faults;
   faults.push_back(
       CrashesOn("always_crashes", "answers", [](const v1::VerifyRequest&) { return true; }));
+  faults.push_back({.name = "answers_more_than_a_message_holds",
+                    .check = "answers",
+                    .spoil = [](const v1::VerifyRequest& request, v1::VerifyResponse* response) {
+                      if (!IsOf(request, "sample")) return;
+                      response->mutable_verdicts(0)->set_explanation(
+                          std::string(size_t{129} << 20, 'x'));
+                    }});
   faults.push_back({.name = "drops_a_verdict",
                     .check = "count",
                     .spoil = [](const v1::VerifyRequest& request, v1::VerifyResponse* response) {

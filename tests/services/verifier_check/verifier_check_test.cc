@@ -76,6 +76,20 @@ TEST(VerifierCheck, RunsEveryCheckOnAVerifierThatKeepsTheContract) {
   EXPECT_EQ(report.task, "text");
 }
 
+TEST(VerifierCheck, TakesLongNamesOfTasks) {
+  for (const size_t bytes : {100, 104, 105, 177, 178, 1024}) {
+    FaultyVerifier verifier(
+        {.name = "long", .check = "none", .describe = [bytes](v1::DescribeResponse* description) {
+           description->add_tasks(std::string(bytes, 'x'));
+           return grpc::Status::OK;
+         }});
+    VerifierCheckOptions options = Patient();
+    options.only = {"health"};
+    const auto report = CheckVerifier(Connect(verifier.address()), options).value();
+    EXPECT_EQ(report.Count(CheckState::kOk), 1) << ToText(report, verifier.address());
+  }
+}
+
 TEST(VerifierCheck, LetsHealthAndDescribeBeUnimplemented) {
   FaultyVerifier verifier(
       {.name = "minimal",
@@ -240,6 +254,16 @@ TEST(VerifierCheckReport, TextSaysWhatWasSentWhatCameBackAndHowToMendIt) {
   EXPECT_THAT(text, HasSubstr("mend       mend it\n"));
   EXPECT_THAT(text, HasSubstr("skipped  answers               no need\n"));
   EXPECT_THAT(text, HasSubstr("3 checks: 1 ok, 1 FAILED, 1 skipped\n"));
+}
+
+TEST(VerifierCheckReport, TextHoldsNothingThatATerminalObeys) {
+  VerifierCheckReport report = SampleReport();
+  report.results[1].answered =
+      "\xC2\x9B"
+      "2J \xE2\x80\xAE"
+      "esrever\xE2\x80\xAC \xE2\x81\xA6 \x7F \x9B raw é \xC2\xA0 \U0001F469 €";
+  EXPECT_THAT(ToText(report, "there:1"),
+              HasSubstr("came back  ?2J ?esrever? ? ? \uFFFD raw é \xC2\xA0 \U0001F469 €\n"));
 }
 
 TEST(VerifierCheckReport, JsonHoldsTheSame) {

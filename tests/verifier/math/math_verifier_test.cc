@@ -62,6 +62,16 @@ TEST(MathVerifierTest, AbstainsWhereTheReferenceCannotBeRead) {
   EXPECT_EQ(verdicts[1].score, 1.0);
 }
 
+TEST(MathVerifierTest, SeveralAnswersAreNotTheFirstOfThem) {
+  const std::vector<std::string> hedges = {"\\boxed{5}\\boxed{6}", "\\boxed{5} and \\boxed{6}",
+                                           "The answer is $5$ or $6$."};
+  for (const char* reference : {"5", "6"}) {
+    for (const Verdict& verdict : Verdicts(RequestFor(reference, hedges)))
+      EXPECT_EQ(verdict.score, 0.0) << reference << ": " << verdict.explanation;
+  }
+  for (const Verdict& verdict : Verdicts(RequestFor("6, 5", hedges))) EXPECT_EQ(verdict.score, 1.0);
+}
+
 TEST(MathVerifierTest, WhatIsTooLargeFailsOrIsWrongAsConfigured) {
   const VerifyRequest request = RequestFor("10^{10^{10}}", {"$10^{10^{11}}$"});
   const Verdict failed = Verdicts(request).front();
@@ -84,10 +94,13 @@ TEST(MathVerifierTest, StopsForACallerThatIsGone) {
   EXPECT_EQ(verdicts[1].kind, VerdictKind::kTimedOut);
 }
 
-TEST(MathVerifierTest, RefusesRequestsThatCanNeverBeServed) {
-  MathVerifier verifier;
-  EXPECT_EQ(verifier.Verify(RequestFor("", {"$5$"})).status().code(),
-            absl::StatusCode::kInvalidArgument);
+TEST(MathVerifierTest, AbstainsWithoutAReference) {
+  const std::vector<Verdict> verdicts = Verdicts(RequestFor("", {"$5$", ""}));
+  ASSERT_EQ(verdicts.size(), 2u);
+  for (const Verdict& verdict : verdicts) {
+    EXPECT_EQ(verdict.kind, VerdictKind::kAbstained);
+    EXPECT_EQ(verdict.reason, "the prompt has no reference to compare with");
+  }
 }
 
 TEST(MathVerifierTest, HasNoTokenRewards) {

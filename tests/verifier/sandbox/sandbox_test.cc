@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "absl/cleanup/cleanup.h"
@@ -78,6 +79,7 @@ std::string SlowHelper(const std::string& folder, const std::string& gate) {
 TEST(SandboxTest, NoResultWaitsForFilesToBeRemoved) {
   std::string folder = testing::TempDir() + "tpo-sandbox-XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const absl::Cleanup remove_folder = [&folder] { std::filesystem::remove_all(folder); };
   const std::string gate = folder + "/gate";
   ASSERT_EQ(mkfifo(gate.c_str(), 0600), 0);
   // Open until the sandbox is gone: a helper may come to the gate late.

@@ -33,6 +33,8 @@ class Request:
     weight_version: int = 0
     idempotency_key: str = ""
     want_token_rewards: bool = False
+    # W3C Trace Context of the call, to go on with in calls of one's own; "" when it isn't traced.
+    traceparent: str = ""
 
 
 class Call:

@@ -12,11 +12,21 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from tpo_verifier.call import Call, Judgement, Request
-from tpo_verifier.verdict import Verdict, of_exception, of_returned, of_returned_list
+from tpo_verifier.verdict import (
+    Verdict,
+    of_exception,
+    of_returned,
+    of_returned_list,
+    traceback_text,
+)
 
 _log = logging.getLogger("tpo_verifier")
 
 _ATTRIBUTE = "__tpo_verifier__"
+
+# What a coroutine may raise: SystemExit would end the server's event loop, CancelledError (of a
+# task of its own that was cancelled) would leave the call without an answer.
+_FROM_COROUTINES = (Exception, SystemExit, asyncio.CancelledError)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -149,7 +159,7 @@ class RewardFunction:
 
     async def judge_async(self, request: Request, call: Call, judgement: Judgement) -> None:
         """The same for a coroutine function. Completions that are judged one by one are judged side
-        by side. SystemExit is caught here, for it would end the server's event loop.
+        by side.
         """
         count = len(request.completions)
         if not self._signature.one_by_one:
@@ -157,7 +167,7 @@ class RewardFunction:
                 verdicts = of_returned_list(
                     await self.function(**self._arguments(request, call)), count
                 )
-            except (Exception, SystemExit) as error:  # the author's code
+            except _FROM_COROUTINES as error:  # the author's code
                 verdicts = [self._failed(error)] * count
             self._put_all(request, verdicts, judgement)
             return
@@ -165,7 +175,7 @@ class RewardFunction:
         async def judge_one(index: int) -> None:
             try:
                 verdict = of_returned(await self.function(**self._arguments(request, call, index)))
-            except (Exception, SystemExit) as error:  # the author's code
+            except _FROM_COROUTINES as error:  # the author's code
                 verdict = self._failed(error)
             judgement.put(index, self._with_token_rewards(request, index, verdict))
 
@@ -216,8 +226,10 @@ class RewardFunction:
         )
 
     def _failed(self, error: BaseException) -> Verdict:
+        if isinstance(error, asyncio.CancelledError) and _is_given_up():
+            raise error
         # Each failure is told with its traceback: the caller only gets the last line.
-        _log.warning("%s failed", self.name, exc_info=error)
+        _log.warning("%s failed\n%s", self.name, traceback_text(error))
         return of_exception(error)
 
 
@@ -268,8 +280,15 @@ def _fields_of_group(request: Request) -> Iterator[tuple[str, Any]]:
         "weight_version",
         "idempotency_key",
         "want_token_rewards",
+        "traceparent",
     ):
         yield name, getattr(request, name)
+
+
+def _is_given_up() -> bool:
+    """Whether it is us who cancel the coroutine. Python 3.10 doesn't say; there it counts as so."""
+    task: Any = asyncio.current_task()
+    return not hasattr(task, "cancelling") or task.cancelling() > 0
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -68,9 +68,9 @@ class WorkerProcess:
         died = False
         with self._lock:
             self._call, self._killed = call, False
-        if not call.attach(lambda: self._kill_later(call)):
-            return
         try:
+            if not call.attach(lambda: self._kill_later(call)):
+                return
             self._exchange(index, request, call, judgement)
         except (EOFError, OSError):
             died = True

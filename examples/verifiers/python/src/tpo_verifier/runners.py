@@ -8,9 +8,10 @@ still at work when its call is over is killed, with what it started, and replace
 from __future__ import annotations
 
 import asyncio
+import collections
 import concurrent.futures
+import contextlib
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -18,6 +19,7 @@ from typing import Protocol
 from tpo_verifier.call import Call, Judgement, Request
 from tpo_verifier.function import RewardFunction
 from tpo_verifier.processes import WorkerProcess
+from tpo_verifier.verdict import of_exception, traceback_text
 
 _log = logging.getLogger("tpo_verifier")
 
@@ -62,6 +64,7 @@ class LoopRunner:
 
 
 Arguments = tuple[int, Request, Call, Judgement]
+Item = tuple[concurrent.futures.Future[None], Arguments]
 Work = Callable[[int, Request, Call, Judgement], None]
 
 
@@ -69,9 +72,9 @@ class ThreadRunner:
     """Functions on threads. With processes, each thread only waits for a process of its own."""
 
     def __init__(self, functions: list[RewardFunction], workers: int, processes: bool) -> None:
-        self._queue: queue.SimpleQueue[tuple[concurrent.futures.Future[None], Arguments] | None] = (
-            queue.SimpleQueue()
-        )
+        # Without those that were cancelled: threads that hang would never take them out.
+        self._waiting: collections.deque[Item | None] = collections.deque()
+        self._arrival = threading.Condition()
         self.workers = workers
         self._children: list[WorkerProcess] = []
         self.occupied = 0
@@ -99,25 +102,35 @@ class ThreadRunner:
         self.occupied += 1
         # The place is free when the function has returned, whether or not somebody still waits.
         done.add_done_callback(lambda _: _soon(loop, self._release))
-        self._queue.put((done, (index, request, call, judgement)))
+        item = (done, (index, request, call, judgement))
+        self._put(item)
         try:
             await asyncio.wrap_future(done)
         except asyncio.CancelledError:
             call.cancel()
+            with self._arrival, contextlib.suppress(ValueError):
+                self._waiting.remove(item)
             raise
 
     def close(self) -> None:
         for _ in range(self.workers):
-            self._queue.put(None)
+            self._put(None)
         for child in self._children:
             child.close()
+
+    def _put(self, item: Item | None) -> None:
+        with self._arrival:
+            self._waiting.append(item)
+            self._arrival.notify()
 
     def _release(self) -> None:
         self.occupied -= 1
 
     def _serve(self, work: Work) -> None:
         while True:
-            item = self._queue.get()
+            with self._arrival:
+                self._arrival.wait_for(lambda: self._waiting)
+                item = self._waiting.popleft()
             if item is None:
                 return
             done, arguments = item
@@ -128,8 +141,8 @@ class ThreadRunner:
             try:
                 work(*arguments)
             except BaseException as error:  # SystemExit, too, ends no thread of ours
-                _log.error("a verifier's thread caught %s", type(error).__name__, exc_info=error)
-                done.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
+                _log.error("a verifier's thread caught\n%s", traceback_text(error))
+                done.set_exception(RuntimeError(of_exception(error).reason))
             else:
                 done.set_result(None)
 

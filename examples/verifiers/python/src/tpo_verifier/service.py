@@ -72,7 +72,7 @@ class VerifierServicer(verifier_pb2_grpc.VerifierServiceServicer):
             )
         function = self._router.functions[index]
         verdicts = await self._judge(
-            index, function, _to_request(request), context.time_remaining()
+            index, function, _to_request(request, _traceparent(context)), context.time_remaining()
         )
         return self._response(verdicts, function.name, function.options.version)
 
@@ -85,7 +85,7 @@ class VerifierServicer(verifier_pb2_grpc.VerifierServiceServicer):
             tasks=self._router.tasks,
             max_completions=self._max_completions,
             max_request_bytes=self._max_request_bytes,
-            token_rewards=all(
+            token_rewards=any(
                 function.options.token_rewards for function in self._router.functions
             ),
         )
@@ -146,7 +146,11 @@ def _before(remaining: float | None) -> float | None:
     return max(0.0, remaining - min(_MAX_MARGIN_SECONDS, _MARGIN_SHARE * remaining))
 
 
-def _to_request(request: verifier_pb2.VerifyRequest) -> Request:
+def _traceparent(context: aio.ServicerContext) -> str:
+    return str(dict(context.invocation_metadata() or ()).get("traceparent", ""))
+
+
+def _to_request(request: verifier_pb2.VerifyRequest, traceparent: str = "") -> Request:
     prompt = request.prompt
     return Request(
         task=prompt.task,
@@ -159,6 +163,7 @@ def _to_request(request: verifier_pb2.VerifyRequest) -> Request:
         weight_version=request.weight_version,
         idempotency_key=request.idempotency_key,
         want_token_rewards=request.want_token_rewards,
+        traceparent=traceparent,
         completions=[completion.text for completion in request.completions],
         completion_tokens=[list(completion.tokens) for completion in request.completions],
         candidate_tokens=[list(completion.candidate_tokens) for completion in request.completions],

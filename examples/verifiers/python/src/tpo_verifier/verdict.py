@@ -6,12 +6,18 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
 import math
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Of reasons and explanations, which travel with their group: what workers keep of them.
 MAX_TEXT_BYTES = 4096
+# Characters of a traceback that a log gets, from its beginning and from its end.
+_MAX_TRACEBACK_HALF = 4096
+# Token rewards travel in single precision.
+_MAX_FLOAT = (2 - 2**-23) * 2.0**127
 
 
 class Kind(enum.Enum):
@@ -64,9 +70,29 @@ class Verdict:
 
 def of_exception(error: BaseException) -> Verdict:
     """FAILED, with the exception's type and message."""
-    message = str(error).strip()
     name = type(error).__name__
+    try:
+        message = str(error).strip()
+    except Exception:  # the author's code, too
+        message = ""
     return Verdict.failed(f"{name}: {message}" if message else name)
+
+
+def traceback_text(error: BaseException) -> str:
+    """For a log: beginning and end of the traceback, of which an author's exception makes megabytes
+    as easily as a line.
+    """
+    try:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+    except Exception:  # the author's code, too
+        text = type(error).__name__
+    left_out = len(text) - 2 * _MAX_TRACEBACK_HALF
+    if left_out <= 0:
+        return text
+    return (
+        f"{text[:_MAX_TRACEBACK_HALF]}\n[{left_out} characters left out]\n"
+        f"{text[-_MAX_TRACEBACK_HALF:]}"
+    )
 
 
 def of_returned(value: Any) -> Verdict:
@@ -93,12 +119,15 @@ def of_returned_list(values: Any, count: int) -> list[Verdict]:
             Verdict.failed(f"the function returned {type(values).__name__}, not a list")
         ] * count
     try:
-        items = list(values)
+        # No more than tells that there are too many: a generator may have no end.
+        items = list(itertools.islice(values, count + 1))
+        given = str(len(values)) if hasattr(values, "__len__") else str(len(items))
     except Exception as error:  # a generator runs the author's code, a 0-d array refuses
         return [of_exception(error)] * count
     if len(items) != count:
+        more = "" if hasattr(values, "__len__") or len(items) < count else "or more "
         return [
-            Verdict.failed(f"the function returned {len(items)} values for {count} completions")
+            Verdict.failed(f"the function returned {given} {more}values for {count} completions")
         ] * count
     return [of_returned(item) for item in items]
 
@@ -106,6 +135,8 @@ def of_returned_list(values: Any, count: int) -> list[Verdict]:
 def _checked(verdict: Verdict) -> Verdict:
     """Every number finite, every text sendable; FAILED where that can't be had."""
     try:
+        if not isinstance(verdict.kind, (Kind, type(None))):
+            return Verdict.failed(f"the function returned a Verdict of kind {verdict.kind!r}")
         if verdict.kind in (None, Kind.SCORED) and verdict.score is not None:
             return _checked_score(verdict)
         if verdict.kind is Kind.SCORED:
@@ -129,7 +160,7 @@ def _checked_score(verdict: Verdict) -> Verdict:
         if not math.isfinite(value):
             return Verdict.failed(f"the component '{name}' isn't finite ({value})")
     rewards = [float(reward) for reward in verdict.token_rewards]
-    if not all(math.isfinite(reward) for reward in rewards):
+    if not all(abs(reward) <= _MAX_FLOAT for reward in rewards):
         return Verdict.failed("a token reward isn't finite")
     return Verdict(
         score=score,
