@@ -1,11 +1,10 @@
 #include "verifier/function_verifier.h"
 
-#include <exception>
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/verifier_exception.h"
 
 namespace tpo {
 namespace {
@@ -18,10 +17,8 @@ class FunctionVerifier : public VerifierApi {
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
     try {
       return function_(request);
-    } catch (const std::exception& error) {
-      return absl::InternalError(absl::StrCat("the verifier threw: ", error.what()));
     } catch (...) {
-      return absl::InternalError("the verifier threw something that is no std::exception");
+      return absl::InternalError(DescribeVerifierException());
     }
   }
   absl::StatusOr<VerifierDescription> Describe() override { return description_; }
@@ -34,12 +31,8 @@ class FunctionVerifier : public VerifierApi {
 Verdict Judge(const VerdictFunction& function, const Prompt& prompt, const Completion& completion) {
   try {
     return function(prompt, completion);
-  } catch (const std::exception& error) {
-    return Verdict::Unscored(VerdictKind::kFailed,
-                             absl::StrCat("the verifier threw: ", error.what()));
   } catch (...) {
-    return Verdict::Unscored(VerdictKind::kFailed,
-                             "the verifier threw something that is no std::exception");
+    return Verdict::Unscored(VerdictKind::kFailed, DescribeVerifierException());
   }
 }
 

@@ -3,8 +3,8 @@
 #include <map>
 #include <string>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "services/config/served_verifier_checks.h"
 
 namespace tpo {
 namespace {
@@ -27,17 +27,13 @@ class VerifierServiceChecker {
   void CheckVerifier(const v1::ServedVerifierConfig& verifier, const std::string& path) {
     for (int t = 0; t < verifier.tasks_size(); ++t)
       CheckTask(verifier.tasks(t), absl::StrCat(path, ".tasks[", t, "]"));
-    switch (verifier.kind_case()) {
-      case v1::ServedVerifierConfig::kSequence:
-        if (verifier.tasks_size() > 0)
-          Refuse(path + ".tasks", "cannot be given to sequence, whose tasks are sequence/*");
-        break;
-      case v1::ServedVerifierConfig::kHttp:
-        CheckHttp(verifier, path);
-        break;
-      default:
-        break;
+    if (verifier.has_sequence() && verifier.tasks_size() > 0)
+      Refuse(path + ".tasks", "cannot be given to sequence, whose tasks are sequence/*");
+    if (verifier.has_http() && verifier.tasks_size() == 0) {
+      Refuse(path + ".tasks",
+             "is missing; an HTTP server doesn't say what it judges. \"*\" takes every task");
     }
+    CheckServedVerifier(verifier, path, places_, &errors_);
   }
 
  private:
@@ -47,17 +43,6 @@ class VerifierServiceChecker {
     } else if (const auto [first, is_new] = patterns_.emplace(pattern, path); !is_new) {
       Refuse(path, absl::StrCat("\"", pattern, "\" is claimed by ", first->second, ", too"));
     }
-  }
-
-  void CheckHttp(const v1::ServedVerifierConfig& verifier, const std::string& path) {
-    if (verifier.tasks_size() == 0) {
-      Refuse(path + ".tasks",
-             "is missing; an HTTP server doesn't say what it judges. \"*\" takes every task");
-    }
-    const std::string& url = verifier.http().url();
-    if (!absl::StartsWith(url, "http://") && !absl::StartsWith(url, "https://"))
-      Refuse(path + ".http.url",
-             absl::StrCat("\"", url, "\" begins with neither http:// nor https://"));
   }
 
   void Refuse(const std::string& path, const std::string& why) {

@@ -1,4 +1,4 @@
-// The verifiers that a config names, for tpo-verifier.
+// The verifiers that a config names, for tpo-verifier and for runs that judge in their own process.
 #ifndef TPO_SERVICES_VERIFIER_SERVER_VERIFIER_FACTORY_H_
 #define TPO_SERVICES_VERIFIER_SERVER_VERIFIER_FACTORY_H_
 
@@ -15,6 +15,10 @@ namespace tpo {
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeMathVerifier(const v1::MathVerifierConfig& config);
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeCodeVerifier(const v1::CodeVerifierConfig& config);
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeHttpVerifier(const v1::HttpVerifierConfig& config);
+
+// A verifier of any kind, with its answer_tag. Errors name the field at fault, from the kind on.
+// REQUIRES: `config` is resolved (services/config/config.h).
+absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const v1::ServedVerifierConfig& config);
 
 // All that the section names, each with its tasks; the built-in ones when it names none. Errors
 // name the entry: INVALID_ARGUMENT, ALREADY_EXISTS for a task that two of them take, and those of

@@ -122,5 +122,57 @@ TEST(ConfigVerifierServiceTest, RefusesTasksThatCannotBe) {
               HasSubstr("neither http:// nor https://"));
 }
 
+TEST(ConfigVerifierServiceTest, RefusesRulesThatCannotBe) {
+  const auto refused = [](const std::string& verifier, const char* why) {
+    EXPECT_THAT(RefusalOf(WithVerifier("{" + verifier + "}")), HasSubstr(why)) << verifier;
+  };
+  refused("regex: {}", "judge.yaml:3: verifier_service.verifiers[0].regex.pattern: is missing");
+  refused("regex: {pattern: a, compare_group: 0, invert: true}", "regex.invert: cannot be given");
+  refused("regex: {pattern: a, compare_group: -2}", "regex.compare_group: -2 is out of range");
+  refused("numeric: {absolute_tolerance: -1}", "numeric.absolute_tolerance: -1 is out of range");
+  refused("numeric: {number: third}", "\"third\" is none of first, last, whole_text");
+  refused("format: {}", "format.tags: is missing");
+  refused("length: {}", "verifiers[0].length: is missing; give it one of linear, soft_overlong");
+  refused("length: {linear: {from: 5, to: 5}}", "length.linear.to: 5 is not above from (5)");
+  refused("length: {soft_overlong: {max_length: 5, cache: 6}}",
+          "length.soft_overlong.cache: 6 is above max_length (5)");
+  refused("json_schema: {}",
+          "json_schema: needs exactly one of schema, schema_file and schema_field");
+  refused("json_schema: {schema: \"true\", schema_field: s}", "json_schema: needs exactly one of");
+  refused("composite: {}", "composite.parts: is missing");
+  refused("composite: {parts: [{name: x}]}", "composite.parts[0]: is missing; give it one of");
+  refused("composite: {parts: [{role: gate, numeric: {}}]}", "composite.parts: are all gates");
+  refused("composite: {parts: [{numeric: {}}, {numeric: {}}]}",
+          "composite.parts[1]: \"numeric\" is the name of "
+          "verifier_service.verifiers[0].composite.parts[0] already");
+  refused("composite: {parts: [{numeric: {}}, {name: numeric, math: {}}]}",
+          "composite.parts[1].name: \"numeric\" is the name of");
+  refused("composite: {parts: [{http: {url: a.example.org, shape: slime}}]}",
+          "parts[0].http.url: \"a.example.org\" begins with neither");
+  refused("composite: {parts: [{composite: {}}]}", "is no field");
+}
+
+TEST(ConfigVerifierServiceTest, RulesRoundTrip) {
+  const auto run = ParseLeastAnd(
+      "verifier_service:\n"
+      "  verifiers:\n"
+      "    - {tasks: [a], answer_tag: answer, regex: {pattern: '(\\d+)\"', compare_group: 1}}\n"
+      "    - {json_schema: {schema: '{\"type\": \"object\"}'}}\n"
+      "    - composite:\n"
+      "        combine: product\n"
+      "        parts:\n"
+      "          - {name: right, gsm8k: {answer: flexible}}\n"
+      "          - {role: gate, format: {tags: [think, answer]}}\n"
+      "          - {weight: 0.5, length: {soft_overlong: {max_length: 100, cache: 20}}}\n");
+  ASSERT_TRUE(run.ok()) << run.status();
+  const auto& composite = run->verifier_service().verifiers(2).composite();
+  EXPECT_EQ(composite.parts(1).role(), v1::VERIFIER_ROLE_GATE);
+  EXPECT_EQ(composite.parts(1).weight(), 1);
+  EXPECT_EQ(composite.parts(2).length().unit(), v1::LENGTH_UNIT_TOKENS);
+  const auto again = ParseConfig(ToYaml(*run), "resolved.yaml", {});
+  ASSERT_TRUE(again.ok()) << again.status() << ToYaml(*run);
+  EXPECT_TRUE(MessageDifferencer::Equals(*run, *again)) << ToYaml(*again);
+}
+
 }  // namespace
 }  // namespace tpo

@@ -156,6 +156,35 @@ TEST(TpoVerifier, RefusesAConfigWithAMistakeAndSaysWhere) {
   EXPECT_EQ(process.Wait(), 2);
 }
 
+TEST(TpoVerifier, ServesTheExampleOfBuiltInVerifiers) {
+  Process process({"--listen", "127.0.0.1:0", "--config", "examples/verifiers/built_in.yaml"});
+  const std::string address = AddressIn(process.ReadLine(), "listening on ");
+  GrpcVerifierClient client(MakeVerifierChannel({.address = address}).value());
+  VerifyRequest request = CopyTask();
+  request.prompt.task = "estimates";
+  request.prompt.reference_answer = "1,000";
+  request.completions.resize(3, request.completions[0]);
+  request.completions[0].text = "about 1.005e3";
+  request.completions[1].text = "1,234";
+  const std::vector<Verdict> verdicts = client.Verify(request).value();
+  EXPECT_EQ(verdicts[0].score, 1);
+  EXPECT_EQ(verdicts[1].score, 0);
+  EXPECT_EQ(verdicts[2].kind, VerdictKind::kScored) << "an empty completion is wrong, not failed";
+  request.prompt.reference_answer = "a lot";
+  EXPECT_EQ(client.Verify(request).value()[0].kind, VerdictKind::kFailed);
+  process.Signal(SIGTERM);
+  EXPECT_EQ(process.Wait(), 0);
+}
+
+TEST(TpoVerifier, RefusesAPatternThatIsNoneAndNamesItsField) {
+  const ScratchDirectory scratch;
+  const std::string config = scratch / "judge.yaml";
+  std::ofstream(config) << "verifier_service: {verifiers: [{regex: {pattern: '(a'}}]}\n";
+  Process process({"--listen", "127.0.0.1:0", "--config", config});
+  EXPECT_THAT(process.ReadLine(), HasSubstr("verifier_service.verifiers[0]: regex.pattern: "));
+  EXPECT_EQ(process.Wait(), 2);
+}
+
 TEST(TpoVerifier, RefusesACertificateThatIsNotThere) {
   Process process({"--listen", "127.0.0.1:0", "--tls_certificate", "/nowhere.pem", "--tls_key",
                    "/nowhere.key"});

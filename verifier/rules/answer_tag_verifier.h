@@ -1,0 +1,22 @@
+// Lets a verifier judge a part of each completion: what stands within its last <TAG>…</TAG>
+// (tag_text.h). Completions without the tags score 0, and the verifier doesn't see them; of the
+// others it sees the tokens as they are, and that part as the text. All else, such as tasks and
+// errors, is the verifier's.
+#ifndef TPO_VERIFIER_RULES_ANSWER_TAG_VERIFIER_H_
+#define TPO_VERIFIER_RULES_ANSWER_TAG_VERIFIER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/verifier_api.h"
+
+namespace tpo {
+
+// INVALID_ARGUMENT: `tag` can't be the name of a tag.
+absl::StatusOr<std::unique_ptr<VerifierApi>> MakeAnswerTagVerifier(
+    std::string tag, std::unique_ptr<VerifierApi> verifier);
+
+}  // namespace tpo
+
+#endif  // TPO_VERIFIER_RULES_ANSWER_TAG_VERIFIER_H_
