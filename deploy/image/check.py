@@ -89,7 +89,12 @@ def check_tpo(image: str) -> None:
         steps = (scratch / "run/metrics.jsonl").read_text(encoding="utf-8").count("\n")
     if steps != 3:
         raise CheckError(f"trained {steps} steps instead of 3")
-    print(f"{image}: trained 3 steps")
+    with container(image, "relay", "--learner", "127.0.0.1:1", "--listen", "127.0.0.1:0") as process:
+        line_of(process, r"listening on (\S+)$")
+        process.send_signal(signal.SIGTERM)
+        if process.wait(PATIENCE_SECONDS) != 0:
+            raise CheckError(f"the relay ended with {process.returncode} after SIGTERM")
+    print(f"{image}: trained 3 steps; the relay serves and ends well after SIGTERM")
 
 
 def main() -> None:

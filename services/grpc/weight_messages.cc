@@ -60,9 +60,10 @@ grpc::Slice SnapshotSlice(const SnapshotPointer& snapshot, uint64_t offset_bytes
 
 }  // namespace
 
-grpc::ByteBuffer ManifestMessage(const WeightSnapshot& snapshot) {
+grpc::ByteBuffer ManifestMessage(const WeightSnapshot& snapshot, const std::string& incarnation) {
   v1::WatchWeightsResponse message;
   ToProto(snapshot, message.mutable_manifest());
+  message.mutable_manifest()->set_learner_incarnation(incarnation);
   const grpc::Slice slice(message.SerializeAsString());
   return grpc::ByteBuffer(&slice, 1);
 }

@@ -6,13 +6,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "core/weight_snapshot.h"
 #include "grpcpp/support/byte_buffer.h"
 
 namespace tpo {
 
-grpc::ByteBuffer ManifestMessage(const WeightSnapshot& snapshot);
+// `incarnation`: the life of the learner that published it; may be empty.
+grpc::ByteBuffer ManifestMessage(const WeightSnapshot& snapshot,
+                                 const std::string& incarnation = "");
 
 // REQUIRES: offset_bytes + size_bytes is within the snapshot, size_bytes > 0.
 grpc::ByteBuffer FrameMessage(const std::shared_ptr<const WeightSnapshot>& snapshot,

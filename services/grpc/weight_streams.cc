@@ -18,6 +18,8 @@ namespace {
 
 // One is what a worker needs; those before it may not have ended yet, where a connection was lost.
 constexpr int kMaxStreamsPerWorker = 16;
+// Of all relays together, which have no ids: one a node.
+constexpr int kMaxRelayStreams = 8192;
 
 }  // namespace
 
@@ -25,16 +27,22 @@ constexpr int kMaxStreamsPerWorker = 16;
 // version, or the end of the write before. No lock is held while gRPC is called.
 class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  explicit WeightStream(WeightStreams* streams)
-      : streams_(streams), weights_(streams->weights_), record_(streams->calls_, "WatchWeights") {}
+  WeightStream(WeightStreams* streams, grpc::CallbackServerContext* context)
+      : streams_(streams),
+        context_(context),
+        weights_(streams->weights_),
+        record_(streams->calls_, "WatchWeights") {}
 
   void Begin(const absl::StatusOr<v1::WatchWeightsRequest>& request) {
     if (!request.ok()) return End(request.status());
     if (!streams_->Enter(request->worker_id())) {
       return End(absl::ResourceExhaustedError(
-          absl::StrCat("the worker has ", kMaxStreamsPerWorker, " weight streams already")));
+          request->relay()
+              ? absl::StrCat("there are ", kMaxRelayStreams, " streams of relays already")
+              : absl::StrCat("the worker has ", kMaxStreamsPerWorker, " weight streams already")));
     }
     worker_id_ = request->worker_id();
+    entered_ = true;
     streams_->Tell(worker_id_, WorkerStream::kOpened);
     {
       absl::MutexLock lock(&mutex_);
@@ -55,6 +63,29 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
     Continue();
   }
 
+  // The version that is kept in memory for this stream, and how much of it was sent.
+  struct Holding {
+    WeightVersion version = 0;
+    uint64_t sent_bytes = 0;
+  };
+  std::optional<Holding> holding() {
+    absl::MutexLock lock(&mutex_);
+    if (finished_ || current_ == nullptr) return std::nullopt;
+    return Holding{current_->version, offset_bytes_};
+  }
+
+  // Cancels the call: a write that the subscriber doesn't take would never end.
+  void BreakOff() {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (finished_ || broken_off_) return;
+      broken_off_ = true;
+      if (!end_.has_value()) end_ = absl::CancelledError("broken off for a newer version");
+    }
+    context_->TryCancel();
+    Continue();
+  }
+
   void OnWriteDone(bool ok) override {
     {
       absl::MutexLock lock(&mutex_);
@@ -66,7 +97,7 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnCancel() override { End(absl::CancelledError("the subscriber left")); }
   void OnDone() override {
     if (subscription_ != 0) weights_->Unsubscribe(subscription_);
-    if (!worker_id_.empty()) {
+    if (entered_) {
       streams_->Tell(worker_id_, HowItEnded());
       streams_->Leave(worker_id_);
     }
@@ -77,8 +108,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  private:
   WorkerStream HowItEnded() {
     absl::MutexLock lock(&mutex_);
-    return end_.has_value() && absl::IsCancelled(*end_) ? WorkerStream::kLost
-                                                        : WorkerStream::kClosed;
+    const bool lost = end_.has_value() && absl::IsCancelled(*end_) && !broken_off_;
+    return lost ? WorkerStream::kLost : WorkerStream::kClosed;
   }
 
   // Starts the next write, or ends the stream, unless a write is in progress or there is nothing to
@@ -110,8 +141,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   // Fills in message_; false: everything is sent.
   bool PrepareMessage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (current_ != nullptr && offset_bytes_ < current_->weights.bytes().size()) {
-      const uint64_t size_bytes =
-          std::min(streams_->frame_bytes_, current_->weights.bytes().size() - offset_bytes_);
+      const uint64_t size_bytes = std::min(streams_->options_.frame_bytes,
+                                           current_->weights.bytes().size() - offset_bytes_);
       message_ = FrameMessage(current_, offset_bytes_, size_bytes);
       offset_bytes_ += size_bytes;
       if (RpcObserver* const observer = streams_->calls_->observer; observer != nullptr)
@@ -128,14 +159,16 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
         current_->version == resume_version_ && resume_bytes_ <= current_->weights.bytes().size();
     offset_bytes_ = resume ? resume_bytes_ : 0;
     resume_bytes_ = 0;
-    message_ = ManifestMessage(*current_);
+    message_ = ManifestMessage(*current_, streams_->options_.incarnation);
     return true;
   }
 
   WeightStreams* const streams_;
+  grpc::CallbackServerContext* const context_;
   WeightStore* const weights_;
   CallRecord record_;
-  std::string worker_id_;  // empty: the request was refused
+  bool entered_ = false;   // the request was taken
+  std::string worker_id_;  // empty: a relay's
   uint64_t subscription_ = 0;
   // Belongs to the write in progress while writing_ is set.
   grpc::ByteBuffer message_;
@@ -143,6 +176,7 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   absl::Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_off_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
   WeightVersion newest_sent_ ABSL_GUARDED_BY(mutex_) = -1;
   WeightVersion resume_version_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -152,25 +186,52 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   uint64_t offset_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-WeightStreams::WeightStreams(WeightStore* weights, uint64_t frame_bytes, CallBook* calls,
-                             std::function<absl::Status(const std::string&)> check_worker,
-                             OnWorkerStream on_stream)
-    : weights_(weights),
-      frame_bytes_(frame_bytes),
-      calls_(calls),
-      check_worker_(std::move(check_worker)),
-      on_stream_(std::move(on_stream)) {}
+WeightStreams::WeightStreams(WeightStore* weights, CallBook* calls, WeightStreamsOptions options)
+    : weights_(weights), calls_(calls), options_(std::move(options)) {
+  subscription_ = weights_->Subscribe([this] { BreakOffOutdated(); });
+}
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* WeightStreams::Open(const grpc::ByteBuffer& request) {
-  auto* stream = new WeightStream(this);
-  bool closed = false;
+WeightStreams::~WeightStreams() { weights_->Unsubscribe(subscription_); }
+
+void WeightStreams::BreakOffOutdated() {
+  const std::shared_ptr<const WeightSnapshot> newest = weights_->Newest();
+  if (newest == nullptr) return;
+  // No stream goes away meanwhile: it would have to pass Remove.
+  absl::MutexLock lock(&mutex_);
+  std::map<WeightVersion, uint64_t> furthest;  // how much was sent to who got most
+  std::map<WeightStream*, WeightVersion> held;
+  for (WeightStream* stream : streams_) {
+    const auto holding = stream->holding();
+    if (!holding.has_value() || holding->version >= newest->version) continue;
+    uint64_t& sent_bytes = furthest[holding->version];
+    sent_bytes = std::max(sent_bytes, holding->sent_bytes);
+    held[stream] = holding->version;
+  }
+  while (furthest.size() > kMaxOutdatedVersions) {
+    const auto least =
+        std::min_element(furthest.begin(), furthest.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    for (const auto& [stream, version] : held) {
+      if (version == least->first) stream->BreakOff();
+    }
+    furthest.erase(least);
+  }
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* WeightStreams::Open(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer& request) {
+  auto* stream = new WeightStream(this, context);
+  std::optional<absl::Status> closed;
   {
     absl::MutexLock lock(&mutex_);
     streams_.insert(stream);
     closed = closed_;
   }
-  stream->Begin(closed ? absl::UnavailableError("the learner is shutting down")
-                       : CheckRequest(request));
+  if (closed.has_value()) {
+    stream->End(*closed);
+  } else {
+    stream->Begin(CheckRequest(request));
+  }
   return stream;
 }
 
@@ -180,22 +241,45 @@ absl::StatusOr<v1::WatchWeightsRequest> WeightStreams::CheckRequest(
   TPO_RETURN_IF_ERROR(ParseMessage(bytes, kMaxSmallRequestBytes, &request));
   if (request.have_version() < -1) return absl::InvalidArgumentError("have_version: below -1");
   if (request.resume_version() < 0) return absl::InvalidArgumentError("resume_version: negative");
-  TPO_RETURN_IF_ERROR(check_worker_(request.worker_id()));
+  if (request.relay() && !request.worker_id().empty())
+    return absl::InvalidArgumentError("worker_id: a relay has none");
+  TPO_RETURN_IF_ERROR(options_.check(request));
+  if (!request.learner_incarnation().empty() &&
+      request.learner_incarnation() != options_.incarnation) {
+    // What it holds is of another life, in which the same versions may have been other weights.
+    request.set_have_version(-1);
+    request.set_resume_version(0);
+    request.set_resume_bytes(0);
+  }
   return request;
 }
 
-void WeightStreams::Close() {
+void WeightStreams::Close(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
-  closed_ = true;
+  if (!closed_.has_value()) closed_ = status;
   // A stream can't go away meanwhile: it would have to pass Remove.
-  for (WeightStream* stream : streams_)
-    stream->End(absl::UnavailableError("the learner is shutting down"));
+  for (WeightStream* stream : streams_) stream->End(*closed_);
+}
+
+void WeightStreams::BreakOffAll() {
+  absl::MutexLock lock(&mutex_);
+  for (WeightStream* stream : streams_) stream->BreakOff();
+}
+
+bool WeightStreams::idle() const {
+  absl::MutexLock lock(&mutex_);
+  return streams_.empty();
+}
+
+size_t WeightStreams::size() const {
+  absl::MutexLock lock(&mutex_);
+  return streams_.size();
 }
 
 bool WeightStreams::Enter(const std::string& worker_id) {
   absl::MutexLock lock(&mutex_);
   int& count = count_by_worker_[worker_id];
-  if (count == kMaxStreamsPerWorker) return false;
+  if (count == (worker_id.empty() ? kMaxRelayStreams : kMaxStreamsPerWorker)) return false;
   ++count;
   return true;
 }

@@ -1,5 +1,6 @@
 #include "services/grpc/weight_watcher.h"
 
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +17,7 @@ namespace tpo {
 namespace {
 
 constexpr absl::Duration kInitialPause = absl::Milliseconds(50);
-constexpr absl::Duration kMaximumPause = absl::Seconds(5);
+constexpr absl::Duration kMaximumPause = absl::Seconds(1);
 // Every call has a deadline. A stream that reaches it is opened again at once.
 constexpr absl::Duration kStreamDeadline = absl::Minutes(30);
 
@@ -24,23 +25,14 @@ absl::Span<const std::byte> AsBytes(const std::string& data) {
   return {reinterpret_cast<const std::byte*>(data.data()), data.size()};
 }
 
-absl::Status AddMessage(const v1::WatchWeightsResponse& message, WeightVersion newest,
-                        WeightAssembler* assembler) {
-  if (message.has_manifest()) {
-    TPO_ASSIGN_OR_RETURN(WeightManifest manifest, FromProto(message.manifest()));
-    return assembler->Begin(std::move(manifest), newest);
-  }
-  if (message.has_frame()) {
-    const v1::WeightFrame& frame = message.frame();
-    return assembler->Add(frame.weight_version(), frame.offset_bytes(), AsBytes(frame.data()));
-  }
-  return absl::InvalidArgumentError("message: neither a manifest nor a frame");
-}
-
 }  // namespace
 
-WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel, WeightObserver* observer)
-    : channel_(std::move(channel)), observer_(observer), backoff_(kInitialPause, kMaximumPause) {}
+WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel, WeightObserver* observer,
+                             Subscriber subscriber)
+    : channel_(std::move(channel)),
+      observer_(observer),
+      subscriber_(subscriber),
+      backoff_(kInitialPause, kMaximumPause) {}
 
 WeightWatcher::~WeightWatcher() {
   Close();
@@ -56,7 +48,7 @@ absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WeightWatcher::WaitForNewe
     const std::string& worker_id, WeightVersion newer_than, absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   if (worker_id_.empty()) worker_id_ = worker_id;
-  if (!closed_ && !thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  StartThread();
   const auto is_done = [this, newer_than]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return closed_ || ended_.has_value() || (newest_ != nullptr && newest_->version > newer_than);
   };
@@ -69,13 +61,41 @@ absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WeightWatcher::WaitForNewe
       last_error_.ok() ? "" : absl::StrCat("; the stream broke: ", last_error_.ToString())));
 }
 
-void WeightWatcher::Restart(const std::string& worker_id) {
+void WeightWatcher::StartThread() {
+  if (!closed_ && !thread_.joinable()) thread_ = std::thread([this] { Run(); });
+}
+
+absl::StatusOr<PublishedWeights> WeightWatcher::WaitForOthers(const PublishedWeights& held) {
+  absl::MutexLock lock(&mutex_);
+  StartThread();
+  const auto has_others = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return newest_ != nullptr && (held.snapshot == nullptr || incarnation_ != held.incarnation ||
+                                  newest_->version != held.snapshot->version);
+  };
+  const auto is_done = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || ended_.has_value() || has_others();
+  };
+  mutex_.Await(absl::Condition(&is_done));
+  if (closed_) return absl::CancelledError("the watcher is closed");
+  if (has_others()) return PublishedWeights{incarnation_, newest_};
+  if (absl::IsCancelled(*ended_)) return absl::OutOfRangeError(ended_->message());
+  return *ended_;
+}
+
+void WeightWatcher::Resume() {
+  absl::MutexLock lock(&mutex_);
+  ended_.reset();
+}
+
+void WeightWatcher::Restart(const std::string& worker_id, const std::string& incarnation) {
   absl::MutexLock lock(&mutex_);
   worker_id_ = worker_id;
+  incarnation_ = incarnation;
   ++generation_;
   ended_.reset();
   newest_ = nullptr;
   if (stream_ != nullptr) stream_->TryCancel();
+  if (subscriber_ == Subscriber::kPresence) StartThread();
 }
 
 void WeightWatcher::Close() {
@@ -118,6 +138,8 @@ void WeightWatcher::Run() {
 absl::Status WeightWatcher::ReadStream() {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kStreamDeadline));
+  // The channel tries to connect on and on, with pauses of its own.
+  context.set_wait_for_ready(true);
   v1::WatchWeightsRequest request;
   uint64_t generation = 0;
   WeightVersion newest = -1;
@@ -128,7 +150,10 @@ absl::Status WeightWatcher::ReadStream() {
     generation = generation_;
     if (newest_ != nullptr) newest = newest_->version;
     request.set_worker_id(worker_id_);
+    request.set_learner_incarnation(incarnation_);
   }
+  request.set_relay(subscriber_ == Subscriber::kRelay);
+  if (subscriber_ == Subscriber::kPresence) newest = std::numeric_limits<WeightVersion>::max();
   if (assembled_generation_ != generation) assembler_.Forget();
   assembled_generation_ = generation;
   request.set_have_version(newest);
@@ -140,7 +165,7 @@ absl::Status WeightWatcher::ReadStream() {
   absl::Status fault;
   v1::WatchWeightsResponse message;
   while (fault.ok() && reader->Read(&message)) {
-    fault = AddMessage(message, newest, &assembler_);
+    fault = AddMessage(message, &newest);
     if (fault.ok()) Observe(message);
     if (!fault.ok() || !assembler_.complete()) continue;
     absl::StatusOr<std::shared_ptr<const WeightSnapshot>> snapshot = assembler_.Take();
@@ -158,6 +183,37 @@ absl::Status WeightWatcher::ReadStream() {
   absl::MutexLock lock(&mutex_);
   stream_ = nullptr;
   return fault.ok() ? FromGrpcStatus(status, "WatchWeights") : fault;
+}
+
+absl::Status WeightWatcher::AddMessage(const v1::WatchWeightsResponse& message,
+                                       WeightVersion* newest) {
+  if (message.has_manifest()) {
+    TPO_RETURN_IF_ERROR(CheckIncarnation(message.manifest().learner_incarnation(), newest));
+    TPO_ASSIGN_OR_RETURN(WeightManifest manifest, FromProto(message.manifest()));
+    return assembler_.Begin(std::move(manifest), *newest);
+  }
+  if (message.has_frame()) {
+    const v1::WeightFrame& frame = message.frame();
+    return assembler_.Add(frame.weight_version(), frame.offset_bytes(), AsBytes(frame.data()));
+  }
+  return absl::InvalidArgumentError("message: neither a manifest nor a frame");
+}
+
+absl::Status WeightWatcher::CheckIncarnation(const std::string& incarnation,
+                                             WeightVersion* newest) {
+  absl::MutexLock lock(&mutex_);
+  if (incarnation == incarnation_) return absl::OkStatus();
+  if (subscriber_ == Subscriber::kWorker) {
+    if (incarnation.empty() || incarnation_.empty()) return absl::OkStatus();
+    return absl::UnavailableError(
+        "the weights are of another life of the learner than this worker is registered with");
+  }
+  // Versions of one life say nothing about those of another.
+  assembler_.Forget();
+  incarnation_ = incarnation;
+  newest_ = nullptr;
+  *newest = -1;
+  return absl::OkStatus();
 }
 
 void WeightWatcher::Observe(const v1::WatchWeightsResponse& message) {

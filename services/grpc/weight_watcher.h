@@ -30,12 +30,24 @@ class WatchWeightsResponse;
 
 namespace tpo {
 
+// Weights, and the life of the learner that published them; none and empty before the first.
+struct PublishedWeights {
+  std::string incarnation;
+  std::shared_ptr<const WeightSnapshot> snapshot;
+};
+
 // Thread-safe.
 class WeightWatcher {
  public:
+  // On whose behalf it subscribes. A worker takes weights of that life of the learner only with
+  // which it is registered; a relay takes those of whichever is there. A worker whose weights come
+  // from a relay is present with the learner by a stream on which nothing comes: when it breaks,
+  // the learner knows that the worker may be gone.
+  enum class Subscriber { kWorker, kRelay, kPresence };
+
   // `observer` may be nullptr; else it outlives the watcher, whose thread calls it.
-  explicit WeightWatcher(std::shared_ptr<grpc::Channel> channel,
-                         WeightObserver* observer = nullptr);
+  explicit WeightWatcher(std::shared_ptr<grpc::Channel> channel, WeightObserver* observer = nullptr,
+                         Subscriber subscriber = Subscriber::kWorker);
   // Close, and joins.
   ~WeightWatcher();
 
@@ -49,9 +61,16 @@ class WeightWatcher {
                                                                      WeightVersion newer_than,
                                                                      absl::Duration timeout);
 
-  // Forgets the weights held and begins anew, on behalf of `worker_id`: the learner may have
-  // restarted from a checkpoint, so that what it published before counts no longer.
-  void Restart(const std::string& worker_id);
+  // Of a relay: waits until the weights are others than those of `held`, by version or by the
+  // learner's life. The first call starts the thread. CANCELLED: closed. OUT_OF_RANGE: the learner
+  // has ended the stream because its run is over; Resume asks again. PERMISSION_DENIED as above.
+  absl::StatusOr<PublishedWeights> WaitForOthers(const PublishedWeights& held);
+  void Resume();
+
+  // Forgets the weights held and begins anew, on behalf of `worker_id`, which is registered with
+  // the life `incarnation` of the learner (empty: of whichever): the learner may have restarted
+  // from a checkpoint, so that what it published before counts no longer.
+  void Restart(const std::string& worker_id, const std::string& incarnation = "");
 
   // Ends all waits and the stream. Idempotent.
   void Close();
@@ -61,6 +80,10 @@ class WeightWatcher {
   // Reads one stream to its end. OK: the run is over. NOT_FOUND: the learner doesn't know the
   // worker.
   absl::Status ReadStream();
+  absl::Status AddMessage(const v1::WatchWeightsResponse& message, WeightVersion* newest);
+  // Looks which life of the learner a manifest is of; sets `newest` to -1 when it begins with it.
+  absl::Status CheckIncarnation(const std::string& incarnation, WeightVersion* newest);
+  void StartThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Tells the observer of a message that was taken in.
   void Observe(const v1::WatchWeightsResponse& message);
   // Takes a snapshot that is complete; false: Restart was called meanwhile.
@@ -70,6 +93,7 @@ class WeightWatcher {
 
   const std::shared_ptr<grpc::Channel> channel_;
   WeightObserver* const observer_;
+  const Subscriber subscriber_;
 
   // Of the thread only.
   WeightAssembler assembler_;
@@ -84,6 +108,8 @@ class WeightWatcher {
   // Counts calls of Restart.
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string worker_id_ ABSL_GUARDED_BY(mutex_);
+  // Of a worker, with which it is registered; of a relay, which published what is held. Empty: any.
+  std::string incarnation_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const WeightSnapshot> newest_ ABSL_GUARDED_BY(mutex_);
   // Why the last stream broke.
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);

@@ -28,6 +28,10 @@ APART = {
     frozenset({"jobset", "hpa"}),
     frozenset({"jobset", "keda"}),
     frozenset({"monitoring-operator", "monitoring-plain"}),
+    frozenset({"relay", "mtls"}),
+    frozenset({"relay-mtls", "mtls"}),
+    frozenset({"relay-mtls", "relay"}),
+    frozenset({"relay-mtls", "custom-verifier"}),
 }
 # Those that copy what others change come last.
 LAST = ("jobset",)
@@ -115,7 +119,7 @@ class Pod:
 
     @property
     def ours(self):
-        return self.labels["app.kubernetes.io/component"] in ("learner", "rollout", "verifier")
+        return self.labels["app.kubernetes.io/component"] in ("learner", "relay", "rollout", "verifier")
 
     def port(self, port):
         """A port by its name or number."""
@@ -130,8 +134,8 @@ def pods(objects):
     for item in objects:
         if item["kind"] in ("Deployment", "StatefulSet"):
             found.append(Pod(item, item["spec"].get("replicas", 1), item["spec"]["template"]))
-        elif item["kind"] == "Pod":
-            found.append(Pod(item, 1, item))
+        elif item["kind"] in ("DaemonSet", "Pod"):
+            found.append(Pod(item, 1, item if item["kind"] == "Pod" else item["spec"]["template"]))
         elif item["kind"] == "JobSet":
             for job in item["spec"]["replicatedJobs"]:
                 spec = job["template"]["spec"]

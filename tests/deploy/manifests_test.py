@@ -34,8 +34,13 @@ BASE_EDGES = {
     ("tpo-rollout", "tpo-learner", 50051),
     ("tpo-rollout", "tpo-verifier", 50052),
 }
+RELAY_EDGES = {
+    ("tpo-relay", "tpo-learner", 50051),
+    ("tpo-rollout", "tpo-relay", 50053),
+}
 MONITORING_EDGES = {
     ("tpo-prometheus", "tpo-learner", 9090),
+    ("tpo-prometheus", "tpo-relay", 9090),
     ("tpo-prometheus", "tpo-rollout", 9090),
     ("tpo-prometheus", "tpo-verifier", 9090),
     ("tpo-grafana", "tpo-prometheus", 9090),
@@ -186,7 +191,8 @@ class NetworkTest(unittest.TestCase):
     @each_combination
     def test_only_the_needed_edges_are_open(self, objects):
         names = {pod.name for pod in kustomize.pods(objects)}
-        expected = BASE_EDGES | (MONITORING_EDGES if "tpo-prometheus" in names else set())
+        expected = BASE_EDGES | RELAY_EDGES | MONITORING_EDGES
+        expected = {edge for edge in expected if edge[0] in names and edge[1] in names}
         if not verifier_has_metrics(objects):
             expected = {edge for edge in expected if edge != ("tpo-prometheus", "tpo-verifier", 9090)}
         self.assertEqual(open_edges(objects), expected)
@@ -201,9 +207,38 @@ class NetworkTest(unittest.TestCase):
 
     @each_combination
     def test_verifiers_and_learner_call_nobody(self, objects):
+        """But for the learner's traces."""
         for pod in kustomize.pods(objects):
-            if pod.name in ("tpo-verifier", "tpo-learner"):
-                self.assertEqual(list(rules_of(objects, pod, "egress")), [], pod.name)
+            if pod.name == "tpo-verifier":
+                self.assertEqual(list(rules_of(objects, pod, "egress")), [])
+            if pod.name == "tpo-learner":
+                ports = [port["port"] for rule in rules_of(objects, pod, "egress") for port in rule["ports"]]
+                self.assertEqual(ports, [4317, 53, 53] if kustomize.flag(pod.container, "trace_endpoint") else [])
+
+    @each_combination
+    def test_traces_may_leave(self, objects):
+        """To the collector that the programs are told, from those that send them."""
+        for pod in kustomize.pods(objects):
+            endpoint = kustomize.flag(pod.container, "trace_endpoint")
+            if not endpoint:
+                continue
+            host, port = endpoint.rsplit(":", 1)
+            name, namespace = host.split(".")
+            peers = [peer for rule in rules_of(objects, pod, "egress") for peer in rule["to"]
+                     if int(port) in [allowed["port"] for allowed in rule["ports"]]]
+            self.assertEqual(peers, [{
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}}], pod.name)
+
+    def test_all_who_take_part_trace_the_same_groups(self):
+        ratios = {pod.name: kustomize.flag(pod.container, "trace_sample_ratio")
+                  for pod in kustomize.pods(kustomize.compose("tracing"))}
+        self.assertEqual(ratios, {"tpo-learner": "0.01", "tpo-rollout": "0.01", "tpo-verifier": None})
+
+    def test_workers_reach_the_relay_of_their_node(self):
+        for component in ("relay", "relay-mtls"):
+            (service,) = named(kustomize.compose(component), "Service", "tpo-relay")
+            self.assertEqual(service["spec"]["internalTrafficPolicy"], "Local")
 
 
 def verifier_has_metrics(objects):
@@ -371,8 +406,7 @@ class SourceTest(unittest.TestCase):
             self.assertEqual(config["rule_files"], ["rules/*.yaml"])
             jobs.append([scrape["job_name"] for scrape in config["scrape_configs"]])
         self.assertEqual(jobs[0], jobs[1])
-        services = {item["metadata"]["name"] for item in named(kustomize.render(BASE), "Service")}
-        self.assertEqual(set(jobs[1]), services)
+        self.assertEqual(set(jobs[1]), {pod.name for pod in kustomize.pods(kustomize.compose("relay"))})
 
     def test_every_component_is_documented(self):
         text = (SOURCE / "docs/deploy.md").read_text(encoding="utf-8")

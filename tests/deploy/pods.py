@@ -87,11 +87,12 @@ class Cluster:
 
     @property
     def hosts(self):
-        """Headless services: a name for the addresses of all their pods."""
+        """Headless services: a name for the addresses of all their pods. One node: its relay."""
         lines = ["127.0.0.1 localhost"]
         for service in kustomize.named(self.objects, "Service"):
             assert service["metadata"]["name"] in ("tpo-prometheus", "tpo-grafana") or (
-                service["spec"]["clusterIP"] == "None"), service
+                service["spec"].get("clusterIP") == "None"
+                or service["spec"].get("internalTrafficPolicy") == "Local"), service
             for pod in self.pods:
                 if kustomize.matches({"matchLabels": service["spec"]["selector"]}, pod.template.labels):
                     lines.append(f"{pod.address} {service['metadata']['name']}")

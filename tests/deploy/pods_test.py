@@ -89,6 +89,18 @@ class PodsTest(unittest.TestCase):
             self.assertTrue(pod.alive(), str(pod))
         self.assert_ends_well(*cluster.named("tpo-rollout"), *cluster.named("tpo-verifier"), learner)
 
+    def test_workers_get_their_weights_from_the_relay_over_mutual_tls(self):
+        objects = kustomize.compose("relay-mtls")
+        with tempfile.TemporaryDirectory() as directory:
+            secrets = make_certificates(objects, pathlib.Path(directory))
+        cluster = self.start(objects, secrets)
+        learner, run = self.learner_of(cluster)
+        (relay,) = cluster.named("tpo-relay")
+        self.wait_for_steps(cluster, run, 2)
+        self.assertTrue(relay.alive(), str(relay))
+        self.assertTrue(has_counted(relay, "tpo_weights_sent_bytes_total"), str(relay))
+        self.assert_ends_well(*cluster.named("tpo-rollout"), *cluster.named("tpo-verifier"), relay, learner)
+
 
 def has_counted(pod, metric):
     """Whether a counter of it is above 0."""

@@ -214,8 +214,10 @@ class AddressTest(unittest.TestCase):
         """Where workers find learner and verifiers."""
         for pod, objects in our_pods():
             addresses = []
-            if pod.name == "tpo-rollout":
+            if pod.name in ("tpo-rollout", "tpo-relay"):
                 addresses.append(kustomize.flag(pod.container, "learner"))
+            if kustomize.flag(pod.container, "weights"):
+                addresses.append(kustomize.flag(pod.container, "weights"))
             if pod.name == "tpo-learner":
                 overrides = kustomize.flag(pod.container, "set=verifiers")
                 verifiers = yaml.safe_load(overrides) if overrides else resolved(objects).get("verifiers", [])

@@ -155,13 +155,20 @@ def training():
                    ("tpo_all_fail_fraction{RUN}", "all failed {{run}}"), low=0, high=1,
                    description="A group whose scores are all equal has its anchor as target: it teaches nothing."),
             curves("Gradient norm", "none", ("tpo_grad_norm{RUN}", "{{run}}"), low=0),
-            curves("Sampler–learner mismatch", "none", ("tpo_logprob_mismatch{RUN}", "nats per token {{run}}"), low=0)),
+            curves("Sampler–learner mismatch", "none", ("tpo_logprob_mismatch{RUN}", "nats per token {{run}}"), low=0),
+            curves("Evaluation", "percentunit", ("tpo_evaluation{RUN}", "{{statistic}} {{run}}"),
+                   description="On prompts that aren't trained on; absent where the config asks for none."),
+            curves("Learning rate", "percentunit", ("tpo_learning_rate_factor{RUN}", "of the optimizer's {{run}}"), low=0, high=1),
+            curves("Updates left out", "none", ("increase(tpo_skipped_steps_total{RUN}[RATE])", "steps {{run}}"), low=0,
+                   description="Their loss or gradient wasn't finite.")),
         row("Target and policy, within groups",
             curves("Entropy", "none", ("tpo_target_entropy{RUN}", "target q"), ("tpo_anchor_entropy{RUN}", "anchor p_old"),
                    ("tpo_policy_entropy{RUN}", "policy p"), low=0,
                    description="In nats. An anchor near 0 is one-hot: the target can hardly move it."),
             curves("Divergence of the target", "none", ("tpo_target_policy_kl{RUN}", "from the policy, KL(q ‖ p)"),
                    ("tpo_target_kl{RUN}", "from the anchor, KL(q ‖ p_old)"), low=0, description="In nats."),
+            curves("Divergence from the model before training", "none", ("tpo_reference_kl{RUN}", "{{run}}"),
+                   description="In nats; absent where the config asks for none."),
             curves("Distance ‖q − p‖₁", "none", ("tpo_target_distance{RUN}", "{{run}}"), low=0, high=2),
             curves("Off-policy", "percentunit", ("tpo_effective_sample_size_ratio{RUN}", "effective sample size"),
                    ("tpo_gated_fraction{RUN}", "groups gated"), ("tpo_importance_clip_fraction{RUN}", "tokens held back"),
@@ -252,18 +259,21 @@ def weights():
                    ('sum by (run) (rate(tpo_groups_total{RUN,outcome="dropped_stale"}[RATE])) / '
                     "sum by (run) (rate(tpo_groups_leased_total{RUN}[RATE]))", "{{run}}"), low=0),
             curves("Versions", "none", ("tpo_weight_version{RUN}", "published {{run}}"),
-                   ("tpo_rollout_weight_version{RUN}", "{{instance}}"), low=0),
+                   ("tpo_rollout_weight_version{RUN}", "{{instance}}"),
+                   ("tpo_relay_weight_version{RUN}", "relay {{instance}}"), low=0),
             curves("Sampler–learner mismatch", "none", ("tpo_logprob_mismatch{RUN}", "nats per token {{run}}"), low=0),
             curves("Effective sample size", "percentunit", ("tpo_effective_sample_size_ratio{RUN}", "{{run}}"), low=0, high=1)),
         row("Weight sync",
             curves("Time until a version has arrived", "s", *quantiles("tpo_weight_sync_seconds"), low=0,
                    description="From its manifest until all bytes are checked."),
-            curves("Bytes", "Bps", ("sum by (run) (rate(tpo_weights_sent_bytes_total{RUN}[RATE]))", "sent {{run}}"),
+            curves("Bytes", "Bps", ("sum by (job) (rate(tpo_weights_sent_bytes_total{RUN}[RATE]))", "sent by {{job}}"),
                    ("sum by (instance) (rate(tpo_weights_received_bytes_total{RUN}[RATE]))", "received {{instance}}"), low=0),
             curves("Learner's pause to publish", "s", (mean("tpo_weight_publish_seconds"), "mean {{run}}"), low=0),
             curves("Workers' pause for weights", "percentunit",
                    ('sum by (instance) (rate(tpo_rollout_activity_seconds_total{RUN,activity="wait_weights"}[RATE])) / '
-                    "sum by (instance) (rate(tpo_rollout_activity_seconds_total{RUN}[RATE]))", "{{instance}}"), low=0, high=1)))
+                    "sum by (instance) (rate(tpo_rollout_activity_seconds_total{RUN}[RATE]))", "{{instance}}"), low=0, high=1),
+            curves("Streams of relays", "none", ("tpo_relay_subscribers{RUN}", "{{instance}}"), low=0,
+                   description="Of workers and further relays; absent without relays.")))
 
 
 def health():
@@ -304,7 +314,9 @@ def health():
             curves("Oldest lease", "s", ("tpo_oldest_lease_age_seconds{RUN}", "age"), ("tpo_lease_limit_seconds{RUN}", "limit"),
                    low=0),
             curves("Leases that expired", "ops", ('sum by (run) (rate(tpo_groups_total{RUN,outcome="expired"}[RATE]))', "{{run}}"),
-                   low=0)),
+                   low=0),
+            curves("Spans of traces", "ops", ("sum by (job, outcome) (rate(tpo_trace_spans_total{ROLE}[RATE]))", "{{job}} {{outcome}}"),
+                   low=0, description="Absent without --trace_endpoint.")),
         row("Builds and alerts",
             table("Builds", "tpo_build_info{ROLE}"),
             table("Alerts", "ALERTS{RUN}", description="Pending and firing; docs/runbook.md says what to do.")))

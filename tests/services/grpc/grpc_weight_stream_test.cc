@@ -221,5 +221,64 @@ TEST(SlowSubscriber, GetsTheVersionItBeganAndThenTheNewest) {
   subscriber.ReadVersion(20);
 }
 
+// Counts the snapshots that somebody holds.
+class Snapshots {
+ public:
+  std::shared_ptr<const WeightSnapshot> Make(WeightVersion version, int64_t floats) {
+    TensorSpec tensor = {.name = "w", .type = TensorType::kFloat32, .shape = {floats}};
+    auto snapshot = WeightSnapshot::Create(version, TensorBundle::Create({tensor}).value());
+    const WeightSnapshot* const plain = snapshot.get();
+    Count(+1);
+    return {plain, [this, snapshot](const WeightSnapshot*) mutable {
+              snapshot.reset();
+              Count(-1);
+            }};
+  }
+  // Waits until there are so many or fewer.
+  void WaitForAtMost(int count) {
+    const absl::MutexLock lock(&mutex_);
+    const auto few = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return held_ <= count; };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&few), absl::Seconds(30)))
+        << held_ << " versions are in memory";
+  }
+
+ private:
+  void Count(int change) {
+    const absl::MutexLock lock(&mutex_);
+    held_ += change;
+  }
+
+  absl::Mutex mutex_;
+  int held_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// Subscribers that read nothing keep what they began in memory, each another version: all but one
+// have to begin anew. Who reads gets every version meanwhile.
+TEST(SlowSubscriber, OneOldVersionStaysInMemoryHoweverManyAreSlow) {
+  // More than a connection takes while nobody reads.
+  constexpr int64_t kFloats = 4 << 20;
+  Snapshots snapshots;
+  LearnerUnderTest learner(Transport::kLoopback, "127.0.0.1:0", 1 << 20);
+  std::vector<std::unique_ptr<Subscriber>> slow;
+  Subscriber reader(learner, Request(-1));
+  for (WeightVersion version = 1; version <= 6; ++version) {
+    ASSERT_TRUE(learner.weights.Publish(snapshots.Make(version, kFloats)).ok());
+    EXPECT_EQ(reader.Read().manifest().weight_version(), version);
+    for (uint64_t bytes = 0; bytes < 4 * kFloats;) {
+      const v1::WatchWeightsResponse message = reader.Read();
+      ASSERT_EQ(message.frame().weight_version(), version);
+      bytes += message.frame().data().size();
+    }
+    // The newest, and one that is being sent.
+    snapshots.WaitForAtMost(2);
+    slow.push_back(std::make_unique<Subscriber>(learner, Request(-1)));
+    EXPECT_EQ(slow.back()->Read().manifest().weight_version(), version);
+  }
+  // Seven were opened, and some have ended. The learner doesn't take their workers for lost.
+  for (const auto& [worker, stream] : learner.streams.WaitFor(7 + 1)) {
+    EXPECT_NE(stream, WorkerStream::kLost) << worker;
+  }
+}
+
 }  // namespace
 }  // namespace tpo

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -214,6 +215,69 @@ TEST_F(WeightWatcherTest, SaysThatTheLearnerDoesNotKnowTheWorkerUntilItRegisters
   EXPECT_EQ(watcher.WaitForNewer("w2", -1, absl::InfiniteDuration()).value()->version, 5);
   EXPECT_EQ(learner.RequestOfStream(0).worker_id(), "w");
   EXPECT_EQ(learner.RequestOfStream(1).worker_id(), "w2");
+}
+
+// A version as a certain life of the learner sends it; the stream stays open.
+Script SendOfLife(const std::string& incarnation,
+                  const std::shared_ptr<const WeightSnapshot>& snapshot) {
+  return [incarnation, snapshot](grpc::ServerContext* context, Writer* writer) {
+    v1::WatchWeightsResponse message;
+    ToProto(*snapshot, message.mutable_manifest());
+    message.mutable_manifest()->set_learner_incarnation(incarnation);
+    writer->Write(message);
+    WriteFrame(snapshot->version, 0, BytesOf(*snapshot, 0, 64), writer);
+    return ScriptedLearner::StaySilent(context, writer);
+  };
+}
+
+TEST_F(WeightWatcherTest, AWorkerTakesNothingOfALifeOfTheLearnerThatItIsNotRegisteredWith) {
+  ScriptedLearner learner({SendOfLife("one", five_), SendOfLife("two", MakeSnapshot(3))});
+  WeightWatcher watcher(learner.NewChannel());
+  watcher.Restart("w", "two");
+  EXPECT_EQ(watcher.WaitForNewer("w", -1, absl::InfiniteDuration()).value()->version, 3);
+  EXPECT_EQ(learner.RequestOfStream(0).learner_incarnation(), "two");
+  EXPECT_FALSE(learner.RequestOfStream(0).relay());
+  EXPECT_EQ(learner.RequestOfStream(1).have_version(), -1);
+}
+
+TEST_F(WeightWatcherTest, ARelayGoesBackWithALearnerThatRestarted) {
+  ScriptedLearner learner({[&](grpc::ServerContext*, Writer* writer) {
+                             v1::WatchWeightsResponse message;
+                             ToProto(*five_, message.mutable_manifest());
+                             message.mutable_manifest()->set_learner_incarnation("one");
+                             writer->Write(message);
+                             WriteFrame(5, 0, BytesOf(*five_, 0, 64), writer);
+                             return kBroken;
+                           },
+                           SendOfLife("two", MakeSnapshot(3))});
+  WeightWatcher watcher(learner.NewChannel(), nullptr, WeightWatcher::Subscriber::kRelay);
+  const PublishedWeights first = watcher.WaitForOthers({}).value();
+  EXPECT_EQ(first.incarnation, "one");
+  EXPECT_EQ(first.snapshot->version, 5);
+  const PublishedWeights second = watcher.WaitForOthers(first).value();
+  EXPECT_EQ(second.incarnation, "two");
+  EXPECT_EQ(second.snapshot->version, 3);
+  EXPECT_TRUE(learner.RequestOfStream(0).relay());
+  EXPECT_EQ(learner.RequestOfStream(0).worker_id(), "");
+  EXPECT_EQ(learner.RequestOfStream(1).have_version(), 5);
+  EXPECT_EQ(learner.RequestOfStream(1).learner_incarnation(), "one");
+}
+
+TEST_F(WeightWatcherTest, ARelayAsksAgainAfterTheEndOfARun) {
+  ScriptedLearner learner(
+      {[](grpc::ServerContext*, Writer*) { return grpc::Status::OK; }, SendOfLife("two", five_)});
+  WeightWatcher watcher(learner.NewChannel(), nullptr, WeightWatcher::Subscriber::kRelay);
+  EXPECT_EQ(watcher.WaitForOthers({}).status().code(), absl::StatusCode::kOutOfRange);
+  watcher.Resume();
+  EXPECT_EQ(watcher.WaitForOthers({}).value().snapshot->version, 5);
+}
+
+TEST_F(WeightWatcherTest, PresenceAsksForNothing) {
+  ScriptedLearner learner({});
+  WeightWatcher presence(learner.NewChannel(), nullptr, WeightWatcher::Subscriber::kPresence);
+  presence.Restart("w");
+  EXPECT_EQ(learner.RequestOfStream(0).worker_id(), "w");
+  EXPECT_EQ(learner.RequestOfStream(0).have_version(), std::numeric_limits<WeightVersion>::max());
 }
 
 TEST_F(WeightWatcherTest, TimesOut) {

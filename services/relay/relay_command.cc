@@ -1,0 +1,136 @@
+#include "services/relay/relay_command.h"
+
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/synchronization/notification.h"
+#include "core/status_macros.h"
+#include "services/cli/exit_status.h"
+#include "services/engine/drain_on_signal.h"
+#include "services/grpc/certificates.h"
+#include "services/grpc/channel.h"
+#include "services/grpc/relay_service.h"
+#include "services/grpc/server.h"
+#include "services/grpc/weight_watcher.h"
+#include "services/metrics/certificate_metrics.h"
+#include "services/metrics/metrics_registry.h"
+#include "services/metrics/metrics_server.h"
+#include "services/metrics/relay_metrics.h"
+#include "services/metrics/service_metrics.h"
+#include "services/metrics/worker_metrics.h"
+#include "spdlog/logger.h"
+#include "spdlog/sinks/stdout_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace tpo {
+namespace {
+
+// For workers to be told that the run is over, or to end their streams.
+constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
+// Between two questions whether there is another run.
+constexpr absl::Duration kNextRunPause = absl::Seconds(1);
+
+// None: plaintext.
+std::optional<TlsOptions> ClientTls(const RelayCommand& command) {
+  const ClientTlsFlags& flags = command.client_tls;
+  if (!flags.given()) return std::nullopt;
+  TlsOptions tls;
+  tls.certificate = flags.certificate;
+  tls.key = flags.key;
+  tls.peer_authority = flags.ca;
+  tls.server_name = flags.server_name;
+  return tls;
+}
+
+std::optional<TlsOptions> ServerTls(const RelayCommand& command) {
+  const ServerTlsFlags& flags = command.server_tls;
+  if (!flags.given()) return std::nullopt;
+  TlsOptions tls;
+  tls.certificate = flags.certificate;
+  tls.key = flags.key;
+  tls.peer_authority = flags.client_ca;
+  tls.own_role = PeerRole::kRelay;
+  return tls;
+}
+
+// Hands on what comes, until the end of the run or a signal.
+absl::Status HandOn(WeightWatcher* watcher, RelayService* service, GrpcServer* server,
+                    const absl::Notification& told_to_end, bool keep_serving) {
+  PublishedWeights held;
+  while (true) {
+    absl::StatusOr<PublishedWeights> weights = watcher->WaitForOthers(held);
+    if (weights.ok()) {
+      TPO_RETURN_IF_ERROR(service->Publish(*weights));
+      server->ReportServing(service->name(), true);
+      held = *std::move(weights);
+      continue;
+    }
+    if (told_to_end.HasBeenNotified()) return absl::OkStatus();
+    if (!absl::IsOutOfRange(weights.status())) return weights.status();
+    service->EndRun();
+    if (!keep_serving) return absl::OkStatus();
+    if (told_to_end.WaitForNotificationWithTimeout(kNextRunPause)) return absl::OkStatus();
+    watcher->Resume();
+  }
+}
+
+}  // namespace
+
+absl::Status RunRelay(const RelayCommand& command) {
+  // Standard output is for the addresses, which scripts read.
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "tpo-relay", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  DrainOnSignal drain_on_signal;
+  MetricsRegistry metrics("tpo-relay");
+  PrometheusRpcObserver rpc_metrics(&metrics);
+  PrometheusWeightObserver weight_metrics(&metrics, "tpo_relay_weight_version");
+  TPO_ASSIGN_OR_RETURN(auto channel, MakeWeightsChannel({.address = command.learner,
+                                                         .allow_remote_plaintext = command.insecure,
+                                                         .tls = ClientTls(command)}));
+  const std::unique_ptr<RelayService> service = RelayService::Make({.observer = &rpc_metrics});
+  metrics.Add(MakeRelayMetrics([&service] { return service->subscribers(); }));
+  metrics.Add(MakeCertificateMetrics(
+      {{"own", command.client_tls.certificate}, {"authority", command.client_tls.ca}},
+      CertificateExpiry));
+  std::unique_ptr<MetricsServer> metrics_server;
+  if (!command.metrics_listen.empty()) {
+    TPO_ASSIGN_OR_RETURN(metrics_server, MetricsServer::Start(command.metrics_listen, metrics));
+  }
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server,
+                       GrpcServer::Start({.listen = command.listen,
+                                          .tls = ServerTls(command),
+                                          .allow_remote_plaintext = command.insecure,
+                                          .observer = &rpc_metrics,
+                                          .serving_at_start = false,
+                                          .services = {service.get()}}));
+  WeightWatcher watcher(std::move(channel), &weight_metrics, WeightWatcher::Subscriber::kRelay);
+  absl::Notification told_to_end;
+  drain_on_signal.SetDrain([&] {
+    told_to_end.Notify();
+    watcher.Close();
+  });
+  const absl::Status status =
+      HandOn(&watcher, service.get(), server.get(), told_to_end, command.keep_serving);
+  drain_on_signal.SetDrain({});
+  server->Shutdown(kShutdownGrace);
+  return status;
+}
+
+int RunRelayProgram(int argc, const char* const* argv) {
+  const auto parsed = ParseCommandLine(argc, argv);
+  if (const auto* exit = std::get_if<CommandLineExit>(&parsed)) return PrintExit(*exit);
+  const auto* command = std::get_if<RelayCommand>(&std::get<Command>(parsed));
+  if (command == nullptr) {
+    std::cerr << "tpo-relay: only for `tpo relay`; run `tpo`\n";
+    return kExitRefused;
+  }
+  const absl::Status status = RunRelay(*command);
+  if (!status.ok()) std::cerr << "tpo relay: " << std::string(status.message()) << "\n";
+  return ExitStatusOf(status);
+}
+
+}  // namespace tpo
