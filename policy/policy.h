@@ -17,7 +17,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "core/weight_snapshot.h"
 #include "policy/parameters.h"
 #include "policy/prefix_tree.h"
 
@@ -69,6 +71,17 @@ class Policy {
 
   virtual std::unique_ptr<TreePass> NewPass() const = 0;
   virtual std::unique_ptr<TreeDecoder> NewDecoder() const = 0;
+
+  // The parameters were changed (an optimizer's step, a loaded checkpoint): takes up what passes
+  // compute with, where that is a copy (rounded, packed). Call it before the next pass; not while
+  // one is at work.
+  virtual void OnParametersChanged() {}
+
+  // A pass works on all cores by itself, so that one at a time is enough; else it is one thread's.
+  virtual bool pass_uses_all_cores() const { return false; }
+
+  // What workers get of the policy as it is now: by default its parameters.
+  virtual absl::StatusOr<TensorBundle> Snapshot() const { return BundleTensors(parameters()); }
 };
 
 }  // namespace tpo

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"
-#include "policy/duplicate_keys.h"
+#include "policy/strict_json.h"
 
 namespace tpo {
 namespace {
@@ -57,18 +57,11 @@ absl::StatusOr<std::string_view> HeaderOf(std::string_view file) {
   return file.substr(kLengthBytes, length);
 }
 
-// Parses without letting a key occur twice in one object, of which the library would keep one.
 absl::StatusOr<Json> ParseHeader(std::string_view text) {
-  DuplicateKeys<Json> duplicates;
-  Json header;
-  try {
-    header = Json::parse(text.begin(), text.end(), duplicates.watch());
-  } catch (const Json::exception& error) {
-    return Refuse(absl::StrCat("its header is bad JSON: ", error.what()));
-  }
-  if (duplicates.found().has_value())
-    return Refuse(absl::StrCat("the key '", *duplicates.found(), "' occurs twice"));
-  if (!header.is_object()) return Refuse("its header isn't a JSON object");
+  absl::StatusOr<Json> header = ParseStrictJson<Json>(text);
+  if (!header.ok())
+    return Refuse(absl::StrCat("its header is bad JSON: ", header.status().message()));
+  if (!header->is_object()) return Refuse("its header isn't a JSON object");
   return header;
 }
 

@@ -1,14 +1,17 @@
 #include "policy/chat_template/chat_template.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/json_depth.h"
 #include "core/status_macros.h"
 #include "policy/chat_template/interpreter.h"
 #include "policy/chat_template/parser.h"
 #include "policy/chat_template/template_error.h"
 #include "policy/chat_template/value.h"
+#include "policy/strict_json.h"
 #include "policy/tokenizer/unicode.h"
 
 namespace tpo {
@@ -39,11 +42,23 @@ absl::Status Named(const std::string& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }
 
+// Before anything is copied, which recursion does, too.
+bool IsDeeper(const Json& json, int levels) {
+  if (!json.is_structured()) return false;
+  return levels == 0 || std::any_of(json.begin(), json.end(), [levels](const Json& item) {
+           return IsDeeper(item, levels - 1);
+         });
+}
+
 // As transformers hands messages to templates: null counts as absent, and reasoning is there under
 // its two current names whatever name it came under.
 absl::StatusOr<Json> PreparedMessages(const Json& messages) {
   if (!messages.is_array() || messages.empty()) {
     return absl::InvalidArgumentError("a conversation is a list of at least one message");
+  }
+  if (IsDeeper(messages, kMostJsonLevels)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a conversation nested deeper than ", kMostJsonLevels, " levels"));
   }
   Json prepared = Json::array();
   for (const Json& message : messages) {
@@ -114,8 +129,9 @@ absl::StatusOr<Json> ReadConfig(FileSystem* file_system, const std::string& path
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": larger than ", kMaxConfigBytes, " bytes"));
   }
-  Json config = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object())
+  absl::StatusOr<Json> config = ParseStrictJson<Json>(*text);
+  if (!config.ok()) return Named(path, config.status());
+  if (!config->is_object())
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a JSON object"));
   return config;
 }

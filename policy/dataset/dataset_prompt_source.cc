@@ -11,6 +11,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// The permutation whose first places are the held-out rows; no run goes round so often.
+constexpr uint64_t kHeldOutRound = ~uint64_t{0};
+
 }  // namespace
 
 DatasetPromptSource::DatasetPromptSource(const JsonlDataset* dataset, const Tokenizer* tokenizer,
@@ -22,9 +25,24 @@ DatasetPromptSource::DatasetPromptSource(const JsonlDataset* dataset, const Toke
       options_(std::move(options)) {}
 
 uint64_t DatasetPromptSource::RowOf(uint64_t index) const {
-  const uint64_t round = index / dataset_->size();
-  const uint64_t place = index % dataset_->size();
-  return options_.shuffle ? ShuffledIndex(options_.seed, round, place, dataset_->size()) : place;
+  const uint64_t round = index / count();
+  uint64_t place = index % count();
+  if (options_.shuffle && options_.rows == DatasetPromptOptions::Rows::kOthers)
+    place = ShuffledIndex(options_.seed, round, place, count());
+  if (options_.held_out == 0) return place;
+  if (options_.shuffle) {
+    if (options_.rows == DatasetPromptOptions::Rows::kOthers) place += options_.held_out;
+    return ShuffledIndex(options_.seed, kHeldOutRound, place, dataset_->size());
+  }
+  return options_.rows == DatasetPromptOptions::Rows::kOthers
+             ? place
+             : dataset_->size() - options_.held_out + place;
+}
+
+uint64_t DatasetPromptSource::count() const {
+  return options_.rows == DatasetPromptOptions::Rows::kHeldOut
+             ? options_.held_out
+             : dataset_->size() - options_.held_out;
 }
 
 absl::StatusOr<std::string> DatasetPromptSource::TextOf(const DatasetRow& row) const {

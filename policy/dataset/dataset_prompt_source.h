@@ -23,6 +23,9 @@ struct DatasetPromptOptions {
   uint64_t seed = 0;
   // False: in the order of the file.
   bool shuffle = true;
+  // So many rows are kept apart: chosen by the seed where rows are shuffled, else the last ones.
+  uint64_t held_out = 0;  // less than the dataset's size
+  enum class Rows { kOthers, kHeldOut } rows = Rows::kOthers;
   // Of rows without a task of their own.
   std::string task;
   // With a chat template, a prompt that is a text becomes the only turn of the user, after this
@@ -50,6 +53,8 @@ class DatasetPromptSource : public PromptSource {
 
  private:
   absl::StatusOr<std::string> TextOf(const DatasetRow& row) const;
+  // Rows that prompts come from.
+  uint64_t count() const;
 
   const JsonlDataset* const dataset_;
   const Tokenizer* const tokenizer_;

@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "core/status_macros.h"
 #include "core/weight_snapshot.h"
+#include "policy/strict_json.h"
 
 namespace tpo {
 namespace {
@@ -116,15 +117,12 @@ absl::StatusOr<DatasetRow> JsonlDataset::ParseRow(std::string_view text, uint64_
   }
   DatasetRow row;
   row.line = line;
-  try {
-    Json object = Json::parse(text.begin(), text.end());
-    if (!object.is_object()) return refused("the line isn't a JSON object");
-    for (const auto& [name, value] : object.items()) {
-      const absl::Status taken = TakeField(options_, name, value, &row);
-      if (!taken.ok()) return refused(taken.message());
-    }
-  } catch (const Json::exception& error) {
-    return refused(error.what());
+  absl::StatusOr<Json> object = ParseStrictJson<Json>(text);
+  if (!object.ok()) return refused(object.status().message());
+  if (!object->is_object()) return refused("the line isn't a JSON object");
+  for (const auto& [name, value] : object->items()) {
+    const absl::Status taken = TakeField(options_, name, value, &row);
+    if (!taken.ok()) return refused(taken.message());
   }
   if (row.prompt.empty() == row.messages.is_null()) {
     return refused(absl::StrCat("a row has either a '", options_.prompt_field, "' or 'messages'"));

@@ -6,7 +6,7 @@
 // A row has a prompt, which is a text, or messages, a conversation to be rendered by the model's
 // chat template; `prompt` may be such a list too. `answer` is what verifiers compare with; `task`
 // chooses the verifier; `tools` are JSON schemas for the template. All other fields are metadata.
-// Blank lines don't count.
+// Blank lines don't count. A row is read by policy/strict_json.h: no key twice, no deep nesting.
 //
 // The file is mapped, and of the index one byte a row is kept, so memory doesn't grow with what the
 // rows hold. All rows are read once when it is opened: a bad one is refused with its line before

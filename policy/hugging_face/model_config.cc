@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "policy/strict_json.h"
 
 namespace tpo {
 namespace {
@@ -208,8 +209,9 @@ absl::StatusOr<LanguageModelConfig> Read(const Json& json) {
 }
 
 absl::StatusOr<Json> Parse(std::string_view text, const std::string& name) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return absl::InvalidArgumentError(absl::StrCat(name, " isn't JSON"));
+  absl::StatusOr<Json> json = ParseStrictJson<Json>(text);
+  if (!json.ok())
+    return absl::InvalidArgumentError(absl::StrCat(name, ": ", json.status().message()));
   return json;
 }
 

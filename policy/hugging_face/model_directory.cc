@@ -12,6 +12,7 @@
 #include "core/file_system.h"
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "policy/strict_json.h"
 
 namespace tpo {
 namespace {
@@ -106,8 +107,8 @@ void ConvertElements(const SafetensorsView& view, size_t first, size_t count, ui
 bool IsModelDirectory(const std::string& path) {
   absl::StatusOr<std::string> text = FileSystem::Posix()->ReadFile(JoinPath(path, "config.json"));
   if (!text.ok()) return false;
-  const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  return json.is_object() && json.contains("model_type");
+  const absl::StatusOr<Json> json = ParseStrictJson<Json>(*text);
+  return json.ok() && json->is_object() && json->contains("model_type");
 }
 
 absl::StatusOr<std::unique_ptr<ModelDirectory>> ModelDirectory::Open(const std::string& path) {
@@ -155,7 +156,7 @@ absl::Status ModelDirectory::OpenTensors() {
 
 absl::Status ModelDirectory::ReadIndex(std::string_view text,
                                        std::map<std::string, std::string>* file_of) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  TPO_ASSIGN_OR_RETURN(const Json json, ParseStrictJson<Json>(text));
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
     return absl::InvalidArgumentError("it isn't a JSON object with a weight_map");
   }

@@ -11,6 +11,7 @@
 #include "nlohmann/json.hpp"
 #include "policy/hugging_face/model_config.h"
 #include "policy/safetensors.h"
+#include "policy/strict_json.h"
 
 namespace tpo {
 namespace {
@@ -111,7 +112,7 @@ absl::Status WriteWeights(FileSystem* files, const TensorBundle& weights,
 absl::Status WriteOtherFiles(FileSystem* files, const std::string& source,
                              const std::string& config_text, TensorType type,
                              const std::string& directory) {
-  Json config = Json::parse(config_text);  // has been parsed before
+  TPO_ASSIGN_OR_RETURN(Json config, ParseStrictJson<Json>(config_text));
   config[config.contains("dtype") ? "dtype" : "torch_dtype"] = DtypeName(type);
   const std::string text = config.dump(2) + "\n";
   TPO_RETURN_IF_ERROR(files->WriteFile(JoinPath(directory, "config.json"), {text}));

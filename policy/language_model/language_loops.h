@@ -12,12 +12,11 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "policy/language_model/language_layout.h"
+#include "policy/language_model/training_loops.h"
+
 namespace tpo {
 
-// Columns of a packed matrix that lie side by side (packed_matrix.h).
-inline constexpr int kPanelColumns = 32;
-// Positions in a page of the key-value cache (key_value_cache.h).
-inline constexpr int kPagePositions = 16;
 // Values that one sum of ExponentialSums is over.
 inline constexpr int kSumBlock = 256;
 
@@ -36,7 +35,8 @@ struct Product {
   int64_t row_stride = 0;      // in elements
   int row_count = 0;
   const void* matrix = nullptr;
-  int depth = 0;  // of the packed matrix
+  int depth = 0;             // of the packed matrix, or of a part of it
+  int64_t panel_stride = 0;  // elements from a panel to the next; 0: depth · kPanelColumns
   int first_panel = 0;
   int last_panel = 0;           // exclusive
   const float* bias = nullptr;  // [columns of the packed matrix], or none
@@ -46,13 +46,8 @@ struct Product {
   void* gated = nullptr;  // T [row_count, out_stride], kGate
 };
 
-// A run of cached positions: the first `length` of its pages.
-struct VisiblePages {
-  const int32_t* pages = nullptr;
-  int length = 0;
-};
-
-// The heads of one row that share a key-value head.
+// The heads of one row that share a key-value head. A sum over positions has one order, however the
+// positions are cut into runs.
 struct Attention {
   const float* queries = nullptr;  // [heads, head_dim], scaled by 1/sqrt(head_dim)
   int heads = 0;
@@ -61,9 +56,15 @@ struct Attention {
   int64_t page_stride = 0;      // elements from a page to the next
   const VisiblePages* visible = nullptr;
   int visible_count = 0;
-  float* scratch = nullptr;  // [heads, all visible pages' positions] and [heads, 16-fold head_dim]
-  void* out = nullptr;       // T [heads, head_dim]
+  // [4, AttentionStride(visible positions)] and [4, head_dim to a multiple of 16].
+  float* scratch = nullptr;
+  void* out = nullptr;  // T [heads, head_dim]
 };
+
+// Room for the scores of that many positions.
+inline constexpr int64_t AttentionStride(int64_t positions) {
+  return (positions + 2 * kPagePositions - 1) / kPagePositions * kPagePositions;
+}
 
 template <typename T>
 struct TypedLanguageLoops {
@@ -71,6 +72,7 @@ struct TypedLanguageLoops {
   // out = values / rms(values) · weight
   void (*rms_norm)(const float* values, const float* weight, float epsilon, int size, T* out);
   void (*attention)(const Attention& attention);
+  TypedTrainingLoops<T> training;
 };
 
 struct LanguageLoops {
@@ -80,6 +82,7 @@ struct LanguageLoops {
   float (*maximum)(const float* values, int size);
   // sums[b] = Σ exp((values[i] - maximum) · scale) over block b of kSumBlock values.
   void (*exponential_sums)(const float* values, int size, float maximum, float scale, float* sums);
+  TrainingLoops training;
 
   template <typename T>
   const TypedLanguageLoops<T>& typed() const {

@@ -122,6 +122,30 @@ size_t BytesReadPerStep(const LanguageModelWeights<T>& weights) {
 
 }  // namespace
 
+TensorSource BundleSource(const TensorBundle& bundle) {
+  return [&bundle](const std::string& name) {
+    const TensorSpec& spec = *bundle.Find(name);
+    const absl::Span<const std::byte> bytes = bundle.bytes(spec);
+    return SafetensorsView{spec, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
+  };
+}
+
+absl::Status CheckModelBundle(const LanguageModelConfig& config, const TensorBundle& bundle) {
+  for (const LanguageModelTensor& tensor : LanguageModelTensors(config)) {
+    const TensorSpec* const spec = bundle.Find(tensor.name);
+    if (spec == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat("tensor ", tensor.name, " is missing"));
+    }
+    const bool floating = spec->type == TensorType::kBfloat16 ||
+                          spec->type == TensorType::kFloat16 || spec->type == TensorType::kFloat32;
+    if (spec->shape != tensor.shape || !floating) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor ", tensor.name, " is of another shape or type than the model's"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::shared_ptr<const LanguageModel> LanguageModel::Create(const LanguageModelConfig& config,
                                                            const TensorSource& source,
                                                            bool bfloat16,

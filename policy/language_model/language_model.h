@@ -19,8 +19,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "core/types.h"
+#include "core/weight_snapshot.h"
 #include "policy/hugging_face/model_config.h"
 #include "policy/hugging_face/model_directory.h"
 #include "policy/language_model/key_value_cache.h"
@@ -34,6 +36,14 @@ struct LanguageModelWeights;
 
 // Gives the parameter of a name (LanguageModelTensors); valid while the model is made.
 using TensorSource = std::function<SafetensorsView(const std::string& name)>;
+
+// The tensors of a bundle (a weight snapshot), which must outlive the source. REQUIRES: the bundle
+// has what is asked for; CheckModelBundle checks it.
+TensorSource BundleSource(const TensorBundle& bundle);
+
+// INVALID_ARGUMENT names the first tensor of the config that the bundle lacks or has in another
+// shape, or as something else than floating point.
+absl::Status CheckModelBundle(const LanguageModelConfig& config, const TensorBundle& bundle);
 
 // Immutable and thread-safe; share it as std::shared_ptr<const LanguageModel>.
 class LanguageModel {

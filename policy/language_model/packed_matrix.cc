@@ -18,10 +18,14 @@ float ToFloat(uint16_t bits) { return FromBfloat16(bits); }
 }  // namespace
 
 template <typename T>
-PackedMatrix<T>::PackedMatrix(const std::vector<MatrixRow>& rows, int depth)
-    : panels_(RoundUp(static_cast<int>(rows.size()), kPanelColumns) / kPanelColumns),
+PackedMatrix<T>::PackedMatrix(int outputs, int depth)
+    : panels_(RoundUp(outputs, kPanelColumns) / kPanelColumns),
       depth_(RoundUp(depth, kStepDepth<T>)),
-      memory_(static_cast<size_t>(panels_) * kPanelColumns * depth_) {
+      memory_(static_cast<size_t>(panels_) * kPanelColumns * depth_) {}
+
+template <typename T>
+PackedMatrix<T>::PackedMatrix(const std::vector<MatrixRow>& rows, int depth)
+    : PackedMatrix(static_cast<int>(rows.size()), depth) {
   std::vector<T> row(depth);
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].tensor == nullptr) continue;

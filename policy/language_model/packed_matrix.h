@@ -35,7 +35,13 @@ class PackedMatrix {
   // Packs `rows`, each of `depth` inputs, in their order.
   PackedMatrix(const std::vector<MatrixRow>& rows, int depth);
 
+  // Zero, for `outputs` outputs of `depth` inputs, to be filled panel by panel.
+  PackedMatrix(int outputs, int depth);
+
   const T* data() const { return memory_.data(); }
+  T* panel(int panel) {
+    return memory_.data() + static_cast<size_t>(panel) * kPanelColumns * depth_;
+  }
   int panels() const { return panels_; }
   int columns() const { return panels_ * kPanelColumns; }
   // Inputs, made even in bfloat16.

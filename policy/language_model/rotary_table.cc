@@ -29,4 +29,16 @@ void RotaryTable::Turn(int position, float scale, float* head) const {
   }
 }
 
+void RotaryTable::TurnBack(int position, float scale, float* head) const {
+  const size_t half = frequencies_.size();
+  const float* const cosines = cosines_.data() + position * half;
+  const float* const sines = sines_.data() + position * half;
+  for (size_t i = 0; i < half; ++i) {
+    const float first = head[i];
+    const float second = head[i + half];
+    head[i] = (first * cosines[i] + second * sines[i]) * scale;
+    head[i + half] = (second * cosines[i] - first * sines[i]) * scale;
+  }
+}
+
 }  // namespace tpo

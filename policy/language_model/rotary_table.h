@@ -20,6 +20,8 @@ class RotaryTable {
 
   // Turns a head [head_dim] in place and multiplies it by `scale`. REQUIRES: the position is known.
   void Turn(int position, float scale, float* head) const;
+  // The other way round: the gradient of what was turned from that of the result.
+  void TurnBack(int position, float scale, float* head) const;
 
  private:
   const std::vector<float> frequencies_;

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"
-#include "policy/duplicate_keys.h"
+#include "policy/strict_json.h"
 #include "policy/tokenizer/byte_level.h"
 
 namespace tpo {
@@ -47,19 +47,11 @@ std::string Shown(const Json& value) {
   return text;
 }
 
-// Parses without letting a key occur twice in one object, of which the library would keep one.
 absl::StatusOr<Json> ParseJson(std::string_view text) {
-  DuplicateKeys<Json> duplicates;
-  try {
-    Json parsed = Json::parse(text.begin(), text.end(), duplicates.watch());
-    if (duplicates.found().has_value()) {
-      return Broken(absl::StrCat("'", *duplicates.found(), "' occurs twice"));
-    }
-    if (!parsed.is_object()) return Broken("it isn't a JSON object");
-    return parsed;
-  } catch (const Json::exception& error) {
-    return Broken(error.what());
-  }
+  absl::StatusOr<Json> parsed = ParseStrictJson<Json>(text);
+  if (!parsed.ok()) return Broken(std::string(parsed.status().message()));
+  if (!parsed->is_object()) return Broken("it isn't a JSON object");
+  return parsed;
 }
 
 absl::StatusOr<TokenId> ParseId(const Json& value, const std::string& of_what) {

@@ -100,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"BadJson", File("{\"x\":", ""), "bad JSON"},
         BadFile{"TextAfterJson", File("{} x", ""), "bad JSON"},
         BadFile{"NotUtf8", File("{\"\xff\":{}}", ""), "bad JSON"},
-        BadFile{"DeepJson", File(std::string(100000, '['), ""), "bad JSON"},
+        BadFile{"DeepJson", File(std::string(100000, '['), ""), "nested deeper than 100 levels"},
         BadFile{"NotAnObject", File("[1]", ""), "isn't a JSON object"},
         BadFile{"DuplicateTensor",
                 File(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"

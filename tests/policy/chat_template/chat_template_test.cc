@@ -154,6 +154,9 @@ TEST_F(ChatTemplateTest, RefusesConversationsThatAreNone) {
   for (int i = 0; i < 300; ++i) deep = Json::array({deep});
   EXPECT_EQ(Render("x", Json::array({Json{{"role", "user"}, {"content", deep}}})).status().code(),
             absl::StatusCode::kResourceExhausted);
+  const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  EXPECT_EQ(Render("x", Json::parse("[{\"role\": " + nested + "}]")).status().code(),
+            absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(ChatTemplateTest, MalformedTextBecomesReplacementCharacters) {
@@ -216,6 +219,9 @@ TEST_F(LoadTest, ErrorsNameTheFile) {
   EXPECT_EQ(LoadAndRender().status().code(), absl::StatusCode::kNotFound);
   Write("tokenizer_config.json", "{");
   EXPECT_THAT(std::string(LoadAndRender().status().message()), HasSubstr("tokenizer_config.json"));
+  Write("tokenizer_config.json", std::string(1'000'000, '['));
+  EXPECT_THAT(std::string(LoadAndRender().status().message()),
+              HasSubstr("tokenizer_config.json: nested deeper than 100 levels"));
   Write("tokenizer_config.json", R"({"chat_template": 5})");
   EXPECT_THAT(std::string(LoadAndRender().status().message()),
               HasSubstr("tokenizer_config.json: chat_template"));

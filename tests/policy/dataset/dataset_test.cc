@@ -122,6 +122,8 @@ TEST_F(DatasetTest, RefusesBadRowsWithTheirLine) {
            {"{\"prompt\": \"x\", \"task\": 1}", "'task'"},
            {"{\"prompt\": \"x\", \"tools\": {}}", "'tools'"},
            {"{\"prompt\": \"\xff\"}", "UTF-8"},
+           {"{\"prompt\": \"x\", \"level\": 1, \"level\": 2}", "'level' occurs twice"},
+           {"{\"prompt\": \"x\", \"level\": " + std::string(1'000'000, '['), "nested deeper than"},
            {"{\"prompt\": \"" + std::string(5'000'000, 'x') + "\"}", "5000014 bytes"}}) {
     const absl::Status status = Open(good + "\n" + good + bad + "\n" + good).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.substr(0, 80);
@@ -203,6 +205,33 @@ TEST_F(PromptSourceTest, KeepsTheOrderOfTheFileWhereTold) {
   EXPECT_EQ(source.At(1)->task, "common");
   EXPECT_EQ(source.At(2)->text, "a");
   EXPECT_EQ(source.At(2)->tokens, tokenizer_->Encode("a", {.add_special_tokens = true}));
+}
+
+TEST_F(PromptSourceTest, HeldOutRowsAreNeverTrainedOn) {
+  std::string rows;
+  for (int row = 0; row < 20; ++row) absl::StrAppend(&rows, "{\"prompt\": \"p", row, "\"}\n");
+  const auto dataset = *Open(rows);
+  for (const bool shuffle : {true, false}) {
+    DatasetPromptOptions options;
+    options.seed = 4;
+    options.shuffle = shuffle;
+    options.held_out = 6;
+    DatasetPromptSource others(dataset.get(), tokenizer_.get(), nullptr, options);
+    options.rows = DatasetPromptOptions::Rows::kHeldOut;
+    DatasetPromptSource held_out(dataset.get(), tokenizer_.get(), nullptr, options);
+    std::set<uint64_t> trained;
+    std::set<uint64_t> kept;
+    for (uint64_t index = 0; index < 42; ++index) trained.insert(others.RowOf(index));
+    for (uint64_t index = 0; index < 6; ++index) kept.insert(held_out.RowOf(index));
+    EXPECT_EQ(trained.size(), 14U);
+    EXPECT_EQ(kept.size(), 6U);
+    for (const uint64_t row : kept) EXPECT_FALSE(trained.contains(row)) << row;
+    EXPECT_EQ(*kept.begin() == 14, !shuffle);
+    // Each round has each of them once.
+    std::set<uint64_t> round;
+    for (uint64_t index = 14; index < 28; ++index) round.insert(others.RowOf(index));
+    EXPECT_EQ(round, trained);
+  }
 }
 
 TEST_F(PromptSourceTest, RendersTextsAndMessagesWithTheTemplate) {

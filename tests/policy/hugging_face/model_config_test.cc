@@ -6,6 +6,8 @@
 #include <cmath>
 #include <string>
 
+#include "nlohmann/json.hpp"
+
 namespace tpo {
 namespace {
 
@@ -13,11 +15,12 @@ using testing::HasSubstr;
 
 // A Llama config with `more` fields, which replace those of the same name.
 std::string Config(const std::string& more) {
-  std::string json =
+  auto json = nlohmann::json::parse(
       R"({"model_type": "llama", "vocab_size": 100, "hidden_size": 64, "num_hidden_layers": 2,
           "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 96,
-          "max_position_embeddings": 512, "rms_norm_eps": 1e-5)";
-  return json + (more.empty() ? "" : ", " + more) + "}";
+          "max_position_embeddings": 512, "rms_norm_eps": 1e-5})");
+  json.update(nlohmann::json::parse("{" + more + "}"));
+  return json.dump();
 }
 
 LanguageModelConfig Parse(const std::string& more) {
@@ -96,6 +99,8 @@ TEST(ModelConfigTest, RefusesByName) {
   EXPECT_THAT(ErrorOf(R"("eos_token_id": "x")"), HasSubstr("eos_token_id"));
   EXPECT_FALSE(ParseLanguageModelConfig("").ok());
   EXPECT_FALSE(ParseLanguageModelConfig("[1]").ok());
+  EXPECT_THAT(std::string(ParseLanguageModelConfig(std::string(1'000'000, '[')).status().message()),
+              HasSubstr("config.json: nested deeper than"));
   EXPECT_FALSE(ParseLanguageModelConfig(R"({"model_type": 3})").ok());
 }
 

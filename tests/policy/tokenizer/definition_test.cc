@@ -158,9 +158,10 @@ TEST(TokenizerDefinitionTest, RefusesAKeyThatOccursTwice) {
 TEST(TokenizerDefinitionTest, RefusesDeepNesting) {
   std::string text = "{\"x\": ";
   for (int i = 0; i < 100'000; ++i) text += "[";
-  EXPECT_EQ(ParseTokenizerDefinition(text).status().code(), kBroken);
+  EXPECT_THAT(std::string(ParseTokenizerDefinition(text).status().message()),
+              HasSubstr("nested deeper than 100 levels"));
   json sequence = TypeOnly("NFC");
-  for (int i = 0; i < 50; ++i) sequence = {{"type", "Sequence"}, {"normalizers", {sequence}}};
+  for (int i = 0; i < 20; ++i) sequence = {{"type", "Sequence"}, {"normalizers", {sequence}}};
   json definition = Llama3();
   definition["normalizer"] = sequence;
   EXPECT_EQ(StatusOf(definition).code(), kUnsupported);

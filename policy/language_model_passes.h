@@ -1,0 +1,29 @@
+// Passes and decoders of a LanguageModelPolicy over its TrainableLanguageModel. Internal to the
+// policy.
+#ifndef TPO_POLICY_LANGUAGE_MODEL_PASSES_H_
+#define TPO_POLICY_LANGUAGE_MODEL_PASSES_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "policy/hugging_face/model_config.h"
+#include "policy/language_model/trainable_language_model.h"
+#include "policy/policy.h"
+
+namespace tpo {
+
+// `names`: of the gradients that Backward is given, in their order. Borrows the model.
+std::unique_ptr<TreePass> NewLanguageModelTreePass(TrainableLanguageModel* model,
+                                                   std::vector<std::string> names);
+// Of a pass made by it: bytes kept for its backward pass.
+size_t KeptBytes(const TreePass& pass);
+
+// Its cache has a page for each row, so that paths may name any rows. Borrows config and model.
+std::unique_ptr<TreeDecoder> NewLanguageModelDecoder(const LanguageModelConfig& config,
+                                                     bool bfloat16, TrainableLanguageModel* model);
+
+}  // namespace tpo
+
+#endif  // TPO_POLICY_LANGUAGE_MODEL_PASSES_H_
