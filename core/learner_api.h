@@ -24,25 +24,59 @@
 
 namespace tpo {
 
+// A language model for workers; its weights come with the versions.
+struct LanguageModelInfo {
+  std::string config_json;     // of the Hugging Face directory
+  std::string tokenizer_json;  // likewise; empty: completions have no text
+  std::vector<TokenId> end_tokens;
+  int vocab_size = 0;  // the config's
+  bool bfloat16 = false;
+  // With adapters a version is the adapters alone: the worker reads the weights that they adapt
+  // from the directory, which has to be the learner's, by its checksum.
+  std::optional<LowRankAdapterSpec> lora;
+  std::string path;
+  uint32_t checksum = 0;
+
+  friend bool operator==(const LanguageModelInfo&, const LanguageModelInfo&) = default;
+};
+
 // What a worker needs to work.
 struct RunInfo {
   std::string worker_id;
   std::string run_id;
   uint64_t seed = 0;
   TransformerSpec transformer;
+  // Set: the policy is a language model, and `transformer` is empty.
+  std::shared_ptr<const LanguageModelInfo> language_model;
   SamplingSpec sampling;
   bool want_token_rewards = false;
   std::vector<VerifierSpec> verifiers;
   VerificationSpec verification;
+  std::string own_verifier;  // as in RunSpec
 
-  friend bool operator==(const RunInfo&, const RunInfo&) = default;
+  int vocab_size() const {
+    return language_model != nullptr ? language_model->vocab_size : transformer.vocab_size;
+  }
+
+  friend bool operator==(const RunInfo& a, const RunInfo& b) {
+    const bool same_model = a.language_model == nullptr || b.language_model == nullptr
+                                ? a.language_model == b.language_model
+                                : *a.language_model == *b.language_model;
+    return same_model && a.worker_id == b.worker_id && a.run_id == b.run_id && a.seed == b.seed &&
+           a.transformer == b.transformer && a.sampling == b.sampling &&
+           a.want_token_rewards == b.want_token_rewards && a.verifiers == b.verifiers &&
+           a.verification == b.verification && a.own_verifier == b.own_verifier;
+  }
 };
 
 // Why there is no lease now.
 struct NoLease {
-  // True: the run is over or draining and no lease will ever come. False: ask again after
-  // `retry_after`, or when a new weight version arrives.
+  // True: the run is over and no lease will ever come. False: ask again after `retry_after`, or
+  // when a new weight version arrives.
   bool finished = false;
+  // The learner is about to end before the run is over, and may come back: there is no lease until
+  // then. Not with `finished`.
+  bool draining = false;
   absl::Duration retry_after;
 };
 using LeaseResult = std::variant<Lease, NoLease>;

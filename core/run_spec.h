@@ -42,10 +42,36 @@ struct TransformerSpec {
   friend bool operator==(const TransformerSpec&, const TransformerSpec&) = default;
 };
 
+// Prompts from a file, in place of a sequence task (policy/dataset/).
+struct DatasetTaskSpec {
+  std::string path;
+  std::string prompt_field;
+  std::string answer_field;
+  std::string task;  // of rows without one of their own
+  bool chat = false;
+  std::string system_prompt;
+  std::string template_variables;  // a JSON object, or empty
+  int max_prompt_tokens = 0;       // 0: none is too long
+  bool shuffle = false;
+  int64_t held_out_prompts = 0;  // rows that are kept for evaluation
+
+  friend bool operator==(const DatasetTaskSpec&, const DatasetTaskSpec&) = default;
+};
+
+// Low-rank adapters to a language model's matrices (LoRA; policy/language_model/lora.h).
+struct LowRankAdapterSpec {
+  int rank = 0;
+  double alpha = 0.0;
+  std::vector<std::string> targets;  // e.g. "q_proj"; empty: all matrices of the layers
+
+  friend bool operator==(const LowRankAdapterSpec&, const LowRankAdapterSpec&) = default;
+};
+
 // A language model from a Hugging Face directory, in place of the paper's transformer.
 struct HuggingFaceModelSpec {
   std::string path;
-  bool bfloat16 = false;  // computes in bfloat16; else in float32
+  bool bfloat16 = false;                                  // computes in bfloat16; else in float32
+  std::optional<LowRankAdapterSpec> lora = std::nullopt;  // none: all parameters are trained
 
   friend bool operator==(const HuggingFaceModelSpec&, const HuggingFaceModelSpec&) = default;
 };
@@ -57,6 +83,11 @@ struct SamplingSpec {
   float temperature = 1.0F;
   int max_tokens = 0;
   bool swap_in_flight = false;  // new weights are taken up within a lease, before the next token
+  // Language models: texts that end a completion; whether its cached keys and values are computed
+  // anew with new weights in flight; memory of a worker's cache.
+  std::vector<std::string> stop_texts = {};
+  bool recompute_cache = false;
+  uint64_t cache_bytes = 0;
 
   friend bool operator==(const SamplingSpec&, const SamplingSpec&) = default;
 };
@@ -195,6 +226,17 @@ struct SgdSpec {
 };
 using OptimizerSpec = std::variant<MuonSpec, AdamSpec, SgdSpec>;
 
+// How the learning rate changes over a run (learner/learning_rate.h).
+enum class ScheduleShape { kConstant, kLinear, kCosine };
+
+struct ScheduleSpec {
+  ScheduleShape shape = ScheduleShape::kConstant;
+  int64_t warmup_steps = 0;
+  double final_fraction = 0.0;
+
+  friend bool operator==(const ScheduleSpec&, const ScheduleSpec&) = default;
+};
+
 struct CheckpointSpec {
   int64_t every_steps = 0;  // 0: only at the end
   int keep = 0;
@@ -218,6 +260,11 @@ struct LearnerSpec {
   // Training threads; 0: one per core. Doesn't change results.
   int threads = 0;
   CheckpointSpec checkpoint;
+  double gradient_clip_norm = 0.0;  // 0: gradients are taken as they are
+  ScheduleSpec schedule = {};
+  double reference_kl = 0.0;  // weight of the penalty towards the model before training; 0: none
+  // Steps in a row that may be skipped because loss or gradient isn't finite.
+  int max_skipped_steps = 0;
 };
 
 struct RolloutSpec {
@@ -227,16 +274,34 @@ struct RolloutSpec {
   int parallel_leases = 0;
 };
 
+// What a policy is evaluated on while it is trained.
+struct EvaluationSpec {
+  int64_t every_steps = 0;  // 0: not at all
+  std::string path;         // empty: the task's held-out rows
+  int64_t max_prompts = 0;  // 0: all
+  int samples = 0;          // of each prompt
+  bool greedy = false;
+  double pass_score = 0.0;
+
+  friend bool operator==(const EvaluationSpec&, const EvaluationSpec&) = default;
+};
+
 // A whole run.
 struct RunSpec {
   uint64_t seed = 0;
   SequenceTaskSpec task;
   TransformerSpec model;
-  std::optional<HuggingFaceModelSpec> hugging_face = std::nullopt;  // set: `model` is empty
+  // Both or none; set: `task` and `model` are empty.
+  std::optional<DatasetTaskSpec> dataset = std::nullopt;
+  std::optional<HuggingFaceModelSpec> hugging_face = std::nullopt;
   RolloutSpec rollout;
   LearnerSpec learner;
   std::vector<VerifierSpec> verifiers;
   VerificationSpec verification;
+  // The verifier that workers run themselves, a v1::ServedVerifierConfig in its wire form, which
+  // only services read; empty: the built-in one of a prompt's task.
+  std::string own_verifier = {};
+  EvaluationSpec evaluation = {};
 };
 
 }  // namespace tpo

@@ -39,7 +39,15 @@ struct StepRecord {
   double reward_std = 0.0;  // population, over the batch's scored completions
   double error = 0.0;       // task error: 1 - reward_mean on the sequence tasks
   bool has_error = false;
-  double grad_norm = 0.0;     // of the first epoch
+  double grad_norm = 0.0;             // of the first epoch, before it is clipped
+  double learning_rate_factor = 1.0;  // of the schedule
+  // Mean over completions of the mean over their tokens of the estimate of KL(policy || model
+  // before training), first epoch; where there is such a penalty.
+  double reference_kl = 0.0;
+  bool has_reference_kl = false;
+  // Why an update of this step was left out, and those after it: loss or gradient weren't finite.
+  // Empty: none was.
+  std::string skipped;
   uint64_t tokens_total = 0;  // sampled completion tokens since the start of the run
   uint64_t groups_total = 0;  // groups trained on since the start of the run
   // Wall time. step = waiting for the batch (rollout) + training.
@@ -81,6 +89,7 @@ struct StepRecord {
   // Prefix-tree nodes forwarded per epoch, and the tokens they stand for: how much sharing saved.
   uint64_t forward_nodes = 0;
   uint64_t forward_tokens = 0;
+  std::vector<uint64_t> prompt_ids;  // of the groups trained on
   // Empty unless this step's groups are to be written for inspection.
   std::vector<InspectedGroup> inspected_groups;
   Ledger ledger;

@@ -126,11 +126,12 @@ absl::StatusOr<std::string> CheckpointStore::Save(const CheckpointData& data) {
   const std::string path = PathOf(data.step);
   TPO_ASSIGN_OR_RETURN(const std::vector<int64_t> steps, Steps());
   const bool exists = std::find(steps.begin(), steps.end(), data.step) != steps.end();
-  if (!exists || !Load(data.step).ok()) {
+  if (!exists || !HoldsTheSame(data)) {
     const std::string name = absl::StrCat(std::string(kTemporaryPrefix), FolderName(data.step));
     const std::string temporary = JoinPath(directory_, name);
     absl::Status status = WriteFiles(temporary, data);
-    // A damaged checkpoint of this step gives way only now that there is a sound one.
+    // What there is of this step gives way only now that there is a sound one of this course. A
+    // crash in between leaves the checkpoint from which this course began.
     if (status.ok() && exists) status = Discard(FolderName(data.step));
     if (status.ok()) status = Publish(temporary, data.step);
     if (!status.ok()) {
@@ -140,6 +141,15 @@ absl::StatusOr<std::string> CheckpointStore::Save(const CheckpointData& data) {
   }
   Prune(data.step);
   return path;
+}
+
+bool CheckpointStore::HoldsTheSame(const CheckpointData& data) const {
+  const absl::StatusOr<LoadedCheckpoint> there = Load(data.step);
+  if (!there.ok() || there->data.run_id != data.run_id) return false;
+  const auto same = [](const TensorBundle& a, const TensorBundle& b) {
+    return FactsOf(SafetensorsPieces(a).pieces()) == FactsOf(SafetensorsPieces(b).pieces());
+  };
+  return same(*there->data.model, *data.model) && same(there->data.optimizer, data.optimizer);
 }
 
 absl::Status CheckpointStore::WriteFiles(const std::string& folder,

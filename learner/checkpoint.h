@@ -12,6 +12,7 @@
 #define TPO_LEARNER_CHECKPOINT_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,9 @@ struct CheckpointData {
   uint64_t groups_total = 0;
   // Of the parts of the config that must not change on resume.
   std::string config_fingerprint;
+  // What the run reads beside its config, by what it is for ("dataset", "model"), each with a
+  // checksum: it must not change on resume either.
+  std::map<std::string, std::string> inputs = {};
 };
 
 struct LoadedCheckpoint {
@@ -60,7 +64,9 @@ class CheckpointStore {
 
   // Writes a checkpoint and returns its path; it is durable then. Afterwards removes all but the
   // newest `keep`, and those of later steps: they belong to a course of the run that resuming from
-  // an earlier checkpoint gave up. A sound checkpoint of the same step stays as it is. On an error
+  // an earlier checkpoint gave up. A sound checkpoint of the same step stays as it is when it holds
+  // the same weights and optimizer state; else it belongs to such a course, too (a disk that
+  // couldn't read it for a while, say), and is replaced. On an error
   // (the disk is full, say) the former checkpoints stand untouched; failing to remove old ones is
   // no error.
   absl::StatusOr<std::string> Save(const CheckpointData& data);
@@ -79,6 +85,8 @@ class CheckpointStore {
  private:
   CheckpointStore(std::string directory, FileSystem* file_system, int keep);
 
+  // Whether there is a sound checkpoint of the step with the same weights and optimizer state.
+  bool HoldsTheSame(const CheckpointData& data) const;
   absl::Status WriteFiles(const std::string& folder, const CheckpointData& data) const;
   absl::Status Publish(const std::string& temporary, int64_t step) const;
   absl::Status Discard(const std::string& name) const;

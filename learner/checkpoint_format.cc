@@ -110,6 +110,7 @@ std::string FormatState(const CheckpointData& data) {
                {"tokens_total", data.tokens_total},
                {"groups_total", data.groups_total},
                {"config_fingerprint", data.config_fingerprint},
+               {"inputs", data.inputs},
                {"lease_book", LeaseBookToJson(data.lease_book)}});
 }
 
@@ -122,6 +123,7 @@ absl::StatusOr<CheckpointData> ParseState(const std::string& text) {
     json.at("tokens_total").get_to(data.tokens_total);
     json.at("groups_total").get_to(data.groups_total);
     json.at("config_fingerprint").get_to(data.config_fingerprint);
+    if (json.contains("inputs")) json.at("inputs").get_to(data.inputs);
     data.lease_book = LeaseBookFromJson(json.at("lease_book"));
     return data;
   });

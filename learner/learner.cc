@@ -5,10 +5,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/notification.h"
 #include "core/status_macros.h"
 #include "learner/batch.h"
+#include "learner/learning_rate.h"
 #include "learner/step_statistics.h"
+#include "policy/language_model/language_model_loader.h"
+#include "policy/language_model/reference_scorer.h"
+#include "policy/language_model_policy.h"
 #include "policy/parameters.h"
 #include "policy/threads.h"
 #include "policy/transformer.h"
@@ -42,12 +47,49 @@ RunInfo RunInfoFor(const Learner::Options& options, const std::string& run_id,
   run.run_id = run_id;
   run.seed = options.spec.seed;
   run.transformer = options.spec.model;
+  run.language_model = options.language_model;
   run.sampling = options.spec.rollout.sampling;
   run.want_token_rewards =
       objective.token_level() || objective.layout() == ObjectiveLayout::kTokens;
   run.verifiers = options.spec.verifiers;
   run.verification = options.spec.verification;
+  run.own_verifier = options.spec.own_verifier;
   return run;
+}
+
+// "prompts 3, 17": those of the sequences (Batch), or of all groups when there are none.
+std::string PromptsOf(const std::vector<ReadyGroup>& groups, const std::vector<int>& sequences) {
+  constexpr size_t kMostNamed = 16;
+  std::vector<uint64_t> prompts;
+  int sequence = 0;
+  for (const ReadyGroup& ready : groups) {
+    bool named = sequences.empty();
+    for (const Verdict& verdict : ready.group.verdicts) {
+      if (verdict.kind != VerdictKind::kScored) continue;
+      named = named || std::binary_search(sequences.begin(), sequences.end(), sequence);
+      ++sequence;
+    }
+    if (named) prompts.push_back(ready.prompt.id);
+  }
+  const size_t shown = std::min(prompts.size(), kMostNamed);
+  return absl::StrCat(prompts.size() == 1 ? "prompt " : "prompts ",
+                      absl::StrJoin(prompts.begin(), prompts.begin() + shown, ", "),
+                      shown < prompts.size() ? ", …" : "");
+}
+
+absl::Status CheckInputs(const CheckpointData& data,
+                         const std::map<std::string, std::string>& inputs) {
+  if (data.inputs == inputs) return absl::OkStatus();
+  for (const auto& [what, checksum] : inputs) {
+    const auto found = data.inputs.find(what);
+    if (found != data.inputs.end() && found->second == checksum) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        what, ": not the one that the checkpoint of step ", data.step, " was trained with (",
+        found == data.inputs.end() ? "none" : found->second, " then, ", checksum,
+        " now): resume with the same, or start a new run in another --run_dir"));
+  }
+  return absl::FailedPreconditionError(absl::StrCat("the checkpoint of step ", data.step,
+                                                    " was trained with more inputs than this run"));
 }
 
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
@@ -86,16 +128,19 @@ absl::StatusOr<std::unique_ptr<Learner>> Learner::Create(Options options, Prompt
 
 absl::Status Learner::Initialize() {
   const RunSpec& spec = options_.spec;
-  if (spec.hugging_face.has_value()) {
-    return absl::InvalidArgumentError(
-        "model.hf: this version generates with language models (tpo generate) but does not train "
-        "them yet; use model.transformer");
-  }
   TPO_ASSIGN_OR_RETURN(objective_, MakeObjective(spec.learner.objective));
-  TPO_ASSIGN_OR_RETURN(policy_, MakeTransformer(spec.model, {.device = DefaultDevice()}));
+  TPO_RETURN_IF_ERROR(MakePolicy());
   TPO_ASSIGN_OR_RETURN(optimizer_, MakeOptimizer(spec.learner.optimizer, policy_->parameters()));
-  InitializeTransformer(spec.seed, *policy_);
   Trainer::Options trainer;
+  trainer.gradient_clip_norm = spec.learner.gradient_clip_norm;
+  if (spec.hugging_face.has_value() && spec.learner.reference_kl > 0.0) {
+    trainer.reference_kl = spec.learner.reference_kl;
+    const auto scorer = std::make_shared<ReferenceScorer>(
+        LanguageModel::Create(*options_.model, spec.hugging_face->bfloat16), spec.learner.threads);
+    trainer.reference = [scorer](const PrefixTree& tree, double temperature) {
+      return scorer->LogProbs(tree, temperature);
+    };
+  }
   trainer.epochs = objective_->single_epoch() ? 1 : spec.learner.epochs;
   trainer.micro_batch_tokens = spec.learner.micro_batch_tokens;
   trainer.threads = spec.learner.threads;
@@ -121,8 +166,45 @@ absl::Status Learner::Initialize() {
   return Publish(first_step_);
 }
 
+absl::Status Learner::MakePolicy() {
+  const RunSpec& spec = options_.spec;
+  if (!spec.hugging_face.has_value()) {
+    TPO_ASSIGN_OR_RETURN(policy_, MakeTransformer(spec.model, {.device = DefaultDevice()}));
+    InitializeTransformer(spec.seed, *policy_);
+    return absl::OkStatus();
+  }
+  if (options_.model == nullptr || options_.language_model == nullptr)
+    return absl::InvalidArgumentError("model.hf: the model's directory wasn't opened");
+  LanguageModelPolicyOptions options;
+  options.bfloat16 = spec.hugging_face->bfloat16;
+  options.threads = spec.learner.threads;
+  if (spec.hugging_face->lora.has_value())
+    options.lora = ToLoraSpec(*spec.hugging_face->lora, spec.seed);
+  TPO_ASSIGN_OR_RETURN(policy_, MakeLanguageModelPolicy(*options_.model, options));
+  return absl::OkStatus();
+}
+
+absl::Status Learner::NoteSkipped(const std::vector<ReadyGroup>& groups, const TrainResult& result,
+                                  StepRecord& record) {
+  if (result.skipped.empty()) {
+    skipped_in_a_row_ = 0;
+    return absl::OkStatus();
+  }
+  const std::string prompts = PromptsOf(groups, result.not_finite);
+  record.skipped = absl::StrCat(result.skipped, "; ", prompts);
+  if (++skipped_in_a_row_ <= options_.spec.learner.max_skipped_steps) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("an update had to be left out in ", skipped_in_a_row_,
+                   " steps in a row (learner."
+                   "max_skipped_steps: ",
+                   options_.spec.learner.max_skipped_steps, "), in step ", record.step,
+                   " because of ", record.skipped,
+                   ". The learning rate may be too high or "
+                   "learner.gradient_clip_norm too large; the last checkpoint is from before"));
+}
+
 absl::Status Learner::Publish(WeightVersion version) {
-  TPO_ASSIGN_OR_RETURN(TensorBundle weights, BundleTensors(policy_->parameters()));
+  TPO_ASSIGN_OR_RETURN(TensorBundle weights, policy_->Snapshot());
   TPO_RETURN_IF_ERROR(weight_store_.Publish(WeightSnapshot::Create(version, std::move(weights))));
   lease_book_.SetWeightVersion(version);
   return absl::OkStatus();
@@ -170,10 +252,13 @@ absl::StatusOr<Learner::Outcome> Learner::Run() {
   if (failure.ok()) failure = SaveLastCheckpoint();
   checkpoint_writer_.WaitUntilIdle(absl::InfiniteDuration());
   ReportCheckpoints();
+  // Unless the run is over, and nothing can undo it, its workers are needed again.
+  const bool finished = failure.ok() && !drained;
+  if (finished) lease_book_.Finish();
   lease_book_.Close();
   Drain();
-  // Ends the workers' streams: the run is over.
-  weight_store_.Close();
+  // Ends the workers' streams for good.
+  if (finished) weight_store_.Close();
   TPO_RETURN_IF_ERROR(failure);
   return drained ? Outcome::kDrained : Outcome::kFinished;
 }
@@ -190,8 +275,12 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
     const WeightVersion version = step_;
     record.step = step_;
     AddGroupStatistics(groups, version, record);
+    record.learning_rate_factor = LearningRateFactor(options_.spec.learner.schedule, record.step,
+                                                     options_.spec.learner.steps);
+    optimizer_->SetLearningRateFactor(record.learning_rate_factor);
     TPO_ASSIGN_OR_RETURN(const TrainResult result,
                          trainer_->Train(batch, record.staleness_max == 0));
+    TPO_RETURN_IF_ERROR(NoteSkipped(groups, result, record));
     ++step_;
     tokens_total_ += CountTokens(groups);
     groups_total_ += groups.size();
@@ -207,8 +296,8 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
     record.publish_seconds = Seconds(absl::Now() - publish_start);
   }
   const absl::Time end = absl::Now();
-  record.error = 1.0 - record.reward_mean;
-  record.has_error = true;
+  record.has_error = !options_.spec.dataset.has_value();
+  if (record.has_error) record.error = 1.0 - record.reward_mean;
   record.rollout_seconds = Seconds(train_start - step_start);
   record.train_seconds = Seconds(end - train_start);
   record.step_seconds = Seconds(end - step_start);
@@ -248,6 +337,8 @@ void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainR
   record.loss = result.loss;
   record.loss_last_epoch = result.loss_last_epoch;
   record.grad_norm = result.grad_norm;
+  record.reference_kl = result.reference_kl;
+  record.has_reference_kl = options_.spec.learner.reference_kl > 0.0;
   record.zero_variance_fraction = result.diagnostics.zero_variance_fraction;
   record.target_entropy = result.diagnostics.target_entropy;
   record.anchor_entropy = result.diagnostics.anchor_entropy;
@@ -290,7 +381,9 @@ absl::Status Learner::Resume() {
                      "objective, optimizer and seed, "
                      "or start a new run in another --run_dir"));
   }
+  TPO_RETURN_IF_ERROR(CheckInputs(data, options_.inputs));
   TPO_RETURN_IF_ERROR(LoadTensors(*data.model, policy_->parameters()));
+  policy_->OnParametersChanged();
   TPO_RETURN_IF_ERROR(optimizer_->LoadState(data.optimizer));
   TPO_RETURN_IF_ERROR(lease_book_.Restore(data.lease_book));
   run_id_ = data.run_id;
@@ -327,8 +420,14 @@ absl::StatusOr<CheckpointData> Learner::CopyState() {
   if (published == nullptr || published->version != step_) {
     return absl::InternalError("the weights of the last step aren't published");
   }
+  data.inputs = options_.inputs;
   data.model = {published, &published->weights};
   try {
+    // What is published of a language model is rounded.
+    if (options_.spec.hugging_face.has_value()) {
+      TPO_ASSIGN_OR_RETURN(TensorBundle parameters, BundleTensors(policy_->parameters()));
+      data.model = std::make_shared<const TensorBundle>(std::move(parameters));
+    }
     TPO_ASSIGN_OR_RETURN(data.optimizer, optimizer_->SaveState());
   } catch (const std::exception& error) {
     return absl::InternalError(

@@ -11,6 +11,7 @@
 #define TPO_LEARNER_LEARNER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@
 #include "learner/objectives/objective.h"
 #include "learner/optimizers/optimizer.h"
 #include "learner/trainer.h"
+#include "policy/hugging_face/model_directory.h"
 #include "policy/policy.h"
 
 namespace tpo {
@@ -44,6 +46,12 @@ class Learner : public AdminApi {
     std::string run_id;
     std::string config_fingerprint;  // must equal the checkpoint's on resume
     std::string version;             // of the binary, for the status
+    // What the run reads beside its config (CheckpointData::inputs).
+    std::map<std::string, std::string> inputs = {};
+    // Of a run with a language model: its directory, which may go once the learner is made, and
+    // what workers are told of it.
+    const ModelDirectory* model = nullptr;
+    std::shared_ptr<const LanguageModelInfo> language_model = nullptr;
     // Every how many steps a record carries groups for inspection, and how many groups; 0: never.
     int64_t inspect_every_steps = 0;
     int inspect_groups = 4;
@@ -71,12 +79,13 @@ class Learner : public AdminApi {
   LearnerApi& api() { return *endpoint_; }
   WeightStore& weights() { return weight_store_; }
 
-  // Trains until all steps are done or Drain was called, writes a last checkpoint, and closes the
-  // weight store, by which workers learn that the run is over. An error: training failed; the last
+  // Trains until all steps are done or Drain was called, and writes a last checkpoint. When all
+  // steps are done it closes the weight store, by which workers learn that the run is over;
+  // otherwise they are told that the learner may come back. An error: training failed; the last
   // good checkpoint stands.
   absl::StatusOr<Outcome> Run();
 
-  // After Run: waits until all workers know that the run is over
+  // After Run: waits until all workers know that the run is over, or that the learner ends
   // (LearnerEndpoint::WaitUntilDismissed).
   bool WaitUntilDismissed(absl::Duration timeout) const {
     return endpoint_->WaitUntilDismissed(timeout);
@@ -104,6 +113,11 @@ class Learner : public AdminApi {
           StepObserver* observer);
 
   absl::Status Initialize();
+  absl::Status MakePolicy();
+  // Enters a step that was left out in part into its record and the log; INTERNAL when it is one
+  // too many in a row.
+  absl::Status NoteSkipped(const std::vector<ReadyGroup>& groups, const TrainResult& result,
+                           StepRecord& record);
   absl::Status Resume();
   absl::Status Publish(WeightVersion version);
   // Waits for a batch, or until draining: then empty.
@@ -158,6 +172,7 @@ class Learner : public AdminApi {
   LeaseBook::State leases_at_step_ ABSL_GUARDED_BY(state_mutex_);
   uint64_t tokens_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
   uint64_t groups_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
+  int skipped_in_a_row_ = 0;  // steps; the learner's thread's
   // The workers' times at the end of the last step; the learner's thread's.
   WorkerTimes worker_times_;
 

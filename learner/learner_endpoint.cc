@@ -92,7 +92,8 @@ absl::StatusOr<LeaseResult> LearnerEndpoint::LeasePrompts(const std::string& wor
     return result;
   }
   if (lease == nullptr) {
-    if (std::get<NoLease>(*result).finished) worker->second.dismissed = true;
+    const NoLease& none = std::get<NoLease>(*result);
+    if (none.finished || none.draining) worker->second.dismissed = true;
     return result;
   }
   std::deque<uint64_t>& leases = worker->second.leases;
@@ -205,7 +206,7 @@ void LearnerEndpoint::CountGroups(const std::string& worker_id, const std::vecto
 
 SubmitResult LearnerEndpoint::SubmitGroup(const Group& group) {
   const absl::Status valid =
-      ValidateGroup(group, run_.sampling, run_.transformer.vocab_size, run_.want_token_rewards);
+      ValidateGroup(group, run_.sampling, run_.vocab_size(), run_.want_token_rewards);
   const absl::Status published = valid.ok() ? CheckPublished(group, weights_->Newest()) : valid;
   if (published.ok()) return lease_book_->Submit(group);
   return lease_book_->Reject(group.lease_id, group.prompt_id, std::string(published.message()));

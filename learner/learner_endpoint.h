@@ -82,8 +82,9 @@ class LearnerEndpoint : public LearnerApi {
   // here. Never falls.
   WorkerTimes worker_times() const;
 
-  // Waits until every worker that is there was told that the run is over, for a server to go on
-  // serving until then. False: not all were told within `timeout`, which is real time.
+  // Waits until every worker that is there was told that the run is over, or that the learner is
+  // about to end, for a server to go on serving until then. False: not all were told within
+  // `timeout`, which is real time.
   bool WaitUntilDismissed(absl::Duration timeout) const;
 
  private:
@@ -103,7 +104,7 @@ class LearnerEndpoint : public LearnerApi {
   mutable absl::Mutex mutex_;
   struct Worker {
     absl::Duration last_call;
-    bool dismissed = false;            // told that the run is over
+    bool dismissed = false;            // told that there will be no lease
     std::optional<WorkerTimes> times;  // as it reported last
     std::deque<uint64_t> leases;       // that it took, oldest first
     int connections = 0;               // that are open

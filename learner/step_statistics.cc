@@ -106,6 +106,7 @@ void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion ver
   int64_t all_fail = 0;
   int64_t staleness_sum = 0;
   for (const ReadyGroup& ready : groups) {
+    record.prompt_ids.push_back(ready.prompt.id);
     const std::vector<double> scores = ScoresOf(ready.group);
     all.insert(all.end(), scores.begin(), scores.end());
     all_fail +=

@@ -33,6 +33,10 @@ std::vector<at::Tensor> ZerosLike(const std::vector<NamedParameter>& parameters)
 struct Trainer::Part {
   std::vector<int> sequences;  // of the batch
   PrefixTree tree;
+  // With a reference, of the tree's scored tokens: its log-probs, and those of the last forward
+  // pass.
+  std::vector<double> reference = {};
+  mutable std::vector<double> log_probs = {};
 };
 
 Trainer::Trainer(Options options, Policy* policy, const Objective* objective, Optimizer* optimizer)
@@ -41,13 +45,35 @@ Trainer::Trainer(Options options, Policy* policy, const Objective* objective, Op
       objective_(objective),
       optimizer_(optimizer),
       tasks_(options.threads, UseOneThreadPerOperator),
+      serial_(policy->pass_uses_all_cores()),
       gradients_(ZerosLike(policy->parameters())) {
+  if (serial_) return;
   for (int thread = 0; thread < tasks_.threads(); ++thread) {
     thread_gradients_.push_back(ZerosLike(policy->parameters()));
   }
 }
 
 Trainer::~Trainer() = default;
+
+void Trainer::ForEachPart(const std::vector<Part>& parts, const ParallelTasks::Task& work) {
+  const int count = static_cast<int>(parts.size());
+  if (!serial_) {
+    tasks_.Run(count, work);
+    return;
+  }
+  for (int part = 0; part < count; ++part) work(part, 0);
+}
+
+void Trainer::ForEachTensor(const std::function<void(int)>& work) const {
+  const int count = static_cast<int>(gradients_.size());
+  if (serial_) {
+    tasks_.Run(count, [&](int index, int) { work(index); });
+  } else {
+    for (int index = 0; index < count; ++index) work(index);
+  }
+}
+
+size_t Trainer::most_kept() const { return serial_ ? 1 : kKeptParts; }
 
 std::vector<Trainer::Part> Trainer::MakeParts(const Batch& batch) {
   const auto sequences = batch.sequences();
@@ -57,60 +83,80 @@ std::vector<Trainer::Part> Trainer::MakeParts(const Batch& batch) {
   const int pairs =
       (total + 2 * options_.micro_batch_tokens - 1) / (2 * options_.micro_batch_tokens);
   const int parts_wanted = total < 2 * kSmallestPart ? 1 : 2 * pairs;
-  const int nodes_per_part =
-      std::min(options_.micro_batch_tokens, total / parts_wanted + policy_->max_positions());
+  const int nodes_per_part = serial_ ? options_.micro_batch_tokens
+                                     : std::min(options_.micro_batch_tokens,
+                                                total / parts_wanted + policy_->max_positions());
   std::vector<Part> parts;
   for (std::vector<int>& members : PartitionByPrefix(sequences, nodes_per_part))
-    parts.push_back({std::move(members), {}});
+    parts.push_back({std::move(members), {}, {}, {}});
   tasks_.Run(static_cast<int>(parts.size()), [&](int index, int) {
     Part& part = parts[index];
     std::vector<TreeSequence> part_sequences;
-    for (const int member : part.sequences) part_sequences.push_back(sequences[member]);
-    part.tree = BuildPrefixTree(part_sequences, policy_->max_positions());
+    size_t longest = 0;
+    for (const int member : part.sequences) {
+      part_sequences.push_back(sequences[member]);
+      longest =
+          std::max(longest, sequences[member].prompt.size() + sequences[member].completion.size());
+    }
+    // A language model has many more positions than its sequences have tokens.
+    const int stride = serial_ ? std::min(static_cast<int>(longest), policy_->max_positions())
+                               : policy_->max_positions();
+    part.tree = BuildPrefixTree(part_sequences, stride);
   });
+  if (options_.reference_kl > 0.0) {
+    for (Part& part : parts) {
+      const auto log_probs = options_.reference(part.tree, options_.temperature);
+      part.reference.assign(log_probs.begin(), log_probs.end());
+    }
+  }
   return parts;
 }
 
 TreePass& Trainer::PassFor(const std::vector<Part>& parts, int part, int thread) {
-  return *passes_[parts.size() <= kKeptParts ? part : thread];
+  return *passes_[parts.size() <= most_kept() ? part : thread];
 }
 
 void Trainer::ForwardPart(const Batch& batch, const Part& part, TreePass& pass,
                           std::vector<double>& log_probs) {
   const auto scored = pass.Forward(part.tree, options_.temperature);
+  if (!part.reference.empty()) part.log_probs.assign(scored.begin(), scored.end());
   for (size_t s = 0; s < part.sequences.size(); ++s) {
     const std::vector<int32_t>& indices = part.tree.sequence_scored[s];
     const absl::Span<const float> recorded = batch.recorded_log_probs(part.sequences[s]);
     const double weight = batch.TokenWeight(part.sequences[s]);
     double& mismatch = mismatch_[part.sequences[s]];
     mismatch = 0.0;
+    bool exact = may_be_exact_;
     for (size_t i = 0; i < indices.size(); ++i) {
       log_probs[batch.Entry(part.sequences[s], i)] += weight * scored[indices[i]];
       const double log_ratio = scored[indices[i]] - static_cast<double>(recorded[i]);
       mismatch += std::abs(log_ratio);
+      exact = exact && static_cast<float>(scored[indices[i]]) == recorded[i];
       if (weigh_tokens_) {
         importance_[part.sequences[s]][i] = TokenImportance(options_.importance, log_ratio);
       }
     }
+    if (first_pass_) exact_[part.sequences[s]] = exact;
   }
 }
 
 void Trainer::ForwardAll(const Batch& batch, const std::vector<Part>& parts,
                          std::vector<double>& log_probs) {
   std::fill(log_probs.begin(), log_probs.end(), 0.0);
-  tasks_.Run(static_cast<int>(parts.size()), [&](int index, int thread) {
+  ForEachPart(parts, [&](int index, int thread) {
     ForwardPart(batch, parts[index], PassFor(parts, index, thread), log_probs);
   });
 }
 
 void Trainer::BackwardAll(const Batch& batch, const std::vector<Part>& parts,
                           const std::vector<double>& coefficients, std::vector<double>& log_probs) {
-  const bool kept = parts.size() <= kKeptParts;
+  const bool kept = parts.size() <= most_kept();
   if (!kept) std::fill(log_probs.begin(), log_probs.end(), 0.0);
-  for (at::Tensor& gradient : gradients_) gradient.zero_();
+  ForEachTensor([&](int i) { gradients_[i].zero_(); });
+  reference_kl_.assign(parts.size(), 0.0);
   Turnstile turnstile;
-  tasks_.Run(static_cast<int>(parts.size()), [&](int index, int thread) {
-    std::vector<at::Tensor>& gradients = thread_gradients_[thread];
+  ForEachPart(parts, [&](int index, int thread) {
+    std::vector<at::Tensor>& gradients = serial_ ? gradients_ : thread_gradients_[thread];
     // Passes even when this part fails: later parts wait for it.
     const absl::Cleanup pass_turn = [&] {
       turnstile.WaitForTurn(index);
@@ -128,9 +174,14 @@ void Trainer::BackwardAll(const Batch& batch, const std::vector<Part>& parts,
                               coefficients[batch.Entry(part.sequences[s], i)];
       }
     }
+    if (!part.reference.empty()) reference_kl_[index] = AddReferencePenalty(batch, part, scored);
     // Late in training whole batches have equal scores only, and nothing to learn from.
     const auto is_zero = [](double coefficient) { return coefficient == 0.0; };
     if (std::all_of(scored.begin(), scored.end(), is_zero)) return;
+    if (serial_) {
+      pass.Backward(scored, gradients_);
+      return;
+    }
     for (at::Tensor& gradient : gradients) gradient.zero_();
     pass.Backward(scored, gradients);
     turnstile.WaitForTurn(index);
@@ -141,12 +192,14 @@ void Trainer::BackwardAll(const Batch& batch, const std::vector<Part>& parts,
 ObjectiveOutput Trainer::ComputeGradient(const Batch& batch, const std::vector<Part>& parts,
                                          bool known, std::vector<double>& log_probs) {
   mismatch_.resize(batch.sequences().size());
-  const bool kept = parts.size() <= kKeptParts;
-  const size_t passes = kept ? parts.size() : tasks_.threads();
+  const bool kept = parts.size() <= most_kept();
+  const size_t passes = serial_ ? 1 : kept ? parts.size() : tasks_.threads();
   while (passes_.size() < passes) passes_.push_back(policy_->NewPass());
   // Kept activations come with the log-probs; forwarding only for the log-probs is what knowing
   // them saves.
   const bool first = proximal_.empty();
+  first_pass_ = first;
+  if (first) exact_.assign(batch.sequences().size(), 0);
   if (kept || !known) {
     if (first) {
       ForwardFirst(batch, parts, log_probs);
@@ -159,6 +212,7 @@ ObjectiveOutput Trainer::ComputeGradient(const Batch& batch, const std::vector<P
   BackwardAll(batch, parts, output.coefficients, log_probs);
   // The recorded ones stood in for them; the backward pass has forwarded the batch.
   if (first && known && !kept) proximal_ = log_probs;
+  first_pass_ = false;
   return output;
 }
 
@@ -179,6 +233,9 @@ void Trainer::ForwardFirst(const Batch& batch, const std::vector<Part>& parts,
 ObjectiveInput Trainer::InputFor(const Batch& batch, absl::Span<const double> log_probs) const {
   ObjectiveInput input = batch.InputFor(log_probs);
   input.proximal_log_probs = proximal_;
+  const auto is_exact = [](char exact) { return exact != 0; };
+  if (may_be_exact_ && !exact_.empty() && std::all_of(exact_.begin(), exact_.end(), is_exact))
+    input.anchor_log_probs = proximal_;
   // The weights lead from the sampling policy to the one that took the batch; from there on it is
   // the ratio to that one which must stay small.
   if (options_.importance.correction != ImportanceCorrection::kNone) {
@@ -199,19 +256,75 @@ double Trainer::ImportanceClipFraction() const {
 }
 
 bool Trainer::ParametersAreFinite() const {
-  double sum = 0.0;
-  for (const NamedParameter& parameter : policy_->parameters())
-    sum += parameter.tensor.sum().item<double>();
-  return std::isfinite(sum);
+  const std::vector<NamedParameter>& parameters = policy_->parameters();
+  std::vector<double> sums(parameters.size());
+  ForEachTensor([&](int i) { sums[i] = parameters[i].tensor.sum().item<double>(); });
+  return std::isfinite(std::accumulate(sums.begin(), sums.end(), 0.0));
 }
 
 double Trainer::GradientNorm() const {
+  std::vector<double> norms(gradients_.size());
+  ForEachTensor([&](int i) { norms[i] = gradients_[i].norm().item<double>(); });
   double sum = 0.0;
-  for (const at::Tensor& gradient : gradients_) {
-    const double norm = gradient.norm().item<double>();
-    sum += norm * norm;
-  }
+  for (const double norm : norms) sum += norm * norm;
   return std::sqrt(sum);
+}
+
+double Trainer::AddReferencePenalty(const Batch& batch, const Part& part,
+                                    std::vector<double>& scored) const {
+  // Beyond, the policy has left the reference for good, and the estimate is noise.
+  constexpr double kLargestDifference = 20.0;
+  const auto sequences = static_cast<double>(batch.sequences().size());
+  double kl = 0.0;
+  for (const std::vector<int32_t>& indices : part.tree.sequence_scored) {
+    const double weight = 1.0 / (sequences * static_cast<double>(indices.size()));
+    for (const int32_t index : indices) {
+      const double difference =
+          std::min(part.reference[index] - part.log_probs[index], kLargestDifference);
+      kl += weight * (std::exp(difference) - difference - 1.0);
+      scored[index] += options_.reference_kl * weight * (1.0 - std::exp(difference));
+    }
+  }
+  return kl;
+}
+
+std::vector<int> Trainer::NotFinite() const {
+  std::vector<int> sequences;
+  for (size_t s = 0; s < mismatch_.size(); ++s) {
+    if (!std::isfinite(mismatch_[s])) sequences.push_back(static_cast<int>(s));
+  }
+  return sequences;
+}
+
+bool Trainer::Update(const Batch& batch, const ObjectiveOutput& output, int epoch, bool on_policy,
+                     TrainResult& result) {
+  const double norm = GradientNorm();
+  if (epoch == 0) {
+    result.loss = output.loss;
+    result.grad_norm = norm;
+    result.diagnostics = output.diagnostics;
+    result.reference_kl = std::accumulate(reference_kl_.begin(), reference_kl_.end(), 0.0);
+    if (on_policy) {
+      result.logprob_mismatch = std::accumulate(mismatch_.begin(), mismatch_.end(), 0.0) /
+                                std::max<double>(1.0, static_cast<double>(batch.scored_count()));
+    }
+  }
+  result.loss_last_epoch = output.loss;
+  result.diagnostics.clip_fraction = output.diagnostics.clip_fraction;
+  if (!std::isfinite(output.loss) || !std::isfinite(norm)) {
+    result.skipped = absl::StrCat("epoch ", epoch, ": loss ", output.loss, ", gradient norm ", norm,
+                                  " is not finite");
+    result.not_finite = NotFinite();
+    return false;
+  }
+  if (options_.gradient_clip_norm > 0.0 && norm > options_.gradient_clip_norm) {
+    const double scale = options_.gradient_clip_norm / norm;
+    ForEachTensor([&](int i) { gradients_[i].mul_(scale); });
+  }
+  optimizer_->BeginStep();
+  tasks_.Run(optimizer_->parts(), [&](int part, int) { optimizer_->StepPart(part, gradients_); });
+  policy_->OnParametersChanged();
+  return true;
 }
 
 absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
@@ -226,29 +339,11 @@ absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
     const bool may_know =
         on_policy && options_.importance.correction == ImportanceCorrection::kNone;
     proximal_.clear();
+    may_be_exact_ = serial_ && may_know;
     for (int epoch = 0; epoch < options_.epochs; ++epoch) {
       const bool known = epoch == 0 && may_know;
       const ObjectiveOutput output = ComputeGradient(batch, parts, known, log_probs);
-      const double norm = GradientNorm();
-      if (!std::isfinite(output.loss) || !std::isfinite(norm)) {
-        return absl::InternalError(absl::StrCat("epoch ", epoch, ": loss ", output.loss,
-                                                ", gradient norm ", norm, " is not finite"));
-      }
-      if (epoch == 0) {
-        result.loss = output.loss;
-        result.grad_norm = norm;
-        result.diagnostics = output.diagnostics;
-        if (on_policy) {
-          result.logprob_mismatch =
-              std::accumulate(mismatch_.begin(), mismatch_.end(), 0.0) /
-              std::max<double>(1.0, static_cast<double>(batch.scored_count()));
-        }
-      }
-      result.loss_last_epoch = output.loss;
-      result.diagnostics.clip_fraction = output.diagnostics.clip_fraction;
-      optimizer_->BeginStep();
-      tasks_.Run(optimizer_->parts(),
-                 [&](int part, int) { optimizer_->StepPart(part, gradients_); });
+      if (!Update(batch, output, epoch, on_policy, result)) break;
     }
     if (!ParametersAreFinite()) {
       return absl::InternalError(
@@ -269,6 +364,7 @@ absl::StatusOr<std::vector<at::Tensor>> Trainer::Gradient(const Batch& batch) {
     const c10::InferenceMode inference;
     std::vector<double> log_probs(batch.entry_count());
     proximal_.clear();
+    may_be_exact_ = false;
     ComputeGradient(batch, MakeParts(batch), /*known=*/false, log_probs);
     std::vector<at::Tensor> gradients;
     for (const at::Tensor& gradient : gradients_) gradients.push_back(gradient.clone());

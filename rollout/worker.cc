@@ -20,8 +20,13 @@ namespace {
 constexpr absl::Duration kFirstPause = absl::Milliseconds(20);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
 constexpr absl::Duration kFirstWeightsPatience = absl::Seconds(1);
+// Without weights for so long after it registered, a worker counts that as a call that failed.
+constexpr absl::Duration kFirstWeightsTime = absl::Seconds(30);
+// How long a worker that was told to end waits for what the learner says to its last question.
+constexpr absl::Duration kAskingTime = absl::Seconds(1);
 // Leases in a row that a worker may fail to answer for a fault of its own.
 constexpr int kMostUnansweredLeases = 3;
+constexpr int kLanguageModelLoops = 8;
 constexpr absl::Duration kUnscoredWarningInterval = absl::Seconds(10);
 
 std::string IdempotencyKey(const RunInfo& run, const Lease& lease, const Prompt& prompt) {
@@ -79,9 +84,11 @@ class RolloutWorker::LeaseLoop {
   }
 
   absl::Status MakePolicy() {
+    version_ = -1;
+    registered_at_ = clock_.Now();
+    if (worker_.sampler_ != nullptr) return absl::OkStatus();
     TPO_ASSIGN_OR_RETURN(policy_, MakeTransformer(run_.transformer, {.device = DefaultDevice()}));
     decoder_ = policy_->NewDecoder();
-    version_ = -1;
     return absl::OkStatus();
   }
 
@@ -90,22 +97,29 @@ class RolloutWorker::LeaseLoop {
     since_ = Clock::Monotonic().Now();
     // A worker that joins fetches the weights on its own time, not on a lease's.
     if (version_ < 0) {
-      return Timed(&WorkerTimes::waiting_for_weights,
-                   [&] { return WaitForChange(kFirstWeightsPatience); });
+      const absl::StatusOr<Turn> turn = Timed(&WorkerTimes::waiting_for_weights,
+                                              [&] { return WaitForChange(kFirstWeightsPatience); });
+      const bool late = version_ < 0 && clock_.Now() - registered_at_ > kFirstWeightsTime;
+      if (!late || !turn.ok() || *turn != Turn::kNothingToDo) return turn;
+      return absl::DeadlineExceededError("the first weights haven't come yet");
     }
     worker_.learner_->ReportTimes(run_.worker_id, worker_.statistics().times);
     // In hand from the question on: an answer that came to a closed worker were a lease that nobody
     // answers until it expires.
-    worker_.CountLeaseInHand(+1);
+    worker_.CountLeaseInHand(+1, /*asked_for=*/+1);
     const absl::StatusOr<LeaseResult> result = worker_.learner_->LeasePrompts(run_.worker_id);
+    worker_.CountLeaseInHand(0, -1);
     Spent(&WorkerTimes::waiting_for_lease);
     const Lease* const lease = result.ok() ? std::get_if<Lease>(&*result) : nullptr;
     const absl::Status answered = lease != nullptr ? AnswerLease(*lease) : absl::OkStatus();
-    worker_.CountLeaseInHand(-1);
+    worker_.CountLeaseInHand(-1, 0);
     TPO_RETURN_IF_ERROR(result.status());
     if (lease == nullptr) {
       const NoLease& none = std::get<NoLease>(*result);
-      if (none.finished) return Turn::kFinished;
+      if (none.finished || (none.draining && !worker_.options_.outlives_learner)) {
+        return Turn::kFinished;
+      }
+      if (none.draining) worker_.NoteDraining(run_);
       return Timed(&WorkerTimes::waiting_for_lease,
                    [&] { return WaitForChange(std::min(none.retry_after, kLongestPause)); });
     }
@@ -194,7 +208,12 @@ class RolloutWorker::LeaseLoop {
   }
 
   absl::Status Load(const WeightSnapshot& snapshot) {
-    TPO_RETURN_IF_ERROR(LoadTensors(snapshot.weights, policy_->parameters()));
+    if (worker_.sampler_ != nullptr) {
+      TPO_RETURN_IF_ERROR(
+          worker_.sampler_->Load(snapshot.weights, snapshot.version, run_.worker_id));
+    } else {
+      TPO_RETURN_IF_ERROR(LoadTensors(snapshot.weights, policy_->parameters()));
+    }
     version_ = snapshot.version;
     return absl::OkStatus();
   }
@@ -230,17 +249,26 @@ class RolloutWorker::LeaseLoop {
     if (useless_leases_ > 0) worker_.Pause(useless_leases_);
   }
 
-  absl::StatusOr<std::vector<Group>> SampleGroups(const Lease& lease) {
-    std::vector<std::vector<Completion>> completions;
+  absl::StatusOr<std::vector<std::vector<Completion>>> Sample(const std::vector<Prompt>& prompts) {
+    if (worker_.sampler_ != nullptr) {
+      auto completions = worker_.sampler_->Sample(prompts);
+      if (absl::IsInternal(completions.status())) {  // it has lost its weights
+        version_ = -1;
+        registered_at_ = clock_.Now();
+      }
+      return completions;
+    }
     try {
-      TPO_ASSIGN_OR_RETURN(
-          completions,
-          SampleCompletions(run_.sampling, run_.seed, RandomStream::kCompletion, *policy_, version_,
-                            lease.prompts, *decoder_, [this] { return SwapInFlight(); }));
+      return SampleCompletions(run_.sampling, run_.seed, RandomStream::kCompletion, *policy_,
+                               version_, prompts, *decoder_, [this] { return SwapInFlight(); });
     } catch (const std::exception& error) {
       // Another worker, or this one later, may have what it takes: no reason to end yet.
       return absl::InternalError(absl::StrCat("sampling failed: ", error.what()));
     }
+  }
+
+  absl::StatusOr<std::vector<Group>> SampleGroups(const Lease& lease) {
+    TPO_ASSIGN_OR_RETURN(std::vector<std::vector<Completion>> completions, Sample(lease.prompts));
     std::vector<Group> groups(lease.prompts.size());
     for (size_t g = 0; g < groups.size(); ++g) {
       groups[g].lease_id = lease.id;
@@ -293,7 +321,13 @@ class RolloutWorker::LeaseLoop {
   // After a failed call: registers again where that helps, pauses, or gives up.
   absl::Status Recover(const absl::Status& failure, absl::Time failing_since, int failures) {
     if (absl::IsInvalidArgument(failure) || absl::IsFailedPrecondition(failure)) return failure;
-    if (absl::Now() - failing_since > worker_.options_.give_up_after) return failure;
+    if (absl::Now() - failing_since > worker_.options_.give_up_after) {
+      if (!worker_.IsDraining(run_)) return failure;
+      // It said that it would go: nothing has failed.
+      worker_.Warn("the learner ended and isn't back: there is nothing to do");
+      worker_.Stop();
+      return absl::OkStatus();
+    }
     if (absl::IsNotFound(failure)) {
       absl::StatusOr<RunInfo> run = worker_.RegisterAgain(run_);
       if (run.ok()) {
@@ -314,9 +348,10 @@ class RolloutWorker::LeaseLoop {
   std::unique_ptr<Policy> policy_;
   std::unique_ptr<TreeDecoder> decoder_;
   WeightVersion version_ = -1;  // of the policy; -1: none yet
-  int unanswered_leases_ = 0;   // in a row, for a fault of this worker
-  int useless_leases_ = 0;      // in a row, of which nothing was scored or nothing was valid
-  absl::Duration since_;        // when what is done now began
+  absl::Duration registered_at_;
+  int unanswered_leases_ = 0;  // in a row, for a fault of this worker
+  int useless_leases_ = 0;     // in a row, of which nothing was scored or nothing was valid
+  absl::Duration since_;       // when what is done now began
 };
 
 RolloutWorker::RolloutWorker(Options options, LearnerApi* learner, VerifierFactory verifier_factory)
@@ -343,9 +378,11 @@ absl::Status RolloutWorker::RunLoops() {
   if (stopped()) return absl::OkStatus();
   TPO_RETURN_IF_ERROR(run.status());
   TPO_RETURN_IF_ERROR(MakeVerifier(*run));
-  const int loops = options_.parallel_leases > 0
-                        ? options_.parallel_leases
-                        : 2 * std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  TPO_RETURN_IF_ERROR(MakeSampler(*run));
+  const int default_loops =
+      sampler_ != nullptr ? kLanguageModelLoops
+                          : 2 * std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int loops = options_.parallel_leases > 0 ? options_.parallel_leases : default_loops;
   std::vector<absl::Status> results(loops);
   std::vector<std::thread> threads;
   for (int i = 0; i < loops; ++i) {
@@ -366,16 +403,25 @@ void RolloutWorker::CloseWhenStopped() {
   const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return done_ || leases_in_hand_ == 0;
   };
+  const auto nothing_to_answer = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return done_ || leases_in_hand_ == leases_asked_for_;
+  };
   VerifierApi* verifier = nullptr;
+  LanguageModelSampler* sampler = nullptr;
   {
     const absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(&ending));
-    mutex_.AwaitWithTimeout(absl::Condition(&idle), options_.stop_grace);
+    // A learner that isn't there doesn't say whether there is a lease.
+    const absl::Duration asking = std::min(kAskingTime, options_.stop_grace);
+    mutex_.AwaitWithTimeout(absl::Condition(&idle), asking);
+    mutex_.AwaitWithTimeout(absl::Condition(&nothing_to_answer), options_.stop_grace - asking);
     if (done_) return;
     verifier = verifier_.get();
+    sampler = sampler_.get();
   }
   // What is still in hand is given back, for others to answer it now.
   Leave();
+  if (sampler != nullptr) sampler->Close();
   if (verifier != nullptr) verifier->Close();
   learner_->Close();
 }
@@ -399,9 +445,10 @@ bool RolloutWorker::stopped() const {
   return stopped_;
 }
 
-void RolloutWorker::CountLeaseInHand(int change) {
+void RolloutWorker::CountLeaseInHand(int change, int asked_for) {
   const absl::MutexLock lock(&mutex_);
   leases_in_hand_ += change;
+  leases_asked_for_ += asked_for;
 }
 
 void RolloutWorker::CountTime(absl::Duration WorkerTimes::*what, absl::Duration time) {
@@ -449,6 +496,28 @@ absl::Status RolloutWorker::MakeVerifier(const RunInfo& run) {
   }
 }
 
+absl::Status RolloutWorker::MakeSampler(const RunInfo& run) {
+  if (run.language_model == nullptr) return absl::OkStatus();
+  LanguageModelSampler::Options options;
+  options.sampling = run.sampling;
+  options.seed = run.seed;
+  options.newer_weights =
+      [this](WeightVersion newer_than) -> std::shared_ptr<const WeightSnapshot> {
+    std::string worker_id;
+    {
+      const absl::MutexLock lock(&mutex_);
+      worker_id = run_.worker_id;
+    }
+    auto newest = learner_->WaitForWeights(worker_id, newer_than, absl::ZeroDuration());
+    return newest.ok() ? *std::move(newest) : nullptr;
+  };
+  TPO_ASSIGN_OR_RETURN(auto sampler,
+                       LanguageModelSampler::Create(run.language_model, std::move(options)));
+  const absl::MutexLock lock(&mutex_);
+  sampler_ = std::move(sampler);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<RunInfo> RolloutWorker::RegisterAgain(const RunInfo& stale) {
   // One loop registers; the others wait for it, without holding up those who only read the
   // statistics.
@@ -458,9 +527,16 @@ absl::StatusOr<RunInfo> RolloutWorker::RegisterAgain(const RunInfo& stale) {
     if (run_.worker_id != stale.worker_id) return run_;
   }
   TPO_ASSIGN_OR_RETURN(RunInfo run, learner_->Register(options_.name));
-  if (run.verifiers != stale.verifiers || run.verification != stale.verification) {
+  if (run.verifiers != stale.verifiers || run.verification != stale.verification ||
+      run.own_verifier != stale.own_verifier) {
     return absl::FailedPreconditionError(
         "the run goes on with other verifiers: start this worker anew");
+  }
+  RunInfo same_policy = run;
+  same_policy.language_model = stale.language_model;
+  if (!(same_policy == run)) {
+    return absl::FailedPreconditionError(
+        "the run goes on with another language model: start this worker anew");
   }
   const absl::MutexLock lock(&mutex_);
   run_ = run;
@@ -471,6 +547,21 @@ void RolloutWorker::Pause(int failures) const {
   const absl::Duration pause = kFirstPause * (1 << std::min(failures, 10));
   const absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithTimeout(absl::Condition(&stopped_), std::min(pause, kLongestPause));
+}
+
+bool RolloutWorker::IsDraining(const RunInfo& run) const {
+  const absl::MutexLock lock(&mutex_);
+  return draining_learner_ == run.worker_id;
+}
+
+void RolloutWorker::NoteDraining(const RunInfo& run) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (stopped_ || draining_learner_ == run.worker_id) return;
+    draining_learner_ = run.worker_id;
+  }
+  Warn(absl::StrCat("the learner is about to end; waiting until it is back, for up to ",
+                    absl::FormatDuration(options_.give_up_after)));
 }
 
 void RolloutWorker::NoteUnscored(const Prompt& prompt, const std::vector<Verdict>& verdicts) {

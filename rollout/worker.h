@@ -1,9 +1,11 @@
 // A rollout worker: leases prompts, samples a group for each, has it verified, submits it; until
-// the learner says that the run is over. It keeps nothing that matters: when it leaves, it says so
+// the learner says that the run is over. A learner that ends before, or dies, is waited for: it may
+// come back. The worker keeps nothing that matters: when it leaves, it says so
 // and its leases are given back; when it dies, they expire; others answer them with the same
 // sampling keys.
 //
-// Owns its threads: one per lease that it answers at the same time, each with a policy of its own.
+// Owns its threads: one per lease that it answers at the same time, each with a policy of its own,
+// or, with a language model, one sampler for all (language_model_sampler.h).
 // The learner's interface is borrowed and thread-safe.
 #ifndef TPO_ROLLOUT_WORKER_H_
 #define TPO_ROLLOUT_WORKER_H_
@@ -20,6 +22,7 @@
 #include "absl/time/time.h"
 #include "core/learner_api.h"
 #include "core/verifier_api.h"
+#include "rollout/language_model_sampler.h"
 
 namespace tpo {
 
@@ -28,15 +31,18 @@ class RolloutWorker {
   struct Options {
     std::string name = "worker";
     // Leases answered at the same time; 0: two per core, so that one samples while another waits
-    // for its verdicts.
+    // for its verdicts; 8 with a language model, for which they share batches.
     int parallel_leases = 0;
     // Gives up when the learner couldn't be reached for so long.
     absl::Duration give_up_after = absl::Minutes(10);
+    // Whether a learner that is about to end may come back while this worker is there. It can't
+    // where both are one process: the worker ends with it.
+    bool outlives_learner = true;
     // After Stop, how long leases in hand may still take; then the calls in progress are closed.
     absl::Duration stop_grace = absl::Seconds(8);
     // Called with what went wrong whenever a call fails and is tried again, and, now and then, when
     // verdicts aren't scores; from the worker's threads; may be empty.
-    std::function<void(const std::string&)> on_warning;
+    std::function<void(const std::string&)> on_warning = nullptr;
   };
 
   // What the worker did so far; thread-safe to read through statistics().
@@ -57,9 +63,10 @@ class RolloutWorker {
   RolloutWorker(Options options, LearnerApi* learner, VerifierFactory verifier_factory);
   ~RolloutWorker();
 
-  // Works until the run is over (OK), Stop (OK), or it can't go on: the learner stays unreachable
-  // (UNAVAILABLE), or sends what this worker can't do (INVALID_ARGUMENT, FAILED_PRECONDITION).
-  // Closes the learner's interface when it was stopped. Call once.
+  // Works until the run is over (OK), Stop (OK), the learner said that it ends and stays away (OK),
+  // or it can't go on: the learner stays unreachable (UNAVAILABLE, DEADLINE_EXCEEDED), or sends
+  // what this worker can't do (INVALID_ARGUMENT, FAILED_PRECONDITION). Closes the learner's
+  // interface when it was stopped. Call once.
   absl::Status Run();
 
   // Finishes the leases in hand, within the grace, gives back the others, and ends Run.
@@ -78,16 +85,20 @@ class RolloutWorker {
   // Tells the learner, once, that the worker leaves.
   void Leave();
   bool stopped() const;
-  void CountLeaseInHand(int change);
+  void CountLeaseInHand(int change, int asked_for);
   // Counts time as spent on one thing.
   void CountTime(absl::Duration WorkerTimes::*what, absl::Duration time);
   absl::StatusOr<RunInfo> RegisterFirst();
   absl::Status MakeVerifier(const RunInfo& run);
+  absl::Status MakeSampler(const RunInfo& run);
   // Registers anew unless another thread has done so since `stale` was obtained.
   absl::StatusOr<RunInfo> RegisterAgain(const RunInfo& stale);
   // Waits a while, longer the more calls failed in a row; ends early on Stop.
   void Pause(int failures) const;
   void Warn(const std::string& warning) const;
+  // The learner says that it is about to end. Told once for each of its lives.
+  void NoteDraining(const RunInfo& run);
+  bool IsDraining(const RunInfo& run) const;
   // Counts the verdicts that aren't scores, and tells of the first and, at intervals, of later
   // ones: without a word, a run whose verifier fails looks as if it hung.
   void NoteUnscored(const Prompt& prompt, const std::vector<Verdict>& verdicts);
@@ -97,13 +108,17 @@ class RolloutWorker {
   const VerifierFactory verifier_factory_;
   // Made by Run before its lease loops start, and constant then.
   std::unique_ptr<VerifierApi> verifier_;
+  std::unique_ptr<LanguageModelSampler> sampler_;  // null unless the policy is a language model
   // Held over the call to register; taken before mutex_.
   absl::Mutex registration_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;  // all loops have ended
   int leases_in_hand_ ABSL_GUARDED_BY(mutex_) = 0;
+  int leases_asked_for_ ABSL_GUARDED_BY(mutex_) = 0;  // of those: asked for and not yet given
   RunInfo run_ ABSL_GUARDED_BY(mutex_);
+  // The worker's id with the learner that said last that it is about to end.
+  std::string draining_learner_ ABSL_GUARDED_BY(mutex_);
   Statistics statistics_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_unscored_warning_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };

@@ -17,7 +17,10 @@ namespace {
 // Up to here matrices of one shape share a stack; larger ones are worth a thread each.
 constexpr int64_t kStackElements = 16384;
 
-bool IsMatrix(const NamedParameter& parameter) { return parameter.tensor.dim() == 2; }
+bool IsMatrix(const NamedParameter& parameter) {
+  return parameter.tensor.dim() == 2 && parameter.name != "model.embed_tokens.weight" &&
+         parameter.name != "lm_head.weight";
+}
 
 std::vector<size_t> IndicesOfOthers(const std::vector<NamedParameter>& parameters) {
   std::vector<size_t> indices;
@@ -31,6 +34,7 @@ std::vector<size_t> IndicesOfOthers(const std::vector<NamedParameter>& parameter
 
 Muon::Muon(const MuonSpec& spec, const std::vector<NamedParameter>& parameters)
     : spec_(spec),
+      learning_rate_(spec.learning_rate),
       adam_(spec, parameters, IndicesOfOthers(parameters)),
       step_(at::zeros({}, at::TensorOptions(at::kLong))) {
   for (size_t i = 0; i < parameters.size(); ++i) {
@@ -71,6 +75,8 @@ void Muon::AddToStack(const NamedParameter& parameter, size_t index) {
   stack->matrices.push_back(std::move(matrix));
 }
 
+void Muon::SetLearningRateFactor(double factor) { learning_rate_ = spec_.learning_rate * factor; }
+
 void Muon::BeginStep() {
   const at::NoGradGuard no_grad;
   step_.add_(1);
@@ -83,7 +89,7 @@ void Muon::StepPart(int part, const std::vector<at::Tensor>& gradients) {
   if (static_cast<size_t>(part) < stacks_.size()) {
     StepStack(gradients, stacks_[part]);
   } else {
-    adam_.Step(gradients, step_.item<int64_t>());
+    adam_.Step(gradients, step_.item<int64_t>(), learning_rate_);
   }
 }
 
@@ -115,9 +121,9 @@ void Muon::Apply(const Stack& stack) const {
     const at::Tensor update = stack.gradient.select(0, static_cast<int64_t>(i));
     at::Tensor parameter = matrix.parameter;
     if (spec_.weight_decay != 0.0) {
-      parameter.mul_(1.0 - spec_.learning_rate * spec_.weight_decay);
+      parameter.mul_(1.0 - learning_rate_ * spec_.weight_decay);
     }
-    parameter.add_(matrix.transposed ? update.t() : update, -spec_.learning_rate * matrix.scale);
+    parameter.add_(matrix.transposed ? update.t() : update, -learning_rate_ * matrix.scale);
   }
 }
 

@@ -1,5 +1,6 @@
 // Muon as Optax has it (paper.md §3): parameters with exactly two dimensions are updated by their
-// orthogonalized momentum, all others by Adam in Nesterov form (nesterov_adam.h):
+// orthogonalized momentum, all others by Adam in Nesterov form (nesterov_adam.h). A language
+// model's embedding and head, whose rows are tokens, count as others.
 //   m <- μ m + (1 - μ) g,  m̂ = μ m / (1 - μ^(t+1)) + (1 - μ) g / (1 - μ^t)
 //   p <- p - learning rate · (√max(1, columns/rows) · orthogonalize(m̂) + weight decay · p)
 //
@@ -29,6 +30,7 @@ class Muon final : public Optimizer {
   // checks).
   Muon(const MuonSpec& spec, const std::vector<NamedParameter>& parameters);
 
+  void SetLearningRateFactor(double factor) override;
   void BeginStep() override;
   void StepPart(int part, const std::vector<at::Tensor>& gradients) override;
   int parts() const override;
@@ -64,6 +66,7 @@ class Muon final : public Optimizer {
   std::vector<NamedParameter> State() const;
 
   const MuonSpec spec_;
+  double learning_rate_;       // of the step
   std::vector<Stack> stacks_;  // largest first
   NesterovAdam adam_;
   at::Tensor step_;  // int64 scalar: steps taken

@@ -50,7 +50,8 @@ NesterovAdam::NesterovAdam(const MuonSpec& spec, const std::vector<NamedParamete
   update_views_ = SplitLike(update_, parameters_);
 }
 
-void NesterovAdam::Step(const std::vector<at::Tensor>& gradients, int64_t step) {
+void NesterovAdam::Step(const std::vector<at::Tensor>& gradients, int64_t step,
+                        double learning_rate) {
   if (indices_.empty()) return;
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> flat_gradients;
@@ -66,9 +67,9 @@ void NesterovAdam::Step(const std::vector<at::Tensor>& gradients, int64_t step) 
   update_.mul_(weights.gradient).add_(first_moment_, weights.momentum).div_(denominator_);
 
   if (spec_.adam_weight_decay != 0.0) {
-    at::_foreach_mul_(parameters_, 1.0 - spec_.learning_rate * spec_.adam_weight_decay);
+    at::_foreach_mul_(parameters_, 1.0 - learning_rate * spec_.adam_weight_decay);
   }
-  at::_foreach_add_(parameters_, update_views_, -spec_.learning_rate);
+  at::_foreach_add_(parameters_, update_views_, -learning_rate);
 }
 
 void NesterovAdam::AppendState(std::vector<NamedParameter>& state) const {

@@ -28,7 +28,7 @@ class NesterovAdam {
                std::vector<size_t> indices);
 
   // `step` counts from 1.
-  void Step(const std::vector<at::Tensor>& gradients, int64_t step);
+  void Step(const std::vector<at::Tensor>& gradients, int64_t step, double learning_rate);
 
   // Appends views of the state, named after the parameters.
   void AppendState(std::vector<NamedParameter>& state) const;

@@ -26,6 +26,10 @@ class Optimizer {
     for (int part = 0; part < parts(); ++part) StepPart(part, gradients);
   }
 
+  // From the next step on the learning rate is the spec's times `factor`; 1 in the beginning. Not
+  // part of the state: a function of the step (learner/learning_rate.h).
+  virtual void SetLearningRateFactor(double factor) = 0;
+
   // What Step does, for callers with threads: BeginStep, then StepPart for every part, in any order
   // and on any threads. Parts touch different parameters, so the result depends on neither.
   virtual void BeginStep() = 0;

@@ -1,4 +1,5 @@
-// LibTorch's own Adam, AdamW and SGD behind our interface.
+// LibTorch's own Adam, AdamW and SGD behind our interface. Large models are updated in parts, for
+// threads to share; which they are changes nothing, since the updates go element by element.
 #ifndef TPO_LEARNER_OPTIMIZERS_TORCH_OPTIMIZER_H_
 #define TPO_LEARNER_OPTIMIZERS_TORCH_OPTIMIZER_H_
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/config/field_schema.h"
+#include "services/config/served_verifier_checks.h"
 #include "services/config/verifier_checks.h"
 #include "services/config/verifier_service_checks.h"
 
@@ -19,9 +20,30 @@ class ConfigChecker {
         places_(places),
         errors_(*errors) {}
 
+  void CheckTask() {
+    const bool dataset = config_.task().has_dataset();
+    if (dataset != config_.model().has_hf()) {
+      Refuse(dataset ? "model" : "model.hf",
+             dataset ? "task.dataset needs a language model; give model.hf"
+                     : "a language model needs prompts of text; use task.dataset");
+    }
+    if (dataset) CheckDataset();
+    if (!dataset && config_.evaluation().every_steps() > 0)
+      Refuse("evaluation.every_steps", "is for task.dataset; `tpo eval` evaluates a checkpoint");
+    if (!dataset && config_.learner().reference_kl() > 0)
+      Refuse("learner.reference_kl",
+             "is for task.dataset; other models begin with nothing to keep");
+    if (!dataset && config_.rollout().stop_size() > 0)
+      Refuse("rollout.stop", "is for task.dataset");
+    for (int i = 0; i < config_.rollout().stop_size(); ++i) {
+      if (config_.rollout().stop(i).empty())
+        Refuse(absl::StrCat("rollout.stop[", i, "]"), "is empty and would end every completion");
+    }
+  }
+
   void CheckModel() {
     // A language model's directory is checked when it is opened.
-    if (!config_.model().has_transformer()) return;
+    if (!config_.model().has_transformer() || !config_.task().has_sequence()) return;
     const v1::TransformerConfig& model = config_.model().transformer();
     if (model.d_model() % model.heads() != 0) {
       Refuse("model.transformer.heads",
@@ -51,7 +73,7 @@ class ConfigChecker {
   }
 
   void CheckObjective() {
-    if (IsTokenLevel(objective_) &&
+    if (IsTokenLevel(objective_) && config_.task().has_sequence() &&
         config_.task().sequence().reward() == v1::SEQUENCE_REWARD_TERMINAL) {
       Refuse("task.sequence.reward",
              absl::StrCat("terminal gives no reward to a single token, which ", objective_name_,
@@ -86,6 +108,32 @@ class ConfigChecker {
   }
 
  private:
+  void CheckDataset() {
+    const v1::DatasetTaskConfig& task = config_.task().dataset();
+    if (!IsGrouped(objective_)) {
+      Refuse("learner.objective",
+             absl::StrCat(objective_name_,
+                          " needs a reward for each token, which verifiers of text "
+                          "don't give; use tpo, grpo or group_pg"));
+    }
+    if (task.has_system_prompt() && !task.chat())
+      Refuse("task.dataset.system_prompt", "needs chat: true");
+    if (task.has_template_variables() && !task.chat())
+      Refuse("task.dataset.template_variables", "needs chat: true");
+    if (task.has_verifier() && task.verifier().tasks_size() > 0)
+      Refuse("task.dataset.verifier.tasks", "has no place here: it judges every prompt");
+    if (task.has_verifier())
+      CheckServedVerifier(task.verifier(), "task.dataset.verifier", places_, &errors_);
+    if (task.has_verifier() && config_.verifiers_size() > 0)
+      Refuse("task.dataset.verifier", "excludes verifiers, which are there, too");
+    const v1::EvaluationConfig& evaluation = config_.evaluation();
+    if (evaluation.every_steps() > 0 && !evaluation.has_path() && task.held_out_prompts() == 0) {
+      Refuse("evaluation.every_steps",
+             "there is nothing to evaluate on: give evaluation.path or "
+             "task.dataset.held_out_prompts");
+    }
+  }
+
   void CheckScoredCompletions() {
     const int completions = IsTokenLevel(objective_) ? 1 : config_.rollout().group_size();
     if (config_.learner().min_scored_completions() <= completions) return;
@@ -131,6 +179,7 @@ bool IsGrouped(v1::Objective objective) {
 
 void CheckConfig(const v1::Config& config, const ConfigPlaces& places, ConfigErrors* errors) {
   ConfigChecker checker(config, places, errors);
+  checker.CheckTask();
   checker.CheckModel();
   checker.CheckGroups();
   checker.CheckObjective();

@@ -1,5 +1,6 @@
 #include "services/config/config_defaults.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -60,6 +61,11 @@ void MakeSections(Message* message) {
   }
 }
 
+// Its default depends on other fields.
+bool HasSpecialDefault(const v1::FieldRule& rule) {
+  return !rule.default_for().empty() || !rule.default_for_dataset().empty();
+}
+
 void FillConstants(const std::string& path, const ConfigPlaces& places, Message* message,
                    ConfigErrors* errors) {
   MakeSections(message);
@@ -72,14 +78,14 @@ void FillConstants(const std::string& path, const ConfigPlaces& places, Message*
     if (rule.required()) {
       errors->Add(places.Find(field_path), field_path,
                   absl::StrCat("is missing; it has no default. ", rule.help()));
-    } else if (!rule.default_value().empty() && rule.default_for().empty()) {
+    } else if (!rule.default_value().empty() && !HasSpecialDefault(rule)) {
       SetDefault(field, rule.default_value(), field_path, message, errors);
     }
   }
 }
 
-// The value of "NUMBER * path"; the fields on the path are set.
-double EvaluateFormula(const std::string& formula, const Message& config) {
+// The value of "NUMBER * path"; none where the path leads through a section that isn't chosen.
+std::optional<double> EvaluateFormula(const std::string& formula, const Message& config) {
   const std::pair<std::string, std::string> parts =
       absl::StrSplit(formula, absl::MaxSplits(" * ", 1));
   double factor = 0.0;
@@ -87,13 +93,18 @@ double EvaluateFormula(const std::string& formula, const Message& config) {
   const Message* message = &config;
   const FieldDescriptor* field = nullptr;
   for (const std::string& name : std::vector<std::string>(absl::StrSplit(parts.second, '.'))) {
-    if (field != nullptr) message = &message->GetReflection()->GetMessage(*message, field);
+    if (field != nullptr) {
+      if (!message->GetReflection()->HasField(*message, field)) return std::nullopt;
+      message = &message->GetReflection()->GetMessage(*message, field);
+    }
     field = message->GetDescriptor()->FindFieldByName(name);
   }
   return factor * NumberOf(*field, *message);
 }
 
-const std::string& DefaultFor(const v1::FieldRule& rule, const std::string& objective) {
+const std::string& DefaultFor(const v1::FieldRule& rule, const std::string& objective,
+                              bool dataset) {
+  if (dataset && !rule.default_for_dataset().empty()) return rule.default_for_dataset();
   for (const v1::ObjectiveDefault& special : rule.default_for()) {
     for (const std::string& name : special.objectives()) {
       if (name == objective) return special.value();
@@ -110,12 +121,13 @@ void FillDependents(const std::string& path, const v1::Config& config, Message* 
     const FieldDescriptor& field = *message->GetDescriptor()->field(i);
     const v1::FieldRule& rule = RuleOf(field);
     if (field.is_repeated() || message->GetReflection()->HasField(*message, &field)) continue;
-    if (!rule.default_for().empty()) {
-      SetDefault(field, DefaultFor(rule, objective), FieldPath(path, field.name()), message,
-                 errors);
-    } else if (!rule.default_formula().empty()) {
-      SetDefault(field, NumberText(EvaluateFormula(rule.default_formula(), config)),
+    if (HasSpecialDefault(rule)) {
+      SetDefault(field, DefaultFor(rule, objective, config.task().has_dataset()),
                  FieldPath(path, field.name()), message, errors);
+    } else if (!rule.default_formula().empty()) {
+      const std::optional<double> value = EvaluateFormula(rule.default_formula(), config);
+      if (value.has_value())
+        SetDefault(field, NumberText(*value), FieldPath(path, field.name()), message, errors);
     }
   }
 }

@@ -1,4 +1,7 @@
 // The schema → Markdown.
+#include <map>
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -35,6 +38,8 @@ std::string DefaultText(const FieldDescriptor& field) {
     absl::StrAppend(&text, "; ", special.value(), " with ",
                     absl::StrJoin(special.objectives(), ", "));
   }
+  if (!rule.default_for_dataset().empty())
+    absl::StrAppend(&text, "; ", rule.default_for_dataset(), " with task.dataset");
   return text;
 }
 
@@ -79,6 +84,15 @@ std::string DefaultColumn(const FieldDescriptor& field) {
   return RuleOf(field).required() ? "*required*" : Escape(DefaultText(field));
 }
 
+// Where the fields of a section are listed: under the first path that leads to one like it.
+using FirstPaths = std::map<const Descriptor*, std::string>;
+
+const std::string& FirstPath(const FieldDescriptor& field, const std::string& path,
+                             FirstPaths* first_paths) {
+  if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return path;
+  return first_paths->emplace(field.message_type(), path).first->second;
+}
+
 void AppendRow(const FieldDescriptor& field, const std::string& path, bool may_change,
                std::string* out) {
   absl::StrAppend(out, "| `", field.name(), "`", may_change ? " †" : "", " | ", TypeAndRange(field),
@@ -86,7 +100,7 @@ void AppendRow(const FieldDescriptor& field, const std::string& path, bool may_c
 }
 
 void AppendSection(const Descriptor& type, const std::string& path, bool may_change,
-                   std::string* out) {
+                   FirstPaths* first_paths, std::string* out) {
   if (type.field_count() == 0) return;
   absl::StrAppend(out, "\n## ", path.empty() ? "The file" : absl::StrCat("`", path, "`"),
                   "\n\n| field | type | default | meaning |\n|---|---|---|---|\n");
@@ -94,14 +108,17 @@ void AppendSection(const Descriptor& type, const std::string& path, bool may_cha
     const FieldDescriptor& field = *type.field(i);
     const std::string field_path =
         FieldPath(path, field.name()) + (field.is_repeated() ? "[]" : "");
-    AppendRow(field, field_path, may_change || RuleOf(field).may_change_on_resume(), out);
+    AppendRow(field, FirstPath(field, field_path, first_paths),
+              may_change || RuleOf(field).may_change_on_resume(), out);
   }
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    AppendSection(*field.message_type(),
-                  FieldPath(path, field.name()) + (field.is_repeated() ? "[]" : ""),
-                  may_change || RuleOf(field).may_change_on_resume(), out);
+    const std::string field_path =
+        FieldPath(path, field.name()) + (field.is_repeated() ? "[]" : "");
+    if (FirstPath(field, field_path, first_paths) != field_path) continue;
+    AppendSection(*field.message_type(), field_path,
+                  may_change || RuleOf(field).may_change_on_resume(), first_paths, out);
   }
 }
 
@@ -109,7 +126,8 @@ void AppendSection(const Descriptor& type, const std::string& path, bool may_cha
 
 std::string ConfigReference() {
   std::string out = kIntroduction;
-  AppendSection(*v1::Config::descriptor(), "", false, &out);
+  FirstPaths first_paths;
+  AppendSection(*v1::Config::descriptor(), "", false, &first_paths, &out);
   return out;
 }
 

@@ -92,6 +92,32 @@ SequenceTaskSpec ToTask(const v1::SequenceTaskConfig& config) {
           .length = config.length()};
 }
 
+DatasetTaskSpec ToDataset(const v1::DatasetTaskConfig& config) {
+  return {.path = config.path(),
+          .prompt_field = config.prompt_field(),
+          .answer_field = config.answer_field(),
+          .task = config.task(),
+          .chat = config.chat(),
+          .system_prompt = config.system_prompt(),
+          .template_variables = config.template_variables(),
+          .max_prompt_tokens = config.max_prompt_tokens(),
+          .shuffle = config.shuffle(),
+          .held_out_prompts = config.held_out_prompts()};
+}
+
+HuggingFaceModelSpec ToLanguageModel(const v1::HuggingFaceConfig& config) {
+  HuggingFaceModelSpec spec;
+  spec.path = config.path();
+  spec.bfloat16 = config.compute_type() == v1::COMPUTE_TYPE_BFLOAT16;
+  if (config.has_lora()) {
+    spec.lora = LowRankAdapterSpec{
+        .rank = config.lora().rank(),
+        .alpha = config.lora().alpha(),
+        .targets = {config.lora().targets().begin(), config.lora().targets().end()}};
+  }
+  return spec;
+}
+
 TransformerSpec ToModel(const v1::TransformerConfig& config, int vocab_size) {
   return {.vocab_size = vocab_size,
           .max_positions = config.max_positions(),
@@ -104,13 +130,19 @@ TransformerSpec ToModel(const v1::TransformerConfig& config, int vocab_size) {
 RolloutSpec ToRollout(const v1::Config& config) {
   const v1::RolloutConfig& rollout = config.rollout();
   const bool token_level = IsTokenLevel(config.learner().objective());
-  return {.sampling = {.completions_per_prompt = token_level ? 1 : rollout.group_size(),
-                       .candidates_per_token = token_level ? rollout.group_size() : 0,
-                       .temperature = static_cast<float>(rollout.temperature()),
-                       .max_tokens = config.task().sequence().length(),
-                       .swap_in_flight = rollout.weight_swap() == v1::WEIGHT_SWAP_IN_FLIGHT},
-          .workers = rollout.workers(),
-          .parallel_leases = rollout.parallel_leases()};
+  const bool dataset = config.task().has_dataset();
+  return {
+      .sampling = {.completions_per_prompt = token_level ? 1 : rollout.group_size(),
+                   .candidates_per_token = token_level ? rollout.group_size() : 0,
+                   .temperature = static_cast<float>(rollout.temperature()),
+                   .max_tokens = dataset ? rollout.max_tokens() : config.task().sequence().length(),
+                   .swap_in_flight = rollout.weight_swap() == v1::WEIGHT_SWAP_IN_FLIGHT,
+                   .stop_texts = {rollout.stop().begin(), rollout.stop().end()},
+                   .recompute_cache =
+                       dataset && rollout.in_flight_cache() == v1::IN_FLIGHT_CACHE_RECOMPUTE,
+                   .cache_bytes = dataset ? static_cast<uint64_t>(rollout.cache_mib()) << 20 : 0},
+      .workers = rollout.workers(),
+      .parallel_leases = rollout.parallel_leases()};
 }
 
 AdamSpec ToAdam(const v1::AdamConfig& config, bool decoupled) {
@@ -147,6 +179,24 @@ OptimizerSpec ToOptimizer(const v1::OptimizerConfig& config) {
   }
 }
 
+ScheduleSpec ToSchedule(const v1::ScheduleConfig& config) {
+  ScheduleSpec spec;
+  if (config.shape() == v1::SCHEDULE_SHAPE_LINEAR) spec.shape = ScheduleShape::kLinear;
+  if (config.shape() == v1::SCHEDULE_SHAPE_COSINE) spec.shape = ScheduleShape::kCosine;
+  spec.warmup_steps = config.warmup_steps();
+  spec.final_fraction = config.final_fraction();
+  return spec;
+}
+
+EvaluationSpec ToEvaluation(const v1::EvaluationConfig& config) {
+  return {.every_steps = config.every_steps(),
+          .path = config.path(),
+          .max_prompts = config.max_prompts(),
+          .samples = config.samples(),
+          .greedy = config.greedy(),
+          .pass_score = config.pass_score()};
+}
+
 LearnerSpec ToLearner(const v1::LearnerConfig& config) {
   return {.objective = {.kind = ToObjectiveKind(config.objective()),
                         .eta = config.eta(),
@@ -169,7 +219,11 @@ LearnerSpec ToLearner(const v1::LearnerConfig& config) {
           .micro_batch_tokens = config.micro_batch_tokens(),
           .threads = config.threads(),
           .checkpoint = {.every_steps = config.checkpoint().every_steps(),
-                         .keep = config.checkpoint().keep()}};
+                         .keep = config.checkpoint().keep()},
+          .gradient_clip_norm = config.gradient_clip_norm(),
+          .schedule = ToSchedule(config.schedule()),
+          .reference_kl = config.reference_kl(),
+          .max_skipped_steps = config.max_skipped_steps()};
 }
 
 VerifierSpec ToVerifier(const v1::VerifierConfig& config) {
@@ -212,12 +266,13 @@ VerificationSpec ToVerification(const v1::VerificationConfig& config) {
 RunSpec ToRunSpec(const v1::Config& config) {
   RunSpec spec;
   spec.seed = config.seed();
-  spec.task = ToTask(config.task().sequence());
-  if (config.model().has_hf()) {
-    spec.hugging_face = HuggingFaceModelSpec{
-        .path = config.model().hf().path(),
-        .bfloat16 = config.model().hf().compute_type() == v1::COMPUTE_TYPE_BFLOAT16};
+  if (config.task().has_dataset()) {
+    spec.dataset = ToDataset(config.task().dataset());
+    spec.hugging_face = ToLanguageModel(config.model().hf());
+    if (config.task().dataset().has_verifier())
+      spec.own_verifier = config.task().dataset().verifier().SerializeAsString();
   } else {
+    spec.task = ToTask(config.task().sequence());
     spec.model = ToModel(config.model().transformer(), spec.task.vocab_size);
   }
   spec.rollout = ToRollout(config);
@@ -225,6 +280,7 @@ RunSpec ToRunSpec(const v1::Config& config) {
   for (const v1::VerifierConfig& verifier : config.verifiers())
     spec.verifiers.push_back(ToVerifier(verifier));
   spec.verification = ToVerification(config.verification());
+  spec.evaluation = ToEvaluation(config.evaluation());
   return spec;
 }
 

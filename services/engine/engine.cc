@@ -25,9 +25,11 @@ absl::Status RunCommand(const Command& command) {
     absl::Status operator()(const AdminCommand& admin) const { return RunAdmin(admin); }
     absl::Status operator()(const InspectCommand&) const { return NotOurs(); }
     absl::Status operator()(const ReportCommand&) const { return NotOurs(); }
+    absl::Status operator()(const RelayCommand&) const { return NotOurs(); }
     absl::Status operator()(const VerifierCheckCommand&) const { return NotOurs(); }
     absl::Status operator()(const ValidateCommand&) const { return NotOurs(); }
     absl::Status operator()(const MetricsCommand&) const { return NotOurs(); }
+    absl::Status operator()(const DatasetCommand&) const { return NotOurs(); }
   };
   return std::visit(Runner(), command);
 }

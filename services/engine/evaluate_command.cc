@@ -1,7 +1,5 @@
 // `tpo eval` and `tpo generate`: what a trained policy does on prompts that it wasn't trained on.
-#include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -12,47 +10,13 @@
 #include "policy/hugging_face/model_directory.h"
 #include "policy/threads.h"
 #include "services/engine/engine.h"
+#include "services/engine/evaluation.h"
 #include "services/engine/language_model_commands.h"
 #include "services/engine/trained_policy.h"
 #include "services/run_directory/run_directory.h"
 
 namespace tpo {
 namespace {
-
-struct Scores {
-  int64_t scored = 0;
-  int64_t unscored = 0;
-  double mean = 0.0;
-  double standard_error = 0.0;  // of the mean, over completions
-  double solved = 0.0;          // prompts of which some completion has the full reward of 1
-};
-
-Scores Summarise(const std::vector<AnsweredPrompt>& answered) {
-  Scores scores;
-  double sum = 0.0;
-  double squares = 0.0;
-  int64_t solved = 0;
-  for (const AnsweredPrompt& answer : answered) {
-    bool any = false;
-    for (const Verdict& verdict : answer.verdicts) {
-      if (verdict.kind != VerdictKind::kScored) {
-        ++scores.unscored;
-        continue;
-      }
-      ++scores.scored;
-      sum += verdict.score;
-      squares += verdict.score * verdict.score;
-      any = any || verdict.score >= 1.0;
-    }
-    solved += any;
-  }
-  if (scores.scored == 0) return scores;
-  const double n = static_cast<double>(scores.scored);
-  scores.mean = sum / n;
-  scores.standard_error = std::sqrt(std::max(0.0, squares / n - scores.mean * scores.mean) / n);
-  scores.solved = static_cast<double>(solved) / static_cast<double>(answered.size());
-  return scores;
-}
 
 std::string Tokens(const std::vector<TokenId>& tokens) { return absl::StrJoin(tokens, " "); }
 
@@ -64,34 +28,42 @@ absl::Status RunEval(const EvalCommand& command) {
   TPO_ASSIGN_OR_RETURN(
       const std::vector<AnsweredPrompt> answered,
       AnswerHeldOutPrompts(trained, command.prompts, command.samples, command.greedy));
-  const Scores scores = Summarise(answered);
-  const nlohmann::ordered_json record = {
-      {"step", trained.step},       {"prompts", command.prompts},
-      {"samples", command.samples}, {"greedy", command.greedy},
-      {"reward_mean", scores.mean}, {"reward_standard_error", scores.standard_error},
-      {"error", 1.0 - scores.mean}, {"solved_fraction", scores.solved},
-      {"unscored", scores.unscored}};
+  const EvaluationFigures figures = Summarise(answered, trained.spec.evaluation.pass_score);
+  const nlohmann::ordered_json record =
+      ToJson(figures, trained.step, command.samples, command.greedy);
   std::printf("%s\n", record.dump().c_str());
-  std::ofstream file(RunPaths(trained.run_dir).eval, std::ios::app);
-  file << record.dump() << "\n" << std::flush;
-  if (!file)
-    return absl::UnavailableError(absl::StrCat("can't write ", RunPaths(trained.run_dir).eval));
-  return absl::OkStatus();
+  return AppendEvaluation(RunPaths(trained.run_dir).eval, record);
 }
 
 absl::Status RunGenerate(const GenerateCommand& command) {
-  if (IsModelDirectory(command.run)) return GenerateWithLanguageModel(command);
+  if (IsModelDirectory(command.run))
+    return GenerateWithLanguageModel(command, command.run, nullptr);
   UseOneThreadPerOperator();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
+  const bool given =
+      !command.language_model.prompts.empty() || !command.language_model.tokens.empty();
+  if (trained.spec.hugging_face.has_value() && given) {
+    TPO_ASSIGN_OR_RETURN(const TensorBundle weights,
+                         HuggingFaceWeights(trained, TensorType::kFloat32));
+    return GenerateWithLanguageModel(command, trained.spec.hugging_face->path, &weights);
+  }
   TPO_ASSIGN_OR_RETURN(
       const std::vector<AnsweredPrompt> answered,
       AnswerHeldOutPrompts(trained, command.prompts, command.samples, command.greedy));
   for (const AnsweredPrompt& answer : answered) {
-    std::printf("prompt    %s\nwanted    %s\n", Tokens(answer.prompt.tokens).c_str(),
-                Tokens(answer.prompt.reference_tokens).c_str());
+    const bool text = !answer.prompt.text.empty();
+    std::printf(
+        "prompt    %s\nwanted    %s\n",
+        (text ? answer.prompt.text : Tokens(answer.prompt.tokens)).c_str(),
+        (text ? answer.prompt.reference_answer : Tokens(answer.prompt.reference_tokens)).c_str());
     for (size_t k = 0; k < answer.completions.size(); ++k) {
-      std::printf("sampled   %s   score %g\n", Tokens(answer.completions[k].tokens).c_str(),
-                  answer.verdicts[k].score);
+      const Completion& completion = answer.completions[k];
+      const Verdict& verdict = answer.verdicts[k];
+      std::printf("sampled   %s   %s\n",
+                  (text ? completion.text : Tokens(completion.tokens)).c_str(),
+                  verdict.kind == VerdictKind::kScored
+                      ? absl::StrCat("score ", verdict.score).c_str()
+                      : absl::StrCat("no score: ", verdict.reason).c_str());
     }
     std::printf("\n");
   }

@@ -10,6 +10,7 @@
 #include "core/file_system.h"
 #include "core/status_macros.h"
 #include "policy/hugging_face/model_directory.h"
+#include "policy/hugging_face/model_export.h"
 #include "policy/safetensors.h"
 #include "services/engine/engine.h"
 #include "services/engine/language_model_commands.h"
@@ -20,6 +21,16 @@ namespace tpo {
 absl::Status RunExport(const ExportCommand& command) {
   if (IsModelDirectory(command.run)) return ExportLanguageModel(command);
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
+  if (trained.spec.hugging_face.has_value()) {
+    const TensorType type =
+        command.type == "bfloat16" ? TensorType::kBfloat16 : TensorType::kFloat32;
+    TPO_ASSIGN_OR_RETURN(const TensorBundle weights, HuggingFaceWeights(trained, type));
+    TPO_RETURN_IF_ERROR(ExportModel(FileSystem::Posix(), trained.spec.hugging_face->path, weights,
+                                    command.directory));
+    std::printf("exported step %lld to %s\n", static_cast<long long>(trained.step),
+                command.directory.c_str());
+    return absl::OkStatus();
+  }
   const std::filesystem::path directory(command.directory);
   std::error_code error;
   if (std::filesystem::exists(directory / "model.safetensors", error)) {

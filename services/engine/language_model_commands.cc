@@ -51,6 +51,7 @@ absl::StatusOr<std::string> AsChat(const ChatTemplate& chat, const std::string& 
 }
 
 absl::StatusOr<std::vector<NamedPrompt>> ReadPrompts(const GenerateCommand& command,
+                                                     const std::string& directory,
                                                      const Tokenizer* tokenizer) {
   const LanguageModelFlags& flags = command.language_model;
   std::vector<NamedPrompt> prompts;
@@ -60,12 +61,12 @@ absl::StatusOr<std::vector<NamedPrompt>> ReadPrompts(const GenerateCommand& comm
   }
   std::optional<ChatTemplate> chat;
   if (flags.chat) {
-    TPO_ASSIGN_OR_RETURN(chat, ChatTemplate::Load(FileSystem::Posix(), command.run));
+    TPO_ASSIGN_OR_RETURN(chat, ChatTemplate::Load(FileSystem::Posix(), directory));
   }
   for (const std::string& text : flags.prompts) {
     if (tokenizer == nullptr) {
       return absl::InvalidArgumentError(
-          absl::StrCat(command.run, " holds no tokenizer.json: give --tokens instead of --prompt"));
+          absl::StrCat(directory, " holds no tokenizer.json: give --tokens instead of --prompt"));
     }
     std::string whole = text;
     if (chat.has_value()) {
@@ -127,22 +128,26 @@ void Print(const LanguageModelFlags& flags, const Tokenizer* tokenizer, const Na
 
 }  // namespace
 
-absl::Status GenerateWithLanguageModel(const GenerateCommand& command) {
+absl::Status GenerateWithLanguageModel(const GenerateCommand& command, const std::string& directory,
+                                       const TensorBundle* weights) {
   const LanguageModelFlags& flags = command.language_model;
-  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<ModelDirectory> directory,
-                       ModelDirectory::Open(command.run));
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<ModelDirectory> source,
+                       ModelDirectory::Open(directory));
   std::unique_ptr<const Tokenizer> tokenizer;
-  const std::string tokenizer_file = JoinPath(command.run, "tokenizer.json");
+  const std::string tokenizer_file = JoinPath(directory, "tokenizer.json");
   if (FileSystem::Posix()->ReadFile(tokenizer_file).ok()) {
     TPO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::Load(FileSystem::Posix(), tokenizer_file));
   }
   TPO_ASSIGN_OR_RETURN(const std::vector<NamedPrompt> prompts,
-                       ReadPrompts(command, tokenizer.get()));
+                       ReadPrompts(command, directory, tokenizer.get()));
   std::vector<GenerationRequest> requests;
   for (size_t i = 0; i < prompts.size(); ++i)
-    requests.push_back(MakeRequest(command, *directory, i, prompts[i]));
+    requests.push_back(MakeRequest(command, *source, i, prompts[i]));
   try {
-    const auto model = LanguageModel::Create(*directory, flags.compute_type == "bfloat16");
+    const bool bfloat16 = flags.compute_type == "bfloat16";
+    const auto model = weights == nullptr ? LanguageModel::Create(*source, bfloat16)
+                                          : LanguageModel::Create(source->config(),
+                                                                  BundleSource(*weights), bfloat16);
     std::fprintf(stderr, "%s\n", model->description().c_str());
     GenerationEngine::Options options;
     options.seed = flags.seed;

@@ -2,13 +2,22 @@
 #ifndef TPO_SERVICES_ENGINE_LANGUAGE_MODEL_COMMANDS_H_
 #define TPO_SERVICES_ENGINE_LANGUAGE_MODEL_COMMANDS_H_
 
+#include <string>
+
 #include "absl/status/status.h"
+#include "core/weight_snapshot.h"
 #include "services/cli/command_line.h"
 
 namespace tpo {
 
+// With the model in `directory`, and with `weights` in place of its own where they are given (its
+// names and shapes).
+absl::Status GenerateWithLanguageModel(const GenerateCommand& command, const std::string& directory,
+                                       const TensorBundle* weights);
 // REQUIRES: IsModelDirectory(command.run), here and below.
-absl::Status GenerateWithLanguageModel(const GenerateCommand& command);
+inline absl::Status GenerateWithLanguageModel(const GenerateCommand& command) {
+  return GenerateWithLanguageModel(command, command.run, nullptr);
+}
 absl::Status ExportLanguageModel(const ExportCommand& command);
 
 }  // namespace tpo

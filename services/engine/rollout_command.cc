@@ -1,6 +1,7 @@
 // `tpo rollout`: a rollout worker as a process of its own.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -17,8 +18,11 @@
 #include "services/metrics/certificate_metrics.h"
 #include "services/metrics/metrics_registry.h"
 #include "services/metrics/metrics_server.h"
+#include "services/metrics/trace_metrics.h"
 #include "services/metrics/verification_metrics.h"
 #include "services/metrics/worker_metrics.h"
+#include "services/tracing/group_traces.h"
+#include "services/tracing/otlp_exporter.h"
 #include "spdlog/spdlog.h"
 
 namespace tpo {
@@ -30,6 +34,12 @@ std::string HostName() {
   return name;
 }
 
+// The learner's name, where one is given, isn't the relay's.
+std::optional<TlsOptions> RelayTls(std::optional<TlsOptions> tls) {
+  if (tls.has_value()) tls->server_name.clear();
+  return tls;
+}
+
 }  // namespace
 
 absl::Status RunRollout(const RolloutCommand& command) {
@@ -38,20 +48,34 @@ absl::Status RunRollout(const RolloutCommand& command) {
   TPO_ASSIGN_OR_RETURN(auto channel, MakeLearnerChannel({command.learner, command.insecure, tls}));
   MetricsRegistry metrics("tpo-rollout");
   PrometheusWeightObserver weight_metrics(&metrics);
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<OtlpExporter> traces,
+                       StartTraces(command.traces.endpoint, command.traces.ca,
+                                   command.insecure || command.traces.insecure, "tpo-rollout"));
+  const Tracing tracing = {.sink = traces.get(), .sample_ratio = command.traces.sample_ratio};
   GrpcLearnerClientOptions client_options;
+  client_options.tracing = tracing;
   client_options.weight_observer = &weight_metrics;
-  GrpcLearnerClient learner(std::move(channel), client_options);
+  client_options.call_deadline =
+      std::min(client_options.call_deadline, absl::Seconds(command.give_up_after_seconds));
+  if (!command.weights.empty()) {
+    TPO_ASSIGN_OR_RETURN(client_options.weights_channel,
+                         MakeWeightsChannel({command.weights, command.insecure, RelayTls(tls)}));
+  }
+  GrpcLearnerClient client(std::move(channel), client_options);
+  WorkerTraces learner(&client, tracing);
   RolloutWorker::Options options;
   options.name = command.name.empty() ? HostName() : command.name;
   options.parallel_leases = command.parallel_leases;
+  options.give_up_after = absl::Seconds(command.give_up_after_seconds);
   options.on_warning = [](const std::string& warning) { spdlog::warn("{}", warning); };
   PoolMonitor verification;
   RolloutWorker worker(options, &learner, [&](const RunInfo& run) {
-    return MakeVerifier(run, command.insecure, &verification, tls.value_or(TlsOptions()));
+    return MakeVerifier(run, command.insecure, &verification, tls.value_or(TlsOptions()), tracing);
   });
   metrics.Add(MakeCertificateMetrics(
       {{"own", command.tls.certificate}, {"authority", command.tls.ca}}, CertificateExpiry));
-  metrics.Add(MakeWorkerMetrics([&worker] {
+  WorkerMetrics worker_metrics(&metrics);
+  worker_metrics.Attach([&worker] {
     const RolloutWorker::Statistics statistics = worker.statistics();
     return WorkerCounts{.leases = statistics.leases,
                         .groups = statistics.groups,
@@ -59,7 +83,8 @@ absl::Status RunRollout(const RolloutCommand& command) {
                         .rejected = statistics.rejected,
                         .unscored = statistics.unscored,
                         .times = statistics.times};
-  }));
+  });
+  if (traces != nullptr) metrics.Add(MakeTraceMetrics([&traces] { return traces->counts(); }));
   metrics.Add(MakeVerificationMetrics(&verification));
   std::unique_ptr<MetricsServer> metrics_server;
   if (!command.metrics_listen.empty()) {

@@ -13,9 +13,11 @@
 #include "core/status_macros.h"
 #include "core/version.h"
 #include "services/config/config.h"
+#include "services/engine/verifiers.h"
 #include "services/grpc/certificates.h"
 #include "services/grpc/learner_service.h"
 #include "services/metrics/certificate_metrics.h"
+#include "services/metrics/trace_metrics.h"
 #include "services/metrics/verification_metrics.h"
 #include "services/run_directory/report.h"
 #include "spdlog/spdlog.h"
@@ -59,6 +61,24 @@ std::vector<VerifierView> ViewVerifiers(const std::vector<PoolCounts>& pools) {
   return views;
 }
 
+// Tells of steps that were left out, and ends the run when its prompts fail.
+class Watcher : public StepObserver {
+ public:
+  Watcher(const WatchedSource* source, Learner* learner) : source_(*source), learner_(*learner) {}
+
+  void OnStep(const StepRecord& record) override {
+    if (!record.skipped.empty()) spdlog::warn("step {}: left out: {}", record.step, record.skipped);
+  }
+  void OnCheckpoint(int64_t, double, const std::string&) override {}
+  void OnLedger(const Ledger&) override {
+    if (!source_.failure().ok()) learner_.Drain();
+  }
+
+ private:
+  const WatchedSource& source_;
+  Learner& learner_;
+};
+
 RunEnd EndOf(const absl::StatusOr<Learner::Outcome>& outcome) {
   if (!outcome.ok()) return RunEnd::kFailed;
   return *outcome == Learner::Outcome::kFinished ? RunEnd::kFinished : RunEnd::kDrained;
@@ -72,6 +92,7 @@ RunSession::RunSession(const RunFlags& flags, const ServerTlsFlags& tls)
       step_metrics_(&metrics_),
       rpc_metrics_(&metrics_),
       learner_metrics_(&metrics_),
+      worker_metrics_(&metrics_),
       board_(&Clock::Monotonic()) {
   metrics_.Add(MakeVerificationMetrics(&verification_));
   metrics_.Add(MakeCertificateMetrics({{"own", tls.certificate}, {"authority", tls.client_ca}},
@@ -88,6 +109,16 @@ absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& fla
   session->spec_ = ToRunSpec(session->config_);
   if (!flags.status_listen.empty())
     TPO_RETURN_IF_ERROR(StatusServer::Check(session->StatusOptions()));
+  if (session->spec_.dataset.has_value()) {
+    TPO_ASSIGN_OR_RETURN(session->language_task_, LanguageTask::Open(session->spec_));
+  }
+  TPO_ASSIGN_OR_RETURN(session->traces_,
+                       StartTraces(flags.traces.endpoint, flags.traces.ca,
+                                   flags.insecure || flags.traces.insecure, "tpo-learner"));
+  if (session->traces_ != nullptr) {
+    session->metrics_.Add(
+        MakeTraceMetrics([traces = session->traces_.get()] { return traces->counts(); }));
+  }
   if (!flags.metrics_listen.empty()) {
     TPO_ASSIGN_OR_RETURN(session->metrics_server_,
                          MetricsServer::Start(flags.metrics_listen, session->metrics_));
@@ -95,6 +126,7 @@ absl::StatusOr<std::unique_ptr<RunSession>> RunSession::Open(const RunFlags& fla
   TPO_RETURN_IF_ERROR(session->OpenDirectory());
   TPO_RETURN_IF_ERROR(session->MakeLearner());
   TPO_RETURN_IF_ERROR(session->AttachObservers());
+  TPO_RETURN_IF_ERROR(session->MakeEvaluator());
   TPO_RETURN_IF_ERROR(session->StartServers());
   return session;
 }
@@ -138,18 +170,34 @@ absl::Status RunSession::OpenDirectory() {
 }
 
 absl::Status RunSession::MakeLearner() {
-  source_ = std::make_unique<SequencePromptSource>(spec_.task, spec_.seed);
+  PromptSource* source = nullptr;
   Learner::Options options;
+  if (language_task_ != nullptr) {
+    source = language_task_->source();
+    options.model = &language_task_->model();
+    options.language_model = language_task_->info();
+    options.inputs = language_task_->inputs();
+  } else {
+    sequence_source_ = std::make_unique<SequencePromptSource>(spec_.task, spec_.seed);
+    source = sequence_source_.get();
+  }
+  source_.emplace(source);
   options.spec = spec_;
   options.run_id = NewRunId();
   options.config_fingerprint = ConfigFingerprint(config_);
   options.version = std::string(Version());
   options.inspect_every_steps = config_.output().inspect_every_steps();
   options.resume = flags_.resume;
-  TPO_ASSIGN_OR_RETURN(learner_, Learner::Create(std::move(options), source_.get(),
-                                                 &Clock::Monotonic(), &*checkpoints_, &observers_));
+  TPO_ASSIGN_OR_RETURN(learner_, Learner::Create(std::move(options), &*source_, &Clock::Monotonic(),
+                                                 &*checkpoints_, &observers_));
+  if (language_task_ != nullptr) language_task_->CloseModel();
   if (!learner_->resume_warning().empty()) spdlog::warn("{}", learner_->resume_warning());
   step_metrics_.OnDamagedCheckpoints(learner_->damaged_checkpoints());
+  LearnerApi* api = &learner_->api();
+  if (traces_ != nullptr) {
+    learner_traces_.emplace(api, learner_->GetStatus().run_id, tracing());
+    api = &*learner_traces_;
+  }
   LearnerServiceOptions service;
   service.observer = &rpc_metrics_;
   service.board = &board_;
@@ -157,9 +205,46 @@ absl::Status RunSession::MakeLearner() {
                                                         WorkerStream stream) {
     learner->OnWorkerConnection(worker_id, ConnectionOf(stream));
   };
-  learner_service_ =
-      MakeLearnerService(&learner_->api(), &learner_->weights(), learner_.get(), service);
-  admin_service_ = MakeAdminService(learner_.get(), &rpc_metrics_);
+  learner_service_ = MakeLearnerService(api, &learner_->weights(), learner_.get(), service);
+  admin_service_ = MakeAdminService(learner_.get(), &rpc_metrics_, [this] { OnDrain(); });
+  return absl::OkStatus();
+}
+
+void RunSession::SetOnDrain(std::function<void()> on_drain) {
+  const absl::MutexLock lock(&drain_mutex_);
+  on_drain_ = std::move(on_drain);
+  if (drain_called_ && on_drain_) on_drain_();
+}
+
+void RunSession::OnDrain() {
+  const absl::MutexLock lock(&drain_mutex_);
+  drain_called_ = true;
+  if (on_drain_) on_drain_();
+}
+
+absl::Status RunSession::MakeEvaluator() {
+  if (language_task_ == nullptr || spec_.evaluation.every_steps == 0) return absl::OkStatus();
+  EvaluatorOptions options;
+  options.run.seed = spec_.seed;
+  options.run.language_model = language_task_->info();
+  options.run.sampling = spec_.rollout.sampling;
+  options.run.verifiers = spec_.verifiers;
+  options.run.verification = spec_.verification;
+  options.run.own_verifier = spec_.own_verifier;
+  TPO_ASSIGN_OR_RETURN(evaluation_verifier_,
+                       MakeVerifier(options.run, flags_.insecure, &verification_));
+  options.verifier = evaluation_verifier_.get();
+  options.evaluation = spec_.evaluation;
+  options.last_step = spec_.learner.steps;
+  options.source = language_task_->evaluation_source();
+  options.prompts = language_task_->evaluation_prompts();
+  options.path = directory_->paths().eval;
+  options.weights = [this] { return learner_->weights().Newest(); };
+  options.on_figures = [this](const EvaluationFigures& figures) {
+    step_metrics_.OnEvaluation(figures.pass_at_1, figures.pass_at_k, figures.mean_at_k);
+  };
+  evaluator_ = std::make_unique<Evaluator>(std::move(options));
+  observers_.AddBorrowed(evaluator_.get());
   return absl::OkStatus();
 }
 
@@ -176,6 +261,9 @@ absl::Status RunSession::AttachObservers() {
   observers_.AddBorrowed(writers_.get());
   observers_.AddBorrowed(&step_metrics_);
   observers_.AddBorrowed(&board_);
+  watcher_ = std::make_unique<Watcher>(&*source_, learner_.get());
+  observers_.AddBorrowed(watcher_.get());
+  if (learner_traces_.has_value()) observers_.AddBorrowed(&*learner_traces_);
   if (!flags_.quiet) {
     std::printf("run directory %s\n%s, %s steps from step %lld\n", directory().c_str(),
                 learner_->policy_description().c_str(), std::to_string(spec_.learner.steps).c_str(),
@@ -186,17 +274,27 @@ absl::Status RunSession::AttachObservers() {
 }
 
 absl::Status RunSession::Run() {
+  if (evaluator_ != nullptr && learner_->first_step() == 0) {
+    if (const absl::Status status = evaluator_->Evaluate(0); !status.ok())
+      spdlog::error("no evaluation before the first step: {}", std::string(status.message()));
+  }
   const absl::StatusOr<Learner::Outcome> trained = learner_->Run();
   RunOutcome outcome;
   outcome.end = EndOf(trained);
   if (!trained.ok()) outcome.message = std::string(trained.status().message());
   if (outcome.end == RunEnd::kDrained)
     outcome.message = "stopped before its last step; --resume goes on";
+  const absl::Status prompts = source_->failure();
+  if (!prompts.ok()) {
+    outcome.end = RunEnd::kFailed;
+    outcome.message = std::string(prompts.message());
+  }
   outcome.ledger = learner_->GetStatus().ledger;
   const absl::Status written = writers_->Finish(outcome);
   if (const absl::Status report = WriteReport(directory()); !report.ok()) {
     spdlog::warn("no report.html: {}", std::string(report.message()));
   }
+  if (!prompts.ok()) return prompts;
   // Whatever its code, it isn't the user's input that was refused.
   if (!trained.ok()) return absl::InternalError(trained.status().message());
   // Training went on without them, but a run whose files are incomplete hasn't done what was asked.

@@ -18,6 +18,9 @@
 #include "services/grpc/grpc_verifier_client.h"
 #include "services/grpc/server.h"
 #include "services/grpc/verifier_service.h"
+#include "services/metrics/worker_metrics.h"
+#include "services/tracing/group_traces.h"
+#include "services/tracing/verifier_traces.h"
 #include "spdlog/spdlog.h"
 
 namespace tpo {
@@ -30,26 +33,56 @@ constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 class LocalWorkers {
  public:
   // `on_failure` is called, on a worker's thread, when a worker can't go on.
-  LocalWorkers(const RunSpec& spec, GrpcServer* server, bool insecure, PoolMonitor* verification,
+  LocalWorkers(RunSession* session, GrpcServer* server, bool insecure,
                std::function<void()> on_failure)
-      : on_failure_(std::move(on_failure)) {
+      : on_failure_(std::move(on_failure)), weight_metrics_(&session->metrics()) {
+    const RunSpec& spec = session->spec();
+    PoolMonitor* const verification = &session->verification();
+    const Tracing tracing = session->tracing();
+    GrpcLearnerClientOptions client_options;
+    client_options.weight_observer = &weight_metrics_;
+    client_options.tracing = tracing;
     for (int i = 0; i < spec.rollout.workers; ++i) {
-      clients_.push_back(std::make_unique<GrpcLearnerClient>(server->InProcessChannel()));
+      clients_.push_back(
+          std::make_unique<GrpcLearnerClient>(server->InProcessChannel(), client_options));
       RolloutWorker::Options options;
       options.name = absl::StrCat("local-", i);
       options.parallel_leases = spec.rollout.parallel_leases;
+      options.outlives_learner = false;
       options.on_warning = [](const std::string& warning) { spdlog::warn("rollout: {}", warning); };
+      traces_.push_back(std::make_unique<WorkerTraces>(clients_.back().get(), tracing));
       workers_.push_back(std::make_unique<RolloutWorker>(
-          options, clients_.back().get(),
-          [server, insecure,
-           verification](const RunInfo& run) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
-            if (!run.verifiers.empty()) return MakeVerifier(run, insecure, verification);
-            return std::make_unique<GrpcVerifierClient>(server->InProcessChannel());
+          options, traces_.back().get(),
+          [server, insecure, verification,
+           tracing](const RunInfo& run) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
+            if (!run.verifiers.empty())
+              return MakeVerifier(run, insecure, verification, {}, tracing);
+            return TraceVerifier(std::make_unique<GrpcVerifierClient>(server->InProcessChannel()),
+                                 tracing);
           }));
     }
     for (size_t i = 0; i < workers_.size(); ++i) {
       threads_.emplace_back([this, i] { Work(*workers_[i]); });
     }
+  }
+
+  // What all of them did. Thread-safe.
+  WorkerCounts counts() const {
+    WorkerCounts sum;
+    for (const auto& worker : workers_) {
+      const RolloutWorker::Statistics statistics = worker->statistics();
+      sum.leases += statistics.leases;
+      sum.groups += statistics.groups;
+      sum.tokens += statistics.tokens;
+      sum.rejected += statistics.rejected;
+      sum.unscored += statistics.unscored;
+      sum.times.waiting_for_lease += statistics.times.waiting_for_lease;
+      sum.times.waiting_for_weights += statistics.times.waiting_for_weights;
+      sum.times.sampling += statistics.times.sampling;
+      sum.times.waiting_for_verdicts += statistics.times.waiting_for_verdicts;
+      sum.times.submitting += statistics.times.submitting;
+    }
+    return sum;
   }
 
   // Ends and joins all workers; the first failure of any.
@@ -73,7 +106,9 @@ class LocalWorkers {
   }
 
   const std::function<void()> on_failure_;
+  PrometheusWeightObserver weight_metrics_;
   std::vector<std::unique_ptr<GrpcLearnerClient>> clients_;
+  std::vector<std::unique_ptr<WorkerTraces>> traces_;
   std::vector<std::unique_ptr<RolloutWorker>> workers_;
   std::vector<std::thread> threads_;
   absl::Mutex mutex_;
@@ -85,7 +120,9 @@ class LocalWorkers {
 absl::Status RunTrain(const TrainCommand& command) {
   DrainOnSignal drain_on_signal;
   TPO_ASSIGN_OR_RETURN(const std::unique_ptr<RunSession> session, RunSession::Open(command.run));
-  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<VerifierApi> verifier, MakeVerifier(RunInfo(), false));
+  RunInfo own;
+  own.own_verifier = session->spec().own_verifier;
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<VerifierApi> verifier, MakeVerifier(own, false));
   const std::unique_ptr<RpcService> verifier_service = MakeVerifierService(verifier.get(), {});
   GrpcServer::Options server_options;
   server_options.services = session->services();
@@ -93,13 +130,17 @@ absl::Status RunTrain(const TrainCommand& command) {
   TPO_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server, GrpcServer::Start(server_options));
 
   Learner& learner = session->learner();
-  LocalWorkers workers(session->spec(), server.get(), command.run.insecure,
-                       &session->verification(), [&learner] { learner.Drain(); });
+  LocalWorkers workers(session.get(), server.get(), command.run.insecure,
+                       [&learner] { learner.Drain(); });
+  session->worker_metrics().Attach([&workers] { return workers.counts(); });
   drain_on_signal.SetDrain([&learner] { learner.Drain(); });
   const absl::Status trained = session->Run();
   const absl::Status rolled_out = workers.Join();
+  session->worker_metrics().Detach();
   drain_on_signal.SetDrain({});
   server->Shutdown(kShutdownGrace);
+  // Then the workers failed for the same reason.
+  if (absl::IsInvalidArgument(trained)) return trained;
   if (!rolled_out.ok()) {
     // Whatever its code, it isn't the user's input that was refused.
     return absl::InternalError(

@@ -12,10 +12,14 @@
 #include "core/sequence_task.h"
 #include "core/status_macros.h"
 #include "learner/checkpoint.h"
+#include "policy/hugging_face/model_directory.h"
+#include "policy/language_model/language_model_loader.h"
+#include "policy/safetensors.h"
 #include "policy/threads.h"
 #include "policy/transformer.h"
 #include "rollout/sampler.h"
 #include "services/config/config.h"
+#include "services/engine/language_task.h"
 #include "services/engine/verifiers.h"
 #include "services/run_directory/run_directory.h"
 #include "spdlog/spdlog.h"
@@ -66,6 +70,10 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
   const CheckpointStore store = CheckpointStore::ForReading(paths.checkpoints, FileSystem::Posix());
   TPO_ASSIGN_OR_RETURN(CheckpointData data, LoadData(store, step, trained.run_dir));
   trained.step = data.step;
+  if (trained.spec.hugging_face.has_value()) {
+    trained.weights = std::move(data.model);
+    return trained;
+  }
   TPO_ASSIGN_OR_RETURN(trained.policy,
                        MakeTransformer(trained.spec.model, {.device = DefaultDevice()}));
   TPO_RETURN_IF_ERROR(LoadTensors(*data.model, trained.policy->parameters()));
@@ -73,9 +81,64 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
   return trained;
 }
 
+absl::StatusOr<TensorBundle> HuggingFaceWeights(const TrainedPolicy& trained, TensorType type) {
+  const HuggingFaceModelSpec& model = *trained.spec.hugging_face;
+  if (model.lora.has_value()) {
+    TPO_ASSIGN_OR_RETURN(const auto directory, ModelDirectory::Open(model.path));
+    return MergeLora(*directory, ToLoraSpec(*model.lora, trained.spec.seed), *trained.weights,
+                     type);
+  }
+  std::vector<TensorSpec> specs = trained.weights->tensors();
+  for (TensorSpec& spec : specs) spec.type = type;
+  TPO_ASSIGN_OR_RETURN(TensorBundle bundle, TensorBundle::Create(std::move(specs)));
+  for (size_t i = 0; i < bundle.tensors().size(); ++i) {
+    const TensorSpec& from = trained.weights->tensors()[i];
+    const TensorSpec& to = bundle.tensors()[i];
+    const absl::Span<const std::byte> bytes = trained.weights->bytes(from);
+    const SafetensorsView view = {from,
+                                  {reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
+    const size_t count = to.size_bytes / ElementSizeBytes(type);
+    std::byte* const target = bundle.bytes(to).data();
+    if (type == TensorType::kBfloat16) {
+      ConvertElements(view, 0, count, reinterpret_cast<uint16_t*>(target));
+    } else {
+      ConvertElements(view, 0, count, reinterpret_cast<float*>(target));
+    }
+  }
+  return bundle;
+}
+
+namespace {
+
+absl::StatusOr<std::vector<AnsweredPrompt>> AnswerDatasetPrompts(const TrainedPolicy& trained,
+                                                                 int prompts, int samples,
+                                                                 bool greedy) {
+  TPO_ASSIGN_OR_RETURN(const auto task, LanguageTask::Open(trained.spec));
+  EvaluatorOptions options;
+  options.run.seed = trained.spec.seed;
+  options.run.language_model = task->info();
+  options.run.sampling = trained.spec.rollout.sampling;
+  options.run.verifiers = trained.spec.verifiers;
+  options.run.verification = trained.spec.verification;
+  options.run.own_verifier = trained.spec.own_verifier;
+  TPO_ASSIGN_OR_RETURN(const auto verifier, MakeVerifier(options.run, false));
+  options.verifier = verifier.get();
+  options.evaluation.samples = samples;
+  options.evaluation.greedy = greedy;
+  const bool held_out = task->evaluation_source() != nullptr;
+  options.source = held_out ? task->evaluation_source() : task->source();
+  options.prompts = static_cast<uint64_t>(prompts);
+  if (held_out) options.prompts = std::min(options.prompts, task->evaluation_prompts());
+  return AnswerWithLanguageModel(options, *trained.weights, trained.step);
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained,
                                                                  int prompts, int samples,
                                                                  bool greedy) {
+  if (trained.spec.hugging_face.has_value())
+    return AnswerDatasetPrompts(trained, prompts, samples, greedy);
   SequencePromptSource source(trained.spec.task, trained.spec.seed);
   TPO_ASSIGN_OR_RETURN(const auto verifier, MakeVerifier(RunInfo(), false));
   SamplingSpec sampling = trained.spec.rollout.sampling;

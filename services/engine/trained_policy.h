@@ -13,9 +13,12 @@
 #include "core/types.h"
 #include "core/weight_snapshot.h"
 #include "policy/policy.h"
+#include "services/engine/evaluation.h"
 
 namespace tpo {
 
+// The policy is a language model when spec.hugging_face is there: then `policy` is null, and
+// `weights` are all parameters in float32, or its adapters.
 struct TrainedPolicy {
   std::string run_dir;
   RunSpec spec;
@@ -29,14 +32,12 @@ struct TrainedPolicy {
 absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
                                                 std::optional<int64_t> step);
 
-// An answered prompt.
-struct AnsweredPrompt {
-  Prompt prompt;
-  std::vector<Completion> completions;
-  std::vector<Verdict> verdicts;
-};
+// The weights of a trained language model under Hugging Face names, adapters merged, as `type`
+// (kFloat32 or kBfloat16). Its model's directory has to be where the config says.
+absl::StatusOr<TensorBundle> HuggingFaceWeights(const TrainedPolicy& trained, TensorType type);
 
-// Samples and scores prompts that training never sees: the stream far beyond any run's end.
+// Samples and scores prompts that training never sees: of a sequence task the stream far beyond any
+// run's end; of a dataset what the config evaluates on, or without such the first of its rows.
 // `samples` completions each, or the most likely one.
 absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained,
                                                                  int prompts, int samples,

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/learner_api.h"
+#include "core/trace.h"
 #include "core/verifier_api.h"
 #include "services/grpc/tls.h"
 #include "verifier/routing/pool_statistics.h"
@@ -13,11 +14,12 @@
 namespace tpo {
 
 // The external verifiers that the run's config names (services/grpc/verifier_pools.h says how, and
-// which errors there are), or the built-in ones when it names none.
+// which errors there are), or the one that it says workers run themselves, or the built-in ones.
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           bool allow_remote_plaintext,
                                                           PoolMonitor* monitor = nullptr,
-                                                          const TlsOptions& own = {});
+                                                          const TlsOptions& own = {},
+                                                          const Tracing& tracing = {});
 
 }  // namespace tpo
 

@@ -109,9 +109,43 @@ TEST_F(CheckpointTest, KeepsTheNewest) {
 TEST_F(CheckpointTest, SavingTheSameStepAgainChangesNothing) {
   CheckpointStore store = Open(2);
   MustSave(store, 5);
+  // A file that was written anew would be another one.
+  const std::string link = scratch_ / "link";
+  std::filesystem::create_hard_link(directory() + "/step_00000005/state.json", link);
   MustSave(store, 5);
   EXPECT_THAT(Names(), ElementsAre("step_00000005"));
+  EXPECT_TRUE(std::filesystem::equivalent(directory() + "/step_00000005/state.json", link));
   EXPECT_EQ(NewestStep(store), 5);
+}
+
+// A checkpoint that couldn't be read when the run was resumed from the one before, and that can be
+// read again when the run comes to its step on another course.
+TEST_F(CheckpointTest, OneOfACourseThatWasGivenUpGivesWay) {
+  CheckpointData abandoned = DataOf(2);
+  abandoned.model = DataOf(77).model;
+  bool died = true;
+  bool found_new = false;
+  for (int changes = 0; died; ++changes) {
+    std::filesystem::remove_all(directory());
+    CheckpointStore before = Open(2);
+    MustSave(before, 1);
+    ASSERT_TRUE(before.Save(abandoned).ok());
+    FaultyFileSystem dying = FaultyFileSystem::CrashingAfter(changes);
+    bool saved = false;
+    if (auto store = CheckpointStore::Open(directory(), &dying, 2); store.ok()) {
+      saved = store->Save(DataOf(2)).ok();
+    }
+    died = dying.faulted();
+
+    const auto loaded = Open(2).LoadNewest();
+    ASSERT_TRUE(loaded.ok() && loaded->has_value()) << loaded.status();
+    const CheckpointData& data = (*loaded)->data;
+    const bool is_abandoned = data.step == 2 && data.model->bytes() == abandoned.model->bytes();
+    if (!is_abandoned) ExpectEqual(data, DataOf(data.step));
+    EXPECT_TRUE(!saved || (data.step == 2 && !is_abandoned)) << "what was saved is there";
+    found_new |= data.step == 2 && !is_abandoned;
+  }
+  EXPECT_TRUE(found_new);
 }
 
 TEST_F(CheckpointTest, GoingBackGivesUpLaterCheckpoints) {

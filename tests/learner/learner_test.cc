@@ -405,6 +405,75 @@ TEST(LearnerTest, RefusesACheckpointOfAnotherConfig) {
   EXPECT_THAT(std::string(life.status.message()), ::testing::HasSubstr("another config"));
 }
 
+TEST(LearnerTest, RefusesACheckpointOfAnotherDataset) {
+  const ScratchDirectory directory;
+  const auto with = [](const std::string& checksum) {
+    Learner::Options options;
+    options.inputs = {{"model.hf.path", "crc32c 1"}, {"task.dataset.path", checksum}};
+    return options;
+  };
+  {
+    Life life(directory.path(), SmallRun(3), false, "same", FileSystem::Posix(), with("crc32c 2"));
+    ASSERT_TRUE(life.Run().ok());
+  }
+  const Life same(directory.path(), SmallRun(3), true, "same", FileSystem::Posix(),
+                  with("crc32c 2"));
+  EXPECT_TRUE(same.status.ok()) << same.status;
+  const Life other(directory.path(), SmallRun(3), true, "same", FileSystem::Posix(),
+                   with("crc32c 3"));
+  EXPECT_EQ(other.status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(other.status.message()),
+              ::testing::AllOf(::testing::StartsWith("task.dataset.path: "),
+                               ::testing::HasSubstr("crc32c 2 then, crc32c 3 now")));
+}
+
+// A tilt that overflows.
+RunSpec RunThatCannotBeComputed(int64_t steps, int max_skipped_steps) {
+  RunSpec spec = SmallRun(steps);
+  spec.learner.objective.eta = 1e-310;
+  spec.learner.max_skipped_steps = max_skipped_steps;
+  return spec;
+}
+
+TEST(LearnerTest, StepsThatAreNotFiniteAreLeftOutAndTold) {
+  const ScratchDirectory directory;
+  Life life(directory.path(), RunThatCannotBeComputed(3, 3), false);
+  ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  for (const auto& [step, record] : life.recorder.records) {
+    EXPECT_THAT(record.skipped, ::testing::HasSubstr("epoch 0"));
+    EXPECT_THAT(record.skipped, ::testing::HasSubstr("prompts "));
+    EXPECT_EQ(record.weight_version, step + 1);
+  }
+  // The weights are the initial ones.
+  const ScratchDirectory fresh;
+  Life untrained(fresh.path(), SmallRun(3), false);
+  const auto initial = untrained.learner->weights().Newest()->weights.bytes();
+  EXPECT_EQ(FinalWeights(life.checkpoints, 3),
+            std::string(reinterpret_cast<const char*>(initial.data()), initial.size()));
+}
+
+TEST(LearnerTest, TooManyStepsThatAreNotFiniteInARowEndTheRun) {
+  const ScratchDirectory directory;
+  Life life(directory.path(), RunThatCannotBeComputed(9, 2), false);
+  const auto outcome = life.Run();
+  EXPECT_EQ(outcome.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(outcome.status().message()),
+              ::testing::AllOf(::testing::HasSubstr("3 steps in a row"),
+                               ::testing::HasSubstr("learning rate")));
+  EXPECT_EQ(life.recorder.records.size(), 2U);
+}
+
+TEST(LearnerTest, TheLearningRateFollowsItsSchedule) {
+  const ScratchDirectory directory;
+  RunSpec spec = SmallRun(4);
+  spec.learner.schedule = {.shape = ScheduleShape::kLinear, .warmup_steps = 2};
+  Life life(directory.path(), spec, false);
+  ASSERT_TRUE(life.Run().ok());
+  const double factors[] = {0.5, 1.0, 1.0, 0.5};
+  for (const auto& [step, record] : life.recorder.records)
+    EXPECT_EQ(record.learning_rate_factor, factors[step]) << step;
+}
+
 TEST(LearnerTest, ResumingAFinishedRunHasNothingToDo) {
   const ScratchDirectory directory;
   {

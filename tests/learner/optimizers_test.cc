@@ -5,6 +5,7 @@
 #include <ostream>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -21,6 +22,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "learner/optimizers/optimizer.h"
 #include "learner/optimizers/orthogonalize.h"
 
@@ -110,6 +112,47 @@ INSTANTIATE_TEST_SUITE_P(Kinds, AnyOptimizer,
                                            NamedSpec{"sgd", SgdOf(0.0)},
                                            NamedSpec{"sgd_momentum", SgdOf(0.9)}),
                          [](const auto& kind) { return kind.param.name; });
+
+TEST_P(AnyOptimizer, AFactorActsAsAnotherLearningRate) {
+  const std::vector<NamedParameter> scaled = Parameters();
+  const auto with_factor = Make(GetParam().spec, scaled);
+  Steps(*with_factor, scaled, 0, 1);
+  with_factor->SetLearningRateFactor(0.5);
+  Steps(*with_factor, scaled, 1, 3);
+
+  OptimizerSpec half = GetParam().spec;
+  std::visit([](auto& spec) { spec.learning_rate *= 0.5; }, half);
+  const std::vector<NamedParameter> other = Parameters();
+  const auto whole = Make(GetParam().spec, other);
+  Steps(*whole, other, 0, 1);
+  const auto with_half = Make(half, other);
+  ASSERT_TRUE(with_half->LoadState(whole->SaveState().value()).ok());
+  Steps(*with_half, other, 1, 3);
+  ExpectIdentical(scaled, other);
+}
+
+TEST(TorchOptimizers, LargeModelsAreUpdatedInPartsThatChangeNothing) {
+  // Four parts of one optimizer against an optimizer for each parameter.
+  std::vector<NamedParameter> together;
+  for (const int64_t columns : {1300, 3, 1100, 1200, 5}) {
+    together.push_back({absl::StrCat("p", together.size()),
+                        Random({1024, columns}, together.size()).requires_grad_()});
+  }
+  std::vector<NamedParameter> alone;
+  for (const NamedParameter& parameter : together)
+    alone.push_back({parameter.name, parameter.tensor.detach().clone().requires_grad_()});
+  const auto optimizer = Make(AdamOf(true), together);
+  EXPECT_EQ(optimizer->parts(), 4);
+  std::vector<std::unique_ptr<Optimizer>> optimizers;
+  for (const NamedParameter& parameter : alone)
+    optimizers.push_back(Make(AdamOf(true), {parameter}));
+  for (uint64_t step = 0; step < 2; ++step) {
+    const std::vector<at::Tensor> gradients = Gradients(together, step);
+    optimizer->Step(gradients);
+    for (size_t i = 0; i < alone.size(); ++i) optimizers[i]->Step({gradients[i]});
+  }
+  ExpectIdentical(together, alone);
+}
 
 TEST_P(AnyOptimizer, ContinuesBitByBitFromItsState) {
   const std::vector<NamedParameter> uninterrupted = Parameters();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include <memory>
@@ -191,17 +192,138 @@ TEST(TrainerTest, SharedPrefixesAreForwardedOnce) {
   EXPECT_LT(result.forward_nodes, 1 << (2 * kLength));
 }
 
-TEST(TrainerTest, ANonFiniteGradientStopsBeforeItReachesTheParameters) {
+TEST(TrainerTest, AnUpdateThatIsntFiniteIsLeftOut) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
+  const auto before = setup.AllParameters();
+  const auto trainer = setup.MakeTrainer(2, 512, 1);
+  // What a sampler that overflowed would send; admission refuses it.
+  std::vector<double> anchor(setup.batch->anchor_log_probs().begin(),
+                             setup.batch->anchor_log_probs().end());
+  std::vector<double> broken = anchor;
+  broken[3] = std::numeric_limits<double>::quiet_NaN();
+  setup.batch->set_anchor_log_probs(broken);
+  const TrainResult skipped = trainer->Train(*setup.batch, false).value();
+  EXPECT_THAT(skipped.skipped, ::testing::HasSubstr("epoch 0: loss nan"));
+  EXPECT_EQ(LargestDifference(before, setup.AllParameters()), 0.0);
+  // The next batch is trained on as if it were the first.
+  setup.batch->set_anchor_log_probs(anchor);
+  const TrainResult result = trainer->Train(*setup.batch, false).value();
+  EXPECT_EQ(result.skipped, "");
+  TrainingFixture other(ObjectiveKind::kTpo, 4, 8);
+  ASSERT_TRUE(other.MakeTrainer(2, 512, 1)->Train(*other.batch, false).ok());
+  EXPECT_EQ(LargestDifference(other.AllParameters(), setup.AllParameters()), 0.0);
+}
+
+// The log-probs of another policy, on one thread.
+std::function<absl::Span<const double>(const PrefixTree&, double)> ReferenceOf(Policy* policy) {
+  auto pass = std::shared_ptr<TreePass>(policy->NewPass());
+  return [pass](const PrefixTree& tree, double temperature) {
+    return pass->Forward(tree, temperature);
+  };
+}
+
+TEST(TrainerTest, ThePenaltyPullsThePolicyTowardsTheReference) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 6, 8);
+  // Nothing else to learn.
+  for (ReadyGroup& ready : setup.groups) {
+    for (Verdict& verdict : ready.group.verdicts) verdict.score = 1.0;
+  }
+  setup.batch = std::make_unique<Batch>(Batch::Create(setup.groups, *setup.objective).value());
+  setup.optimizer =
+      MakeOptimizer(SgdSpec{.learning_rate = 0.05}, setup.policy->parameters()).value();
+  const auto reference = MakeTransformer(kSpec, {.dtype = at::kDouble}).value();
+  InitializeTransformer(99, *reference);
+  Trainer trainer(
+      {.epochs = 1, .threads = 2, .reference_kl = 1.0, .reference = ReferenceOf(reference.get())},
+      setup.policy.get(), setup.objective.get(), setup.optimizer.get());
+  const double first = trainer.Train(*setup.batch, false).value().reference_kl;
+  EXPECT_GT(first, 0.0);
+  double last = first;
+  for (int step = 0; step < 40; ++step)
+    last = trainer.Train(*setup.batch, false).value().reference_kl;
+  EXPECT_LT(last, 0.5 * first);
+}
+
+TEST(TrainerTest, TowardsItselfThereIsNoPenalty) {
+  TrainingFixture with(ObjectiveKind::kTpo, 6, 8);
+  TrainingFixture without(ObjectiveKind::kTpo, 6, 8);
+  const auto same = MakeTransformer(kSpec, {.dtype = at::kDouble}).value();
+  InitializeTransformer(3, *same);
+  Trainer trainer(
+      {.epochs = 1, .threads = 2, .reference_kl = 1.0, .reference = ReferenceOf(same.get())},
+      with.policy.get(), with.objective.get(), with.optimizer.get());
+  EXPECT_EQ(trainer.Train(*with.batch, false).value().reference_kl, 0.0);
+  ASSERT_TRUE(without.MakeTrainer(1, 512, 2)->Train(*without.batch, false).ok());
+  EXPECT_EQ(LargestDifference(with.AllParameters(), without.AllParameters()), 0.0);
+}
+
+// Σ coefficient · log-prob has the penalty's slope: seen on one parameter.
+TEST(TrainerTest, ThePenaltysGradientIsItsSlope) {
+  constexpr double kStep = 1e-5;
+  const auto reference = MakeTransformer(kSpec, {.dtype = at::kDouble}).value();
+  InitializeTransformer(99, *reference);
+  const auto trained = [&](double change, double kl, std::vector<at::Tensor>* gradient) {
+    TrainingFixture setup(ObjectiveKind::kTpo, 3, 4);
+    at::Tensor embedding = setup.policy->parameters()[0].tensor;
+    embedding[0][1] += change;
+    Trainer::Options options = {.epochs = 1, .threads = 1};
+    options.reference_kl = kl;
+    options.reference = ReferenceOf(reference.get());
+    Trainer trainer(options, setup.policy.get(), setup.objective.get(), setup.optimizer.get());
+    if (gradient != nullptr) *gradient = trainer.Gradient(*setup.batch).value();
+    return trainer.Train(*setup.batch, false).value().reference_kl;
+  };
+  std::vector<at::Tensor> with;
+  std::vector<at::Tensor> without;
+  trained(0.0, 1.0, &with);
+  trained(0.0, 0.0, &without);
+  const double slope = (trained(kStep, 1.0, nullptr) - trained(-kStep, 1.0, nullptr)) / (2 * kStep);
+  const double gradient = (with[0][0][1] - without[0][0][1]).item<double>();
+  EXPECT_NEAR(gradient, slope, 1e-6 * std::max(1.0, std::abs(slope)));
+  EXPECT_GT(std::abs(slope), 1e-6);
+}
+
+TEST(TrainerTest, SequencesWhoseLogProbIsntFiniteAreNamed) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
+  for (Completion& completion : setup.groups[2].group.completions)
+    completion.behavior_log_probs[1] = std::numeric_limits<float>::infinity();
+  setup.batch = std::make_unique<Batch>(Batch::Create(setup.groups, *setup.objective).value());
+  const TrainResult result = setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, false).value();
+  EXPECT_NE(result.skipped, "");
+  EXPECT_EQ(result.not_finite, (std::vector<int>{16, 17, 18, 19, 20, 21, 22, 23}));
+}
+
+TEST(TrainerTest, AParameterThatIsntFiniteEndsTheRun) {
   TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
   at::Tensor embedding = setup.policy->parameters()[0].tensor;
   embedding[0][0] = std::numeric_limits<double>::quiet_NaN();
-  const auto before = setup.Parameters();
   const auto result = setup.MakeTrainer(2, 512, 1)->Train(*setup.batch, false);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(result.status().message()), ::testing::HasSubstr("not finite"));
-  const auto after = setup.Parameters();
-  EXPECT_EQ(LargestDifference({before.begin() + 1, before.end()}, {after.begin() + 1, after.end()}),
-            0.0);
+}
+
+TEST(TrainerTest, ALargeGradientIsScaledDownAndASmallOneLeftAlone) {
+  const auto trained = [](double clip) {
+    TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
+    // Plain steps, so that the change of the parameters is the gradient's.
+    setup.optimizer =
+        MakeOptimizer(SgdSpec{.learning_rate = 1.0}, setup.policy->parameters()).value();
+    const auto before = setup.AllParameters();
+    Trainer trainer({.epochs = 1, .threads = 1, .gradient_clip_norm = clip}, setup.policy.get(),
+                    setup.objective.get(), setup.optimizer.get());
+    const double norm = trainer.Train(*setup.batch, false).value().grad_norm;
+    double moved = 0.0;
+    const auto after = setup.AllParameters();
+    for (size_t i = 0; i < before.size(); ++i)
+      moved += (after[i] - before[i]).square().sum().item<double>();
+    return std::make_pair(norm, std::sqrt(moved));
+  };
+  const auto [norm, moved] = trained(0.0);
+  EXPECT_NEAR(moved, norm, 1e-9 * norm);
+  const auto [same_norm, clipped] = trained(norm / 3);
+  EXPECT_EQ(same_norm, norm);
+  EXPECT_NEAR(clipped, norm / 3, 1e-9 * norm);
+  EXPECT_EQ(trained(2 * norm).second, moved);
 }
 
 TEST(TrainerTest, MismatchCountsEveryTokenAndErrorsDoNotCancel) {

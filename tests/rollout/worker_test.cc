@@ -53,6 +53,11 @@ class ScriptedLearner : public LearnerApi {
       lease_errors.pop_front();
       return error;
     }
+    if (draining_answers > 0) {
+      --draining_answers;
+      return LeaseResult(NoLease{.draining = true, .retry_after = absl::Milliseconds(1)});
+    }
+    if (!error_after_draining.ok()) return error_after_draining;
     if (leases.empty())
       return LeaseResult(NoLease{.finished = true, .retry_after = absl::ZeroDuration()});
     Lease lease = leases.front();
@@ -108,6 +113,9 @@ class ScriptedLearner : public LearnerApi {
   int registrations = 0;
   std::deque<Lease> leases;
   std::deque<absl::Status> lease_errors;
+  // How often it says that it is about to end, and what follows then, for ever.
+  int draining_answers = 0;
+  absl::Status error_after_draining;
   std::deque<absl::Status> submit_errors;
   std::vector<Group> submitted;
   std::vector<std::shared_ptr<const WeightSnapshot>> snapshots;
@@ -148,19 +156,22 @@ Lease MakeLease(uint64_t id, WeightVersion version) {
 
 class WorkerTest : public ::testing::Test {
  protected:
+  WorkerTest() {
+    options_.parallel_leases = 1;
+    options_.give_up_after = absl::Seconds(30);
+  }
+
   using Answer = std::function<absl::StatusOr<std::vector<Verdict>>(const VerifyRequest&)>;
 
   absl::Status RunWorker(Answer answer = [](const VerifyRequest& request) {
     return std::vector<Verdict>(request.completions.size(), Verdict::Scored(1.0));
   }) {
-    RolloutWorker::Options options;
-    options.parallel_leases = 1;
-    options.give_up_after = absl::Seconds(30);
-    RolloutWorker worker(options, &learner_,
+    RolloutWorker worker(options_, &learner_,
                          [&](const RunInfo&) { return std::make_unique<FakeVerifier>(answer); });
     return worker.Run();
   }
 
+  RolloutWorker::Options options_;
   ScriptedLearner learner_;
 };
 
@@ -243,6 +254,33 @@ TEST_F(WorkerTest, RegistersAgainWithALearnerThatRestarted) {
   EXPECT_EQ(learner_.registrations, 2);
   EXPECT_THAT(learner_.left, ::testing::ElementsAre("worker-2"));
   EXPECT_EQ(learner_.submitted.size(), 3);
+}
+
+TEST_F(WorkerTest, WaitsForALearnerThatEndsBeforeTheRun) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.draining_answers = 3;
+  learner_.leases = {MakeLease(1, 0)};
+  ASSERT_TRUE(RunWorker().ok());
+  EXPECT_EQ(learner_.draining_answers, 0);
+  EXPECT_EQ(learner_.submitted.size(), 3);
+}
+
+TEST_F(WorkerTest, ALearnerThatSaidThatItEndsMayStayAway) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.error_after_draining = absl::UnavailableError("connection refused");
+  options_.give_up_after = absl::ZeroDuration();
+  EXPECT_EQ(RunWorker().code(), absl::StatusCode::kUnavailable) << "it said nothing";
+  learner_.draining_answers = 1;
+  EXPECT_TRUE(RunWorker().ok());
+}
+
+TEST_F(WorkerTest, EndsWithTheLearnerThatItsProcessEndsWith) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.draining_answers = 1;
+  learner_.leases = {MakeLease(1, 0)};
+  options_.outlives_learner = false;
+  ASSERT_TRUE(RunWorker().ok());
+  EXPECT_TRUE(learner_.submitted.empty());
 }
 
 TEST_F(WorkerTest, TriesAgainWhenTheLearnerIsUnavailable) {

@@ -91,6 +91,32 @@ TEST(ConfigDefaultsTest, AnEmptyChosenSectionIsFilled) {
   EXPECT_EQ(config->learner().optimizer().adamw().beta2(), 0.999);
 }
 
+TEST(ConfigDefaultsTest, LanguageModelsHaveDefaultsOfTheirOwn) {
+  const auto config = ParseConfig(kLeastDataset, "run.yaml", {});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->learner().length_exponent(), 1.0);
+  EXPECT_EQ(config->learner().gradient_clip_norm(), 1.0);
+  EXPECT_EQ(config->learner().prompts_per_step(), 16);
+  EXPECT_EQ(config->learner().lease_seconds(), 600.0);
+  const auto sequence = ParseLeastAnd("");
+  ASSERT_TRUE(sequence.ok()) << sequence.status();
+  EXPECT_EQ(sequence->learner().length_exponent(), 0.0);
+  EXPECT_EQ(sequence->learner().gradient_clip_norm(), 0.0);
+  EXPECT_EQ(sequence->learner().prompts_per_step(), 100);
+  const auto given =
+      ParseConfig(std::string(kLeastDataset) + "learner: {length_exponent: 0}\n", "run.yaml", {});
+  ASSERT_TRUE(given.ok()) << given.status();
+  EXPECT_EQ(given->learner().length_exponent(), 0.0);
+}
+
+TEST(ConfigDefaultsTest, AnAdaptersAlphaIsTwiceItsRank) {
+  const auto config =
+      ParseConfig("task: {dataset: {path: a.jsonl}}\nmodel: {hf: {path: m, lora: {rank: 4}}}\n",
+                  "run.yaml", {});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->model().hf().lora().alpha(), 8.0);
+}
+
 TEST(ConfigDefaultsTest, GivenValuesStay) {
   const auto config = ParseLeastAnd(
       "seed: 18446744073709551615\nrollout: {group_size: 4}\n"
@@ -104,7 +130,7 @@ TEST(ConfigDefaultsTest, GivenValuesStay) {
 
 TEST(ConfigDefaultsTest, AMessageMadeInCodeIsResolvedAndChecked) {
   v1::Config config;
-  EXPECT_EQ(ErrorOf(ResolveConfig(config)), "task: is missing; give it one of sequence");
+  EXPECT_EQ(ErrorOf(ResolveConfig(config)), "task: is missing; give it one of sequence, dataset");
   auto& task = *config.mutable_task()->mutable_sequence();
   task.set_target(v1::SEQUENCE_TARGET_COPY);
   task.set_reward(v1::SEQUENCE_REWARD_TERMINAL);

@@ -211,7 +211,7 @@ TEST(ConfigErrorsTest, TopLevelMustBeAMapping) {
 
 TEST(ConfigErrorsTest, MissingTaskAndItsFieldsAreNamed) {
   EXPECT_EQ(ErrorOf(ParseConfig("seed: 1\n", "run.yaml", {})),
-            "run.yaml:1: task: is missing; give it one of sequence");
+            "run.yaml:1: task: is missing; give it one of sequence, dataset");
   EXPECT_THAT(
       ErrorOf(ParseConfig("seed: 1\ntask:\n  sequence: {target: copy, reward: terminal}\n",
                           "run.yaml", {})),
@@ -219,9 +219,44 @@ TEST(ConfigErrorsTest, MissingTaskAndItsFieldsAreNamed) {
             HasSubstr("\nrun.yaml:3: task.sequence.length: is missing; it has no default.")));
 }
 
+TEST(ConfigErrorsTest, ADatasetNeedsALanguageModelAndTheOtherWayRound) {
+  EXPECT_THAT(ErrorOf(ParseConfig("task: {dataset: {path: a.jsonl}}\n", "run.yaml", {})),
+              HasSubstr("model: task.dataset needs a language model; give model.hf"));
+  EXPECT_THAT(ErrorOf(ParseLeastAnd("model: {hf: {path: m}}\n")),
+              HasSubstr("run.yaml:7: model.hf: a language model needs prompts of text"));
+}
+
+std::string DatasetErrorOf(const std::string& task, const std::string& more = "") {
+  return ErrorOf(
+      ParseConfig("task: {dataset: {path: a.jsonl" + task + "}}\nmodel: {hf: {path: m}}\n" + more,
+                  "run.yaml", {}));
+}
+
+TEST(ConfigErrorsTest, WhatADatasetCannotHaveIsRefused) {
+  EXPECT_EQ(DatasetErrorOf(""), "");
+  EXPECT_THAT(DatasetErrorOf(", chat: false, system_prompt: hi"),
+              HasSubstr("task.dataset.system_prompt: needs chat: true"));
+  EXPECT_THAT(DatasetErrorOf("", "learner: {objective: tpo_token}\n"),
+              HasSubstr("learner.objective: tpo_token needs a reward for each token"));
+  EXPECT_THAT(DatasetErrorOf("", "learner: {objective: ppo}\n"),
+              HasSubstr("learner.objective: ppo needs a reward for each token"));
+  EXPECT_THAT(DatasetErrorOf("", "evaluation: {every_steps: 5}\n"),
+              HasSubstr("evaluation.every_steps: there is nothing to evaluate on"));
+  EXPECT_EQ(DatasetErrorOf(", held_out_prompts: 3", "evaluation: {every_steps: 5}\n"), "");
+  EXPECT_THAT(DatasetErrorOf(", verifier: {exact_match: {}}", "verifiers: [{address: 'a:1'}]\n"),
+              HasSubstr("task.dataset.verifier: excludes verifiers"));
+  EXPECT_THAT(DatasetErrorOf(", verifier: {tasks: ['*'], exact_match: {}}"),
+              HasSubstr("task.dataset.verifier.tasks: has no place here"));
+  EXPECT_THAT(DatasetErrorOf("", "rollout: {stop: ['']}\n"),
+              HasSubstr("rollout.stop[0]: is empty"));
+  EXPECT_THAT(ErrorOf(ParseLeastAnd("rollout: {stop: [x]}\n")),
+              HasSubstr("rollout.stop: is for task.dataset"));
+}
+
 TEST(ConfigErrorsTest, TasksAndModelsThatThereAreNotAreUnknownFields) {
-  EXPECT_THAT(ErrorOf(ParseConfig("task:\n  bandit: {arms: 3}\n", "run.yaml", {})),
-              StartsWith("run.yaml:2: task.bandit: is no field. The fields here: sequence"));
+  EXPECT_THAT(
+      ErrorOf(ParseConfig("task:\n  bandit: {arms: 3}\n", "run.yaml", {})),
+      StartsWith("run.yaml:2: task.bandit: is no field. The fields here: sequence, dataset"));
   EXPECT_THAT(ErrorOf(ParseLeastAnd("model: {gguf: {path: x}}\n")),
               StartsWith("run.yaml:7: model.gguf: is no field. The fields here: transformer, hf"));
   EXPECT_THAT(ErrorOf(ParseLeastAnd("model: {hf: {compute_type: float32}}\n")),

@@ -14,12 +14,41 @@ RunSpec SpecOf(const std::string& more) {
   return config.ok() ? ToRunSpec(*config) : RunSpec();
 }
 
-TEST(ConfigRunSpecTest, ALanguageModelStandsInPlaceOfTheTransformer) {
-  const RunSpec spec = SpecOf("model: {hf: {path: models/small, compute_type: float32}}\n");
-  EXPECT_EQ(spec.hugging_face, (HuggingFaceModelSpec{"models/small", false}));
+TEST(ConfigRunSpecTest, ALanguageModelAndADatasetStandInPlaceOfTransformerAndSequences) {
+  const auto config = ParseConfig(
+      "task:\n"
+      "  dataset: {path: a.jsonl, prompt_field: q, answer_field: a, task: sums, system_prompt: "
+      "Hi,\n"
+      "            template_variables: '{\"x\": 1}', max_prompt_tokens: 9, shuffle: false,\n"
+      "            held_out_prompts: 5, verifier: {exact_match: {ignore_case: true}}}\n"
+      "model: {hf: {path: m, compute_type: float32, lora: {rank: 2, alpha: 3, targets: "
+      "[q_proj]}}}\n"
+      "rollout: {max_tokens: 12, stop: [x], cache_mib: 2, in_flight_cache: recompute}\n"
+      "learner: {gradient_clip_norm: 0.5, max_skipped_steps: 7, reference_kl: 0.2,\n"
+      "          schedule: {shape: cosine, warmup_steps: 3, final_fraction: 0.1}}\n"
+      "evaluation: {every_steps: 4, path: b.jsonl, max_prompts: 6, samples: 8, greedy: false,\n"
+      "             pass_score: 0.5}\n",
+      "run.yaml", {});
+  ASSERT_TRUE(config.ok()) << config.status();
+  const RunSpec spec = ToRunSpec(*config);
   EXPECT_EQ(spec.model, TransformerSpec());
-  EXPECT_TRUE(SpecOf("model: {hf: {path: models/small}}\n").hugging_face->bfloat16);
+  EXPECT_EQ(spec.dataset,
+            (DatasetTaskSpec{"a.jsonl", "q", "a", "sums", true, "Hi", "{\"x\": 1}", 9, false, 5}));
+  EXPECT_EQ(spec.hugging_face,
+            (HuggingFaceModelSpec{"m", false, LowRankAdapterSpec{2, 3.0, {"q_proj"}}}));
+  EXPECT_EQ(spec.rollout.sampling,
+            (SamplingSpec{8, 0, 1.0F, 12, false, {"x"}, true, uint64_t{2} << 20}));
+  EXPECT_EQ(spec.learner.gradient_clip_norm, 0.5);
+  EXPECT_EQ(spec.learner.max_skipped_steps, 7);
+  EXPECT_EQ(spec.learner.reference_kl, 0.2);
+  EXPECT_EQ(spec.learner.schedule, (ScheduleSpec{ScheduleShape::kCosine, 3, 0.1}));
+  EXPECT_EQ(spec.evaluation, (EvaluationSpec{4, "b.jsonl", 6, 8, false, 0.5}));
+  v1::ServedVerifierConfig verifier;
+  ASSERT_TRUE(verifier.ParseFromString(spec.own_verifier));
+  EXPECT_TRUE(verifier.exact_match().ignore_case());
+  EXPECT_TRUE(verifier.exact_match().strip_whitespace());  // its default
   EXPECT_FALSE(SpecOf("").hugging_face.has_value());
+  EXPECT_FALSE(SpecOf("").dataset.has_value());
 }
 
 TEST(ConfigRunSpecTest, CarriesEveryField) {

@@ -66,6 +66,11 @@ TEST(ConfigSchemaTest, EveryDefaultIsAcceptedByItsOwnField) {
     if (!rule.default_value().empty()) {
       EXPECT_TRUE(Accepts(field, rule.default_value())) << field.full_name();
     }
+    if (!rule.default_for_dataset().empty()) {
+      EXPECT_TRUE(Accepts(field, rule.default_for_dataset())) << field.full_name();
+      EXPECT_FALSE(rule.default_value().empty()) << field.full_name();
+      EXPECT_TRUE(rule.default_for().empty()) << field.full_name();
+    }
     for (const v1::ObjectiveDefault& special : rule.default_for()) {
       EXPECT_TRUE(Accepts(field, special.value())) << field.full_name();
       for (const std::string& objective : special.objectives()) {

@@ -19,6 +19,13 @@ inline constexpr char kLeast[] =
     "    vocab_size: 2\n"
     "    length: 7\n";
 
+// The same of a run with a language model, on the lines 1 to 4.
+inline constexpr char kLeastDataset[] =
+    "task:\n"
+    "  dataset: {path: prompts.jsonl}\n"
+    "model:\n"
+    "  hf: {path: models/small}\n";
+
 // kLeast with `more` from line 7 on.
 inline absl::StatusOr<v1::Config> ParseLeastAnd(const std::string& more,
                                                 const std::vector<std::string>& overrides = {}) {

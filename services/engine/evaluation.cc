@@ -1,0 +1,183 @@
+#include "services/engine/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/status_macros.h"
+#include "rollout/language_model_sampler.h"
+#include "spdlog/spdlog.h"
+
+namespace tpo {
+namespace {
+
+// Prompts that are answered and judged together.
+constexpr uint64_t kPromptsAtATime = 64;
+
+// Sums of one prompt's completions.
+struct PromptScores {
+  int64_t scored = 0;
+  int64_t passed = 0;
+  double sum = 0.0;
+};
+
+PromptScores ScoresOf(const AnsweredPrompt& answer, double pass_score) {
+  PromptScores scores;
+  for (const Verdict& verdict : answer.verdicts) {
+    if (verdict.kind != VerdictKind::kScored) continue;
+    ++scores.scored;
+    scores.passed += verdict.score >= pass_score;
+    scores.sum += verdict.score;
+  }
+  return scores;
+}
+
+double Ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
+
+absl::Status Judge(VerifierApi* verifier, std::vector<Prompt> prompts,
+                   std::vector<std::vector<Completion>> completions,
+                   std::vector<AnsweredPrompt>* answered) {
+  std::vector<VerifyRequest> requests(prompts.size());
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    requests[i].prompt = std::move(prompts[i]);
+    requests[i].completions = std::move(completions[i]);
+  }
+  auto results = verifier->VerifyAll(requests);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    TPO_RETURN_IF_ERROR(results[i].status());
+    std::vector<Verdict> verdicts = SanitizeVerdicts(requests[i], *std::move(results[i]));
+    answered->push_back(
+        {std::move(requests[i].prompt), std::move(requests[i].completions), std::move(verdicts)});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+EvaluationFigures Summarise(const std::vector<AnsweredPrompt>& answered, double pass_score) {
+  EvaluationFigures figures;
+  double squares = 0.0;
+  double sum = 0.0;
+  double tokens = 0.0;
+  double truncated = 0.0;
+  double completions = 0.0;
+  double judged = 0.0;  // prompts with a score
+  for (const AnsweredPrompt& answer : answered) {
+    const PromptScores scores = ScoresOf(answer, pass_score);
+    const auto scored = static_cast<double>(scores.scored);
+    figures.scored += scores.scored;
+    figures.unscored += static_cast<int64_t>(answer.verdicts.size()) - scores.scored;
+    sum += scores.sum;
+    for (const Verdict& verdict : answer.verdicts)
+      if (verdict.kind == VerdictKind::kScored) squares += verdict.score * verdict.score;
+    for (const Completion& completion : answer.completions) {
+      ++completions;
+      tokens += static_cast<double>(completion.tokens.size());
+      truncated += completion.finish_reason == FinishReason::kLength;
+    }
+    if (scores.scored == 0) continue;
+    ++judged;
+    figures.pass_at_1 += static_cast<double>(scores.passed) / scored;
+    figures.pass_at_k += scores.passed > 0 ? 1.0 : 0.0;
+    figures.mean_at_k += scores.sum / scored;
+  }
+  figures.prompts = static_cast<int64_t>(answered.size());
+  figures.pass_at_1 = Ratio(figures.pass_at_1, judged);
+  figures.pass_at_k = Ratio(figures.pass_at_k, judged);
+  figures.mean_at_k = Ratio(figures.mean_at_k, judged);
+  const auto scored = static_cast<double>(figures.scored);
+  figures.reward_mean = Ratio(sum, scored);
+  const double variance = Ratio(squares, scored) - figures.reward_mean * figures.reward_mean;
+  figures.reward_standard_error = std::sqrt(Ratio(std::max(0.0, variance), scored));
+  figures.completion_tokens_mean = Ratio(tokens, completions);
+  figures.truncated_fraction = Ratio(truncated, completions);
+  return figures;
+}
+
+nlohmann::ordered_json ToJson(const EvaluationFigures& figures, int64_t step, int samples,
+                              bool greedy) {
+  return {{"step", step},
+          {"prompts", figures.prompts},
+          {"samples", samples},
+          {"greedy", greedy},
+          {"reward_mean", figures.reward_mean},
+          {"reward_standard_error", figures.reward_standard_error},
+          {"error", 1.0 - figures.reward_mean},
+          {"solved_fraction", figures.pass_at_k},
+          {"pass_at_1", figures.pass_at_1},
+          {"pass_at_k", figures.pass_at_k},
+          {"mean_at_k", figures.mean_at_k},
+          {"completion_tokens_mean", figures.completion_tokens_mean},
+          {"truncated_fraction", figures.truncated_fraction},
+          {"unscored", figures.unscored}};
+}
+
+absl::Status AppendEvaluation(const std::string& path, const nlohmann::ordered_json& record) {
+  std::ofstream file(path, std::ios::app);
+  file << record.dump() << "\n" << std::flush;
+  if (file) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("can't write ", path));
+}
+
+absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const EvaluatorOptions& options,
+                                                                    const TensorBundle& weights,
+                                                                    WeightVersion version) {
+  LanguageModelSampler::Options sampling;
+  sampling.sampling = options.run.sampling;
+  sampling.sampling.completions_per_prompt = options.evaluation.samples;
+  sampling.sampling.swap_in_flight = false;
+  if (options.evaluation.greedy) sampling.sampling.temperature = 0.0F;
+  sampling.seed = options.run.seed;
+  sampling.stream = RandomStream::kEvaluation;
+  TPO_ASSIGN_OR_RETURN(
+      const std::unique_ptr<LanguageModelSampler> sampler,
+      LanguageModelSampler::Create(options.run.language_model, std::move(sampling)));
+  TPO_RETURN_IF_ERROR(sampler->Load(weights, version, "evaluation"));
+  std::vector<AnsweredPrompt> answered;
+  for (uint64_t first = 0; first < options.prompts; first += kPromptsAtATime) {
+    std::vector<Prompt> prompts;
+    for (uint64_t i = first; i < std::min(options.prompts, first + kPromptsAtATime); ++i) {
+      TPO_ASSIGN_OR_RETURN(Prompt prompt, options.source->At(i));
+      prompts.push_back(std::move(prompt));
+    }
+    TPO_ASSIGN_OR_RETURN(auto completions, sampler->Sample(prompts));
+    TPO_RETURN_IF_ERROR(
+        Judge(options.verifier, std::move(prompts), std::move(completions), &answered));
+  }
+  return answered;
+}
+
+absl::Status Evaluator::Evaluate(int64_t steps) {
+  const absl::Time start = absl::Now();
+  const std::shared_ptr<const WeightSnapshot> weights = options_.weights();
+  if (weights == nullptr || weights->version != steps) {
+    return absl::InternalError(
+        absl::StrCat("the weights after step ", steps, " aren't the published ones"));
+  }
+  TPO_ASSIGN_OR_RETURN(const std::vector<AnsweredPrompt> answered,
+                       AnswerWithLanguageModel(options_, weights->weights, weights->version));
+  const EvaluationFigures figures = Summarise(answered, options_.evaluation.pass_score);
+  nlohmann::ordered_json record =
+      ToJson(figures, steps, options_.evaluation.samples, options_.evaluation.greedy);
+  record["seconds"] = absl::ToDoubleSeconds(absl::Now() - start);
+  if (options_.on_figures) options_.on_figures(figures);
+  spdlog::info("evaluation after step {}: pass@1 {:.4f}, pass@{} {:.4f}, mean {:.4f} of {} prompts",
+               steps, figures.pass_at_1, options_.evaluation.samples, figures.pass_at_k,
+               figures.mean_at_k, figures.prompts);
+  return AppendEvaluation(options_.path, record);
+}
+
+void Evaluator::OnStep(const StepRecord& record) {
+  const int64_t steps = record.step + 1;
+  const bool due = steps % options_.evaluation.every_steps == 0 || steps == options_.last_step;
+  if (!due) return;
+  const absl::Status status = Evaluate(steps);
+  if (!status.ok()) {
+    spdlog::error("no evaluation after step {}: {}", steps, std::string(status.message()));
+  }
+}
+
+}  // namespace tpo

@@ -1,0 +1,174 @@
+"""A language model is trained on a dataset by the programs as users run them: all in one process, and apart; resumed;
+evaluated; exported."""
+
+import json
+import struct
+
+import harness
+import tiny_language_model
+from harness import overrides
+
+CONFIG = str(harness.SOURCE / "tests" / "integration" / "language_model.yaml")
+
+
+def tensors_of(path):
+    """Names of the tensors in a safetensors file, with their dtypes."""
+    content = path.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:8 + length])
+    return {name: entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
+
+
+class LanguageModelTest(harness.IntegrationTest):
+    def setUp(self):
+        super().setUp()
+        self.model = tiny_language_model.make_model(self.scratch / "model")
+        self.dataset = tiny_language_model.make_dataset(self.scratch / "data.jsonl")
+
+    def files(self, **fields):
+        return overrides(task__dataset__path=self.dataset, model__hf__path=self.model, **fields)
+
+    def train_model(self, name, *flags, status=0, **fields):
+        return self.train(name, *self.files(**fields), *flags, config=CONFIG, status=status)
+
+    def evaluations(self, run):
+        text = (run.directory / "eval.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def figures(self, run):
+        """What of the evaluations doesn't depend on the clock."""
+        return [{name: value for name, value in record.items() if name != "seconds"} for record in self.evaluations(run)]
+
+    def test_train_resume_and_what_may_not_change(self):
+        whole = self.train_model("whole")
+        self.assertEqual(len(whole.lines), 4)
+        self.assert_ledgers_balance(whole)
+        for record in whole.records:
+            self.assertEqual(record["error"], None)
+            self.assertLess(record["logprob_mismatch"], 1e-6)
+            self.assertIsNotNone(record["truncated_fraction"])
+        self.assertEqual([record["learning_rate_factor"] for record in whole.records], [0.5, 1, 1, 1])
+        self.assertEqual([record["step"] for record in self.evaluations(whole)], [0, 2, 4])
+        self.assertEqual(self.evaluations(whole)[0]["prompts"], 6)
+
+        # Half of it, and the other half later: the same steps to the same weights.
+        parts = self.train_model("parts", learner__steps=2)
+        self.assertEqual(len(parts.lines), 2)
+        self.train_model("parts", "--resume")
+        self.assert_same_course(parts, whole)
+        self.assertEqual(self.figures(parts), self.figures(whole))
+
+        # Another dataset, or another model, isn't gone on with.
+        with open(self.dataset, "a", encoding="utf-8") as file:
+            file.write('{"prompt": "one more", "answer": "x"}\n')
+        output = self.run_to_end("tpo", "train", CONFIG, "--run_dir", parts, *self.files(learner__steps=6), "--resume",
+                                 status=2)
+        self.assertIn("task.dataset.path: not the one that the checkpoint of step 4 was trained with", output)
+        self.dataset = tiny_language_model.make_dataset(self.scratch / "data.jsonl")
+        weights = bytearray((self.model / "model.safetensors").read_bytes())
+        weights[-1] ^= 1
+        (self.model / "model.safetensors").write_bytes(weights)
+        output = self.run_to_end("tpo", "train", CONFIG, "--run_dir", parts, *self.files(learner__steps=6), "--resume",
+                                 status=2)
+        self.assertIn("model.hf.path: not the one", output)
+
+    def test_processes_of_their_own_do_the_same(self):
+        whole = self.train_model("whole")
+        run, learner = self.start_learner("apart", *self.files(), config=CONFIG)
+        workers = [self.start_worker(learner.address, "--quiet") for _ in range(2)]
+        self.assert_ended_well(learner, *workers)
+        self.assert_same_course(run, whole)
+        self.assertEqual(self.figures(run), self.figures(whole))
+
+    def test_bfloat16_and_weights_in_flight(self):
+        run = self.train_model("flight", model__hf__compute_type="bfloat16", rollout__weight_swap="in_flight",
+                               rollout__in_flight_cache="recompute", learner__max_staleness=2, learner__steps=6)
+        self.assertEqual(len(run.lines), 6)
+        for record in run.records:
+            self.assertLessEqual(record["staleness_max"], 2)
+            if record["staleness_max"] == 0:
+                self.assertEqual(record["logprob_mismatch"] < 1e-6, True, record)
+
+    def test_checkpoint_export_generate_and_eval(self):
+        run = self.train_model("run", model__hf__compute_type="bfloat16")
+        self.assertEqual(set(tensors_of(run.newest_checkpoint / "model.safetensors").values()), {"F32"})
+        exported = self.scratch / "exported"
+        self.run_to_end("tpo", "export", run, exported)
+        original = tensors_of(self.model / "model.safetensors")
+        self.assertEqual(set(tensors_of(exported / "model.safetensors")), set(original))
+        for name in ("config.json", "generation_config.json", "tokenizer.json", "chat_template.jinja"):
+            self.assertTrue((exported / name).exists(), name)
+        flags = ("--prompt", "letter 3?", "--chat", "--max_tokens", "4", "--json", "--greedy")
+        from_run = self.run_to_end("tpo", "generate", run, *flags)
+        from_export = self.run_to_end("tpo", "generate", exported, *flags)
+        lines = [[line for line in text.splitlines() if line.startswith("{")] for text in (from_run, from_export)]
+        self.assertEqual(len(lines[0]), 1, from_run)
+        self.assertEqual(lines[0], lines[1])
+        self.run_to_end("tpo", "generate", run, "--prompts", "2")
+        before = len(self.evaluations(run))
+        self.run_to_end("tpo", "eval", run, "--prompts", "4", "--samples", "3")
+        last = self.evaluations(run)[-1]
+        self.assertEqual(len(self.evaluations(run)), before + 1)
+        self.assertEqual((last["step"], last["prompts"], last["samples"]), (4, 4, 3))
+        self.assertLessEqual(last["pass_at_1"], last["pass_at_k"])
+
+    def test_penalty_towards_the_model_before_training(self):
+        free = self.train_model("free")
+        self.assertEqual([record["reference_kl"] for record in free.records], [None] * 4)
+        kept = self.train_model("kept", learner__reference_kl=5, learner__micro_batch_tokens=100000)
+        divergence = [record["reference_kl"] for record in kept.records]
+        # It is the very model at first, to the last bit.
+        self.assertEqual(divergence[0], 0)
+        self.assertGreater(divergence[1], 0)
+        parts = self.train_model("parts", learner__reference_kl=5, learner__micro_batch_tokens=100000,
+                                 learner__steps=2)
+        self.train_model("parts", "--resume", learner__reference_kl=5, learner__micro_batch_tokens=100000)
+        self.assert_same_course(parts, kept)
+
+    def test_adapters(self):
+        whole = self.train_model("whole", model__hf__lora="{rank: 2}")
+        names = tensors_of(whole.newest_checkpoint / "model.safetensors")
+        self.assertTrue(names and all(".lora_" in name for name in names), names)
+        parts = self.train_model("parts", model__hf__lora="{rank: 2}", learner__steps=2)
+        self.train_model("parts", "--resume", model__hf__lora="{rank: 2}")
+        self.assert_same_course(parts, whole)
+        exported = self.scratch / "exported"
+        self.run_to_end("tpo", "export", whole, exported)
+        self.assertEqual(set(tensors_of(exported / "model.safetensors")),
+                         set(tensors_of(self.model / "model.safetensors")))
+
+    def test_bad_input(self):
+        def refused(*flags):
+            return self.run_to_end("tpo", "train", CONFIG, "--run_dir", self.scratch / "bad", *self.files(), *flags,
+                                   status=2)
+        self.assertIn("task.dataset.path", refused(*overrides(task__dataset__path="missing.jsonl")))
+        self.assertIn("model.hf.path", refused(*overrides(model__hf__path="missing")))
+        self.assertIn("rollout.max_tokens: 512 leave no room", refused(*overrides(rollout__max_tokens=512)))
+        self.assertIn("task.dataset.held_out_prompts", refused(*overrides(task__dataset__held_out_prompts=40)))
+        (self.model / "chat_template.jinja").unlink()
+        self.assertIn("chat: false", refused())
+        (self.scratch / "data.jsonl").write_text('{"prompt": "a"}\n{"answer": "b"}\n', encoding="utf-8")
+        self.assertIn("data.jsonl:2", refused(*overrides(task__dataset__chat="false")))
+        self.assertFalse((self.scratch / "bad").exists())
+
+
+    def test_a_row_that_does_not_fit_ends_the_run_with_its_line(self):
+        with open(self.dataset, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"prompt": "long " * 60, "answer": "x"}) + "\n")
+        # The row comes up sooner or later: there are 41, and a step takes 6.
+        fields = {"task__dataset__max_prompt_tokens": 200, "task__dataset__held_out_prompts": 0,
+                  "evaluation__every_steps": 0, "learner__steps": 9}
+        output = self.run_to_end("tpo", "train", CONFIG, "--run_dir", self.scratch / "long", *self.files(**fields),
+                                 status=2)
+        self.assertRegex(output, r"data\.jsonl:41: the prompt has \d+ tokens, more than 200")
+        self.assertEqual(harness.Run(self.scratch / "long").summary["status"], "failed")
+        run, learner = self.start_learner("apart", *self.files(**fields), config=CONFIG)
+        worker = self.start_worker(learner.address)
+        self.assertEqual(learner.wait(), 2, str(learner))
+        self.assertIn("data.jsonl:41", learner.output)
+        self.assertNotEqual(worker.wait(), 0, str(worker))
+        self.assertIn("data.jsonl:41", worker.output)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,155 @@
+// A worker whose policy is a language model.
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "rollout/worker.h"
+#include "tests/policy/hugging_face/model_fixture.h"
+
+namespace tpo {
+namespace {
+
+constexpr int kVersions = 3;
+constexpr int kLeasesPerVersion = 4;
+constexpr int kPromptsPerLease = 2;
+
+RunInfo Info() {
+  RunInfo run;
+  run.worker_id = "worker";
+  run.run_id = "run";
+  run.seed = 9;
+  auto model = std::make_shared<LanguageModelInfo>();
+  model->config_json = SmallConfigJson();
+  model->vocab_size = SmallConfig().vocab_size;
+  model->end_tokens = {2, 40};
+  run.language_model = std::move(model);
+  run.sampling.completions_per_prompt = 3;
+  run.sampling.temperature = 1.0F;
+  run.sampling.max_tokens = 8;
+  run.sampling.cache_bytes = 4 << 20;
+  return run;
+}
+
+Prompt PromptOf(uint64_t id) {
+  Prompt prompt;
+  prompt.id = id;
+  prompt.task = "any";
+  for (uint64_t t = 0; t <= id % 7; ++t)
+    prompt.tokens.push_back(static_cast<TokenId>((5 * id + t) % 77));
+  return prompt;
+}
+
+// Publishes a version, leases prompts for it, and publishes the next when all are answered.
+class VersionByVersion : public LearnerApi {
+ public:
+  absl::StatusOr<RunInfo> Register(const std::string&) override { return Info(); }
+
+  absl::StatusOr<LeaseResult> LeasePrompts(const std::string&) override {
+    const absl::MutexLock lock(&mutex_);
+    NoLease none;
+    none.finished = version_ == kVersions;
+    none.retry_after = absl::Milliseconds(20);
+    if (none.finished || leased_ == kLeasesPerVersion) return LeaseResult(none);
+    ++leased_;
+    Lease lease;
+    lease.id = ++next_lease_;
+    for (int p = 0; p < kPromptsPerLease; ++p) lease.prompts.push_back(PromptOf(next_prompt_++));
+    lease.min_weight_version = version_;
+    lease.time_to_live = absl::Minutes(1);
+    return LeaseResult(lease);
+  }
+
+  absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
+      const std::string&, const std::vector<Group>& groups) override {
+    const absl::MutexLock lock(&mutex_);
+    std::vector<SubmitResult> results;
+    for (const Group& group : groups) {
+      for (const Completion& completion : group.completions) {
+        EXPECT_EQ(completion.weight_versions, (std::vector<WeightVersionSpan>{{version_, 0}}));
+      }
+      submitted[group.prompt_id] = group;
+      results.push_back({group.lease_id, group.prompt_id, SubmitOutcome::kAccepted, ""});
+    }
+    answered_ += static_cast<int>(groups.size());
+    if (answered_ == kLeasesPerVersion * kPromptsPerLease) {
+      ++version_;
+      answered_ = leased_ = 0;
+    }
+    return results;
+  }
+
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(
+      const std::string&, WeightVersion newer_than, absl::Duration timeout) override {
+    const absl::MutexLock lock(&mutex_);
+    const auto newer = [&] { return version_ > newer_than; };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&newer), timeout))
+      return absl::DeadlineExceededError("none");
+    return WeightSnapshot::Create(version_, RandomWeights(SmallConfig(), version_));
+  }
+
+  absl::Mutex mutex_;
+  std::map<uint64_t, Group> submitted;
+
+ private:
+  WeightVersion version_ = 0;
+  int leased_ = 0;
+  int answered_ = 0;
+  uint64_t next_lease_ = 0;
+  uint64_t next_prompt_ = 0;
+};
+
+class FirstTokenVerifier : public VerifierApi {
+ public:
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
+    std::vector<Verdict> verdicts;
+    for (const Completion& completion : request.completions)
+      verdicts.push_back(Verdict::Scored(completion.tokens.front()));
+    return verdicts;
+  }
+  absl::StatusOr<VerifierDescription> Describe() override { return VerifierDescription(); }
+};
+
+std::map<uint64_t, Group> GroupsOf(int parallel_leases) {
+  VersionByVersion learner;
+  RolloutWorker::Options options;
+  options.parallel_leases = parallel_leases;
+  options.on_warning = [](const std::string& warning) { ADD_FAILURE() << warning; };
+  RolloutWorker worker(options, &learner,
+                       [](const RunInfo&) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
+                         return std::make_unique<FirstTokenVerifier>();
+                       });
+  EXPECT_TRUE(worker.Run().ok());
+  EXPECT_EQ(worker.statistics().groups,
+            static_cast<uint64_t>(kVersions * kLeasesPerVersion * kPromptsPerLease));
+  std::map<uint64_t, Group> groups = std::move(learner.submitted);
+  for (auto& [prompt, group] : groups) group.lease_id = 0;  // whoever came first
+  return groups;
+}
+
+TEST(LanguageModelWorkerTest, AnswersLeasesWithEachVersionInItsTurn) {
+  const std::map<uint64_t, Group> groups = GroupsOf(1);
+  ASSERT_EQ(groups.size(), static_cast<size_t>(kVersions * kLeasesPerVersion * kPromptsPerLease));
+  for (const auto& [prompt, group] : groups) {
+    ASSERT_EQ(group.completions.size(), 3U);
+    for (size_t k = 0; k < 3; ++k) {
+      const Completion& completion = group.completions[k];
+      ASSERT_FALSE(completion.tokens.empty());
+      EXPECT_EQ(group.verdicts[k].score, completion.tokens.front());
+      const bool ended = completion.tokens.back() == 2 || completion.tokens.back() == 40;
+      EXPECT_EQ(completion.finish_reason, ended ? FinishReason::kStop : FinishReason::kLength);
+    }
+  }
+}
+
+TEST(LanguageModelWorkerTest, LeasesAnsweredSideBySideGetTheSameGroups) {
+  EXPECT_EQ(GroupsOf(0), GroupsOf(1));
+}
+
+}  // namespace
+}  // namespace tpo
