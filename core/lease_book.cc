@@ -87,16 +87,12 @@ LeaseBook::LeaseBook(Options options, PromptSource* source, const Clock* clock)
 absl::StatusOr<LeaseResult> LeaseBook::LeasePrompts() {
   absl::MutexLock lock(&mutex_);
   ExpireLeasesLocked();
-  if (Finished()) return NoLease{.finished = true, .retry_after = kRetryAfter};
+  if (finished_) return NoLease{.finished = true, .retry_after = kRetryAfter};
+  if (draining_) return NoLease{.draining = true, .retry_after = kRetryAfter};
   if (!waiting_units_.empty()) return LeaseUnit(units_.find(*waiting_units_.begin()));
   const int64_t size = NextUnitSize();
-  if (size == 0) return NoLease{.finished = false, .retry_after = kRetryAfter};
+  if (size == 0) return NoLease{.retry_after = kRetryAfter};
   return LeaseFreshUnit(size);
-}
-
-bool LeaseBook::Finished() const {
-  return draining_ ||
-         static_cast<int64_t>(ledger_.trained) >= options_.steps * options_.prompts_per_step;
 }
 
 int64_t LeaseBook::Places() const {
@@ -128,7 +124,7 @@ LeaseBook::Occupancy LeaseBook::occupancy() const {
   Occupancy now;
   now.ready = ready_.size();
   now.leased = ledger_.in_flight - now.ready;
-  if (!Finished() && !closed_) {
+  if (!draining_) {
     const uint64_t waiting = static_cast<uint64_t>(unfinished_) - ledger_.in_flight;
     now.leasable = waiting + static_cast<uint64_t>(FreePlaces());
   }
@@ -449,6 +445,12 @@ void LeaseBook::SetWeightVersion(WeightVersion version) {
 void LeaseBook::Drain() {
   absl::MutexLock lock(&mutex_);
   draining_ = true;
+}
+
+void LeaseBook::Finish() {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+  finished_ = true;
 }
 
 void LeaseBook::Close() {

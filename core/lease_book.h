@@ -132,8 +132,12 @@ class LeaseBook {
   // Expires leases whose time is over; LeasePrompts and WaitForBatch do so too.
   void ExpireLeases();
 
-  // No lease is given any more; LeasePrompts answers `finished`.
+  // No lease is given any more; LeasePrompts answers `draining`.
   void Drain();
+  // The run is over, and what it led to is durable: LeasePrompts answers `finished`. Until then a
+  // worker is asked to come again, even when there is nothing left to lease: whoever goes on from
+  // the last checkpoint needs it.
+  void Finish();
   // Drain, and ends WaitForBatch with CANCELLED. What is in flight counts as expired: no group is
   // taken any more.
   void Close();
@@ -185,7 +189,6 @@ class LeaseBook {
     WeightVersion oldest_version = 0;
   };
 
-  bool Finished() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Prompts that admission allows, from the run's start on.
   int64_t Places() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Groups that must be ready for a batch to be taken.
@@ -250,6 +253,7 @@ class LeaseBook {
   uint64_t next_lease_id_ ABSL_GUARDED_BY(mutex_);
   WeightVersion weight_version_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -16,8 +16,9 @@ constexpr unsigned SetOf(Roles... roles) {
 }
 
 constexpr PeerRole kRoles[] = {PeerRole::kLearner, PeerRole::kWorker, PeerRole::kVerifier,
-                               PeerRole::kOperator};
+                               PeerRole::kRelay, PeerRole::kOperator};
 constexpr unsigned kWorkers = SetOf(PeerRole::kWorker);
+constexpr unsigned kRelays = SetOf(PeerRole::kRelay);
 constexpr unsigned kOperators = SetOf(PeerRole::kOperator);
 // Whoever has a certificate of the server's authority, with whatever role or none.
 constexpr unsigned kAnybody = ~0U;
@@ -33,7 +34,7 @@ constexpr Rule kRules[] = {
     {"/tpo.v1.LearnerService/Deregister", kWorkers},
     {"/tpo.v1.LearnerService/LeasePrompts", kWorkers},
     {"/tpo.v1.LearnerService/SubmitGroups", kWorkers},
-    {"/tpo.v1.LearnerService/WatchWeights", kWorkers},
+    {"/tpo.v1.LearnerService/WatchWeights", kWorkers | kRelays},
     {"/tpo.v1.LearnerService/GetStatus", kOperators},
     {"/tpo.v1.AdminService/Checkpoint", kOperators},
     {"/tpo.v1.AdminService/Drain", kOperators},
@@ -76,6 +77,8 @@ std::string RoleName(PeerRole role) {
       return "worker";
     case PeerRole::kVerifier:
       return "verifier";
+    case PeerRole::kRelay:
+      return "relay";
     case PeerRole::kOperator:
       return "operator";
   }

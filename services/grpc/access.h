@@ -5,8 +5,8 @@
 //
 //   spiffe://TRUST-DOMAIN/tpo/ROLE        or   spiffe://TRUST-DOMAIN/tpo/ROLE/WHATEVER
 //
-// where ROLE is learner, worker, verifier or operator. The trust domain isn't looked at: whom to
-// believe is decided by the authorities that a server is given. What isn't in the table of
+// where ROLE is learner, worker, verifier, relay or operator. The trust domain isn't looked at:
+// whom to believe is decided by the authorities that a server is given. What isn't in the table of
 // access.cc is allowed to nobody. The table is enforced before a request's body is read
 // (server.cc).
 //
@@ -27,10 +27,11 @@ enum class PeerRole {
   kLearner,   // serves prompts and weights
   kWorker,    // rolls out: leases, asks verifiers, submits
   kVerifier,  // serves verdicts
+  kRelay,     // hands the learner's weights on to workers
   kOperator,  // a person or a tool: status, checkpoints, draining, checks of a verifier
 };
 
-// "learner", "worker", "verifier", "operator".
+// "learner", "worker", "verifier", "relay", "operator".
 std::string RoleName(PeerRole role);
 
 // The role that a URI of a certificate gives; none when it isn't of the form above.

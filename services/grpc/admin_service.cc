@@ -1,5 +1,7 @@
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/admin_api.h"
 #include "services/grpc/bounded_executor.h"
@@ -18,8 +20,10 @@ constexpr size_t kMaxWaiting = 8;
 
 class AdminHandler : public Methods {
  public:
-  AdminHandler(AdminApi* admin, RpcObserver* observer)
-      : admin_(admin), calls_{.observer = observer, .active = {}} {}
+  AdminHandler(AdminApi* admin, RpcObserver* observer, std::function<void()> before_drain)
+      : admin_(admin),
+        before_drain_(std::move(before_drain)),
+        calls_{.observer = observer, .active = {}} {}
 
   bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }
 
@@ -48,6 +52,7 @@ class AdminHandler : public Methods {
                                   const grpc::ByteBuffer* request_bytes,
                                   grpc::ByteBuffer* response_bytes) override {
     const auto handle = [this](const v1::DrainRequest&, v1::DrainResponse*) -> absl::Status {
+      if (before_drain_) before_drain_();
       admin_->Drain();
       return absl::OkStatus();
     };
@@ -57,13 +62,15 @@ class AdminHandler : public Methods {
 
  private:
   AdminApi* const admin_;
+  const std::function<void()> before_drain_;
   CallBook calls_;
   BoundedExecutor executor_{1, kMaxWaiting};
 };
 
 class AdminRpcService : public RpcService {
  public:
-  AdminRpcService(AdminApi* admin, RpcObserver* observer) : handler_(admin, observer) {}
+  AdminRpcService(AdminApi* admin, RpcObserver* observer, std::function<void()> before_drain)
+      : handler_(admin, observer, std::move(before_drain)) {}
 
   std::string name() const override { return v1::AdminService::service_full_name(); }
   grpc::Service* handler() override { return &handler_; }
@@ -75,8 +82,9 @@ class AdminRpcService : public RpcService {
 
 }  // namespace
 
-std::unique_ptr<RpcService> MakeAdminService(AdminApi* admin, RpcObserver* observer) {
-  return std::make_unique<AdminRpcService>(admin, observer);
+std::unique_ptr<RpcService> MakeAdminService(AdminApi* admin, RpcObserver* observer,
+                                             std::function<void()> before_drain) {
+  return std::make_unique<AdminRpcService>(admin, observer, std::move(before_drain));
 }
 
 }  // namespace tpo

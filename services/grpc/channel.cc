@@ -78,8 +78,11 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions&
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  // What an attempt may take, whatever its name.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
+  // Short enough for a peer that comes back to find its clients there again soon: a learner that
+  // resumes a run which is over serves for some seconds only.
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   // Otherwise channels to one address share one connection, and with it one fate, within a process.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // An HTTP proxy from the environment is for the outside world, not for these services.
@@ -97,6 +100,14 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeLearnerChannel(const ChannelO
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeVerifierChannel(const ChannelOptions& options) {
   return MakeChannel(options, ServerRole::kVerifier, kVerifierServiceConfig);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeWeightsChannel(const ChannelOptions& options) {
+  return MakeChannel(options, ServerRole::kWeightsSource, "{}");
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeOtherChannel(const ChannelOptions& options) {
+  return MakeChannel(options, ServerRole::kAny, "{}");
 }
 
 }  // namespace tpo

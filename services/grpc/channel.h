@@ -27,7 +27,7 @@ struct ChannelOptions {
 
 // INVALID_ARGUMENT: the address is malformed, or remote and plaintext without being allowed, or a
 // file for TLS is at fault. Connects when it is first used, and again after every loss, with
-// growing pauses of at most 5 s. A dead peer is noticed within 30 s while a call is open. Only
+// growing pauses of at most 1 s. A dead peer is noticed within 30 s while a call is open. Only
 // calls that are small and may come again are repeated by the channel: Register, GetStatus,
 // Describe, up to four times when the peer is UNAVAILABLE. Whoever sends much repeats by himself.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeLearnerChannel(const ChannelOptions& options);
@@ -36,6 +36,13 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeLearnerChannel(const ChannelO
 // addresses is a verifier with several replicas, which get the calls in turn. Which replicas there
 // are is looked up again whenever a connection ends, as a server sees to every few minutes.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeVerifierChannel(const ChannelOptions& options);
+
+// As MakeLearnerChannel, to a learner or a relay for WatchWeights.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeWeightsChannel(const ChannelOptions& options);
+
+// As MakeLearnerChannel, to somebody else's service: no role is asked of its certificate, and
+// nothing is repeated.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeOtherChannel(const ChannelOptions& options);
 
 }  // namespace tpo
 

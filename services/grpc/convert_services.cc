@@ -1,4 +1,5 @@
 // What the learner and the verifier exchange (proto/tpo/v1/learner.proto, verifier.proto).
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -52,8 +53,53 @@ absl::StatusOr<SamplingSpec> FromProto(const v1::SamplingSpec& proto) {
                       .candidates_per_token = proto.candidates_per_token(),
                       .temperature = proto.temperature(),
                       .max_tokens = proto.max_tokens(),
-                      .swap_in_flight = proto.swap_in_flight()};
+                      .swap_in_flight = proto.swap_in_flight(),
+                      .stop_texts = {proto.stop_texts().begin(), proto.stop_texts().end()},
+                      .recompute_cache = proto.recompute_cache(),
+                      .cache_bytes = proto.cache_bytes()};
 }
+
+namespace {
+
+absl::StatusOr<LanguageModelInfo> FromProto(const v1::LanguageModelSpec& proto) {
+  LanguageModelInfo info;
+  if (proto.config_json().empty()) return absl::InvalidArgumentError("config_json: empty");
+  info.config_json = proto.config_json();
+  info.tokenizer_json = proto.tokenizer_json();
+  info.end_tokens.assign(proto.end_tokens().begin(), proto.end_tokens().end());
+  info.bfloat16 = proto.bfloat16();
+  if (proto.has_lora()) {
+    const v1::LowRankAdapterSpec& lora = proto.lora();
+    TPO_RETURN_IF_ERROR(CheckDimension(lora.rank(), "lora.rank"));
+    TPO_RETURN_IF_ERROR(CheckFinite(lora.alpha(), "lora.alpha"));
+    info.lora = LowRankAdapterSpec{.rank = lora.rank(),
+                                   .alpha = lora.alpha(),
+                                   .targets = {lora.targets().begin(), lora.targets().end()}};
+  }
+  TPO_RETURN_IF_ERROR(CheckDimension(proto.vocab_size(), "vocab_size"));
+  info.vocab_size = proto.vocab_size();
+  info.path = proto.path();
+  info.checksum = proto.checksum();
+  return info;
+}
+
+void ToProto(const LanguageModelInfo& info, v1::LanguageModelSpec* proto) {
+  proto->set_config_json(info.config_json);
+  proto->set_tokenizer_json(info.tokenizer_json);
+  proto->mutable_end_tokens()->Add(info.end_tokens.begin(), info.end_tokens.end());
+  proto->set_bfloat16(info.bfloat16);
+  if (info.lora.has_value()) {
+    v1::LowRankAdapterSpec* lora = proto->mutable_lora();
+    lora->set_rank(info.lora->rank);
+    lora->set_alpha(info.lora->alpha);
+    for (const std::string& target : info.lora->targets) lora->add_targets(target);
+  }
+  proto->set_vocab_size(info.vocab_size);
+  proto->set_path(info.path);
+  proto->set_checksum(info.checksum);
+}
+
+}  // namespace
 
 absl::StatusOr<Lease> FromProto(const v1::Lease& proto) {
   Lease lease;
@@ -80,22 +126,30 @@ void ToProto(const RunInfo& info, v1::RegisterResponse* proto) {
   proto->set_worker_id(info.worker_id);
   proto->set_run_id(info.run_id);
   proto->set_seed(info.seed);
-  v1::TransformerSpec* transformer = proto->mutable_transformer();
-  transformer->set_vocab_size(info.transformer.vocab_size);
-  transformer->set_max_positions(info.transformer.max_positions);
-  transformer->set_d_model(info.transformer.d_model);
-  transformer->set_layers(info.transformer.layers);
-  transformer->set_heads(info.transformer.heads);
-  transformer->set_feed_forward(info.transformer.feed_forward);
+  if (info.language_model != nullptr) {
+    ToProto(*info.language_model, proto->mutable_language_model());
+  } else {
+    v1::TransformerSpec* transformer = proto->mutable_transformer();
+    transformer->set_vocab_size(info.transformer.vocab_size);
+    transformer->set_max_positions(info.transformer.max_positions);
+    transformer->set_d_model(info.transformer.d_model);
+    transformer->set_layers(info.transformer.layers);
+    transformer->set_heads(info.transformer.heads);
+    transformer->set_feed_forward(info.transformer.feed_forward);
+  }
   v1::SamplingSpec* sampling = proto->mutable_sampling();
   sampling->set_completions_per_prompt(info.sampling.completions_per_prompt);
   sampling->set_candidates_per_token(info.sampling.candidates_per_token);
   sampling->set_temperature(info.sampling.temperature);
   sampling->set_max_tokens(info.sampling.max_tokens);
   sampling->set_swap_in_flight(info.sampling.swap_in_flight);
+  for (const std::string& text : info.sampling.stop_texts) sampling->add_stop_texts(text);
+  sampling->set_recompute_cache(info.sampling.recompute_cache);
+  sampling->set_cache_bytes(info.sampling.cache_bytes);
   proto->set_want_token_rewards(info.want_token_rewards);
   for (const VerifierSpec& verifier : info.verifiers) ToProto(verifier, proto->add_verifiers());
   ToProto(info.verification, proto->mutable_verification());
+  proto->set_own_verifier(info.own_verifier);
 }
 
 absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto) {
@@ -106,9 +160,15 @@ absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto) {
   info.worker_id = proto.worker_id();
   info.run_id = proto.run_id();
   info.seed = proto.seed();
-  absl::StatusOr<TransformerSpec> transformer = FromProto(proto.transformer());
-  if (!transformer.ok()) return InField("transformer", transformer.status());
-  info.transformer = *transformer;
+  if (proto.has_language_model()) {
+    absl::StatusOr<LanguageModelInfo> model = FromProto(proto.language_model());
+    if (!model.ok()) return InField("language_model", model.status());
+    info.language_model = std::make_shared<const LanguageModelInfo>(*std::move(model));
+  } else {
+    absl::StatusOr<TransformerSpec> transformer = FromProto(proto.transformer());
+    if (!transformer.ok()) return InField("transformer", transformer.status());
+    info.transformer = *transformer;
+  }
   absl::StatusOr<SamplingSpec> sampling = FromProto(proto.sampling());
   if (!sampling.ok()) return InField("sampling", sampling.status());
   info.sampling = *sampling;
@@ -117,13 +177,15 @@ absl::StatusOr<RunInfo> FromProto(const v1::RegisterResponse& proto) {
   absl::StatusOr<VerificationSpec> verification = FromProto(proto.verification());
   if (!verification.ok()) return InField("verification", verification.status());
   info.verification = *verification;
+  info.own_verifier = proto.own_verifier();
   return info;
 }
 
 void ToProto(const LeaseResult& result, v1::LeasePromptsResponse* proto) {
   if (const NoLease* none = std::get_if<NoLease>(&result)) {
-    proto->set_no_lease(none->finished ? v1::NO_LEASE_REASON_FINISHED
-                                       : v1::NO_LEASE_REASON_ALL_LEASED);
+    proto->set_no_lease(none->finished   ? v1::NO_LEASE_REASON_FINISHED
+                        : none->draining ? v1::NO_LEASE_REASON_DRAINING
+                                         : v1::NO_LEASE_REASON_ALL_LEASED);
     ToProto(none->retry_after, proto->mutable_retry_after());
     return;
   }
@@ -145,6 +207,7 @@ absl::StatusOr<LeaseResult> FromProto(const v1::LeasePromptsResponse& proto) {
   TPO_RETURN_IF_ERROR(CheckEnum(proto.no_lease(), v1::NoLeaseReason_MAX, "no_lease"));
   NoLease none;
   none.finished = proto.no_lease() == v1::NO_LEASE_REASON_FINISHED;
+  none.draining = proto.no_lease() == v1::NO_LEASE_REASON_DRAINING;
   absl::StatusOr<absl::Duration> retry_after = FromProto(proto.retry_after());
   if (!retry_after.ok() || *retry_after < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("retry_after: not a valid duration");

@@ -1,6 +1,7 @@
 #include "services/grpc/grpc_learner_client.h"
 
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -123,15 +124,35 @@ struct GrpcLearnerClient::Impl {
   Impl(std::shared_ptr<grpc::Channel> channel, const GrpcLearnerClientOptions& client_options)
       : options(client_options),
         stub(v1::LearnerService::NewStub(channel)),
-        watcher(std::move(channel), client_options.weight_observer) {}
+        watcher(
+            client_options.weights_channel != nullptr ? client_options.weights_channel : channel,
+            client_options.weight_observer) {
+    if (client_options.weights_channel != nullptr)
+      presence.emplace(channel, nullptr, WeightWatcher::Subscriber::kPresence);
+  }
+
+  // Where the first traced group of these was sampled.
+  std::optional<SpanContext> RolloutOf(const std::vector<Group>& groups) {
+    if (options.tracing.sink == nullptr) return std::nullopt;
+    const absl::MutexLock lock(&mutex);
+    for (const Group& group : groups) {
+      const TraceId trace = GroupTraceId(run_id, group.prompt_id);
+      if (!options.tracing.Wants(trace)) continue;
+      return SpanContext{
+          .trace = trace, .span = KnownSpanId(trace, "rollout", group.lease_id), .sampled = true};
+    }
+    return std::nullopt;
+  }
 
   const GrpcLearnerClientOptions options;
   Calls calls;
-  absl::Mutex times_mutex;
+  absl::Mutex mutex;
   // What each worker that shares the client reported and hasn't been sent.
-  std::map<std::string, WorkerTimes> times ABSL_GUARDED_BY(times_mutex);
+  std::map<std::string, WorkerTimes> times ABSL_GUARDED_BY(mutex);
+  std::string run_id ABSL_GUARDED_BY(mutex);
   const std::unique_ptr<v1::LearnerService::Stub> stub;
   WeightWatcher watcher;
+  std::optional<WeightWatcher> presence;  // with the learner, when weights come from a relay
 };
 
 GrpcLearnerClient::GrpcLearnerClient(std::shared_ptr<grpc::Channel> channel, const Options& options)
@@ -142,6 +163,7 @@ GrpcLearnerClient::~GrpcLearnerClient() { Close(); }
 void GrpcLearnerClient::Close() {
   impl_->calls.Close();
   impl_->watcher.Close();
+  if (impl_->presence.has_value()) impl_->presence->Close();
 }
 
 absl::StatusOr<RunInfo> GrpcLearnerClient::Register(const std::string& worker_name) {
@@ -154,7 +176,12 @@ absl::StatusOr<RunInfo> GrpcLearnerClient::Register(const std::string& worker_na
   const grpc::Status status = impl_->stub->Register(call.context(), request, &response);
   TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "Register"));
   TPO_ASSIGN_OR_RETURN(RunInfo info, FromProto(response));
-  impl_->watcher.Restart(info.worker_id);
+  {
+    const absl::MutexLock lock(&impl_->mutex);
+    impl_->run_id = info.run_id;
+  }
+  impl_->watcher.Restart(info.worker_id, response.learner_incarnation());
+  if (impl_->presence.has_value()) impl_->presence->Restart(info.worker_id);
   return info;
 }
 
@@ -164,7 +191,7 @@ absl::StatusOr<LeaseResult> GrpcLearnerClient::LeasePrompts(const std::string& w
   v1::LeasePromptsRequest request;
   request.set_worker_id(worker_id);
   {
-    const absl::MutexLock lock(&impl_->times_mutex);
+    const absl::MutexLock lock(&impl_->mutex);
     if (const auto times = impl_->times.extract(worker_id); !times.empty()) {
       ToProto(times.mapped(), request.mutable_times());
     }
@@ -176,7 +203,7 @@ absl::StatusOr<LeaseResult> GrpcLearnerClient::LeasePrompts(const std::string& w
 }
 
 void GrpcLearnerClient::ReportTimes(const std::string& worker_id, const WorkerTimes& times) {
-  const absl::MutexLock lock(&impl_->times_mutex);
+  const absl::MutexLock lock(&impl_->mutex);
   impl_->times[worker_id] = times;
 }
 
@@ -185,6 +212,8 @@ absl::StatusOr<std::vector<SubmitResult>> GrpcLearnerClient::SubmitGroups(
   if (groups.empty()) return std::vector<SubmitResult>();
   Call call(&impl_->calls, impl_->options.submit_deadline);
   call.context()->set_wait_for_ready(true);
+  if (const std::optional<SpanContext> rollout = impl_->RolloutOf(groups))
+    call.context()->AddMetadata("traceparent", ToTraceParent(*rollout));
   return SubmitCall(worker_id, groups, call.context()).Run(impl_->stub.get());
 }
 

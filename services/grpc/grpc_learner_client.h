@@ -5,7 +5,8 @@
 // Errors carry the learner's code, or UNAVAILABLE
 // or DEADLINE_EXCEEDED when it couldn't be reached, or CANCELLED after Close.
 //
-// Weights come on one stream that a thread of this object reads (services/grpc/weight_watcher.h),
+// Weights come, from the learner or a relay, on one stream that a thread of this object reads
+// (services/grpc/weight_watcher.h),
 // started by the first WaitForWeights. All workers that share the client share the stream. Register
 // forgets the weights held, because a learner that restarted may have gone back to its checkpoint:
 // after a second Register, wait with newer_than -1.
@@ -19,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/learner_api.h"
+#include "core/trace.h"
 #include "services/grpc/observer.h"
 
 namespace grpc {
@@ -36,6 +38,11 @@ struct GrpcLearnerClientOptions {
   absl::Duration farewell_deadline = absl::Seconds(2);
   // May be nullptr; else outlives the client.
   WeightObserver* weight_observer = nullptr;
+  // Which groups are traced. Of those that a SubmitGroups call carries, the first one's span
+  // "rollout" is named in the header "traceparent", for what is between worker and learner.
+  Tracing tracing = {};
+  // Where weights come from, a relay; nullptr: from the learner as well.
+  std::shared_ptr<grpc::Channel> weights_channel = nullptr;
 };
 
 class GrpcLearnerClient : public LearnerApi {

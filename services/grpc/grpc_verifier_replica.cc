@@ -1,5 +1,7 @@
 #include "services/grpc/grpc_verifier_replica.h"
 
+#include <atomic>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -7,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
+#include "services/grpc/message_limits.h"
 #include "services/grpc/status.h"
 #include "services/grpc/verifier_call.h"
 
@@ -21,18 +24,15 @@ bool ReachedAPeer(const grpc::ClientContext& context) {
          absl::StartsWith(peer, "unix");
 }
 
-// gRPC says of a message that is over a limit on sizes what a busy server says, RESOURCE_EXHAUSTED;
-// but it would say so for ever. Its implementations agree on the words, but for Java's.
 bool IsTooLarge(const absl::Status& status) {
-  return absl::IsResourceExhausted(status) &&
-         (absl::StrContains(status.message(), "message larger than max") ||
-          absl::StrContains(status.message(), "message exceeds maximum size"));
+  return absl::IsResourceExhausted(status) && SaysTooLarge(status.message());
 }
 
 // What attempts need of their replica; they may outlive it for a moment.
 struct Shared {
   std::string name;
   std::string verify_name;
+  Tracing tracing;
   std::unique_ptr<v1::VerifierService::Stub> stub;
   std::unique_ptr<grpc::GenericStub> raw_stub;
   Calls calls;
@@ -48,14 +48,18 @@ class GrpcAttempt : public VerifierReplica::Attempt,
     auto call = std::make_unique<VerifierCall>(&shared_->calls, time_left,
                                                /*wait_for_ready=*/false, request);
     VerifierCall* const started = call.get();
+    BeginSpan(request, started->call.context());
     {
       const absl::MutexLock lock(&mutex_);
       call_ = std::move(call);
       if (cancelled_) started->call.context()->TryCancel();
     }
-    started->Start(shared_->raw_stub.get(),
-                   [self = shared_from_this(), started, done = std::move(done)](
-                       const grpc::Status& status) { done(self->AnswerOf(*started, status)); });
+    started->Start(shared_->raw_stub.get(), [self = shared_from_this(), started,
+                                             done = std::move(done)](const grpc::Status& status) {
+      VerifierReplica::Answer answer = self->AnswerOf(*started, status);
+      self->EndSpan(answer.status);
+      done(std::move(answer));
+    });
   }
 
   void Cancel() override {
@@ -65,6 +69,32 @@ class GrpcAttempt : public VerifierReplica::Attempt,
   }
 
  private:
+  void BeginSpan(const VerifyRequest& request, grpc::ClientContext* context) {
+    static std::atomic<uint64_t> attempts = 0;
+    span_ = BeginVerifySpan(shared_->tracing, request.idempotency_key, request.prompt.task,
+                            shared_->name, ++attempts);
+    if (!span_.has_value()) return;
+    context->AddMetadata(
+        "traceparent", ToTraceParent({.trace = span_->trace, .span = span_->id, .sampled = true}));
+  }
+
+  // Another attempt was faster, or nobody wants to know any more.
+  bool WasCancelled() {
+    const absl::MutexLock lock(&mutex_);
+    return cancelled_;
+  }
+
+  void EndSpan(const absl::Status& status) {
+    if (!span_.has_value()) return;
+    span_->end = absl::Now();
+    if (!status.ok() && WasCancelled()) {
+      span_->texts.emplace_back("tpo.outcome", "given up");
+    } else if (!status.ok()) {
+      span_->error = status.ToString();
+    }
+    shared_->tracing.sink->Add(*std::move(span_));
+  }
+
   VerifierReplica::Answer AnswerOf(VerifierCall& call, const grpc::Status& status) const {
     VerifierReplica::Answer answer;
     answer.status = FromGrpcStatus(status, shared_->verify_name);
@@ -79,6 +109,8 @@ class GrpcAttempt : public VerifierReplica::Attempt,
   }
 
   const std::shared_ptr<Shared> shared_;
+  // Written before the call begins, and when it has ended.
+  std::optional<Span> span_;
   absl::Mutex mutex_;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   // Lives as long as this, which the call in progress keeps alive.
@@ -87,8 +119,10 @@ class GrpcAttempt : public VerifierReplica::Attempt,
 
 class GrpcVerifierReplica : public VerifierReplica {
  public:
-  GrpcVerifierReplica(const std::shared_ptr<grpc::Channel>& channel, std::string name)
+  GrpcVerifierReplica(const std::shared_ptr<grpc::Channel>& channel, std::string name,
+                      const Tracing& tracing)
       : shared_(std::make_shared<Shared>()) {
+    shared_->tracing = tracing;
     shared_->verify_name = absl::StrCat("Verify at ", name);
     shared_->name = std::move(name);
     shared_->stub = v1::VerifierService::NewStub(channel);
@@ -117,8 +151,8 @@ class GrpcVerifierReplica : public VerifierReplica {
 }  // namespace
 
 std::unique_ptr<VerifierReplica> MakeGrpcVerifierReplica(std::shared_ptr<grpc::Channel> channel,
-                                                         std::string name) {
-  return std::make_unique<GrpcVerifierReplica>(channel, std::move(name));
+                                                         std::string name, const Tracing& tracing) {
+  return std::make_unique<GrpcVerifierReplica>(channel, std::move(name), tracing);
 }
 
 }  // namespace tpo

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "core/trace.h"
 #include "verifier/routing/verifier_replica.h"
 
 namespace grpc {
@@ -16,9 +17,11 @@ class Channel;
 namespace tpo {
 
 // `channel`: of MakeVerifierChannel without retries. `name`, usually the address, is part of every
-// error.
+// error. With `tracing` each attempt for a sampled group is a span "verify", which the verifier is
+// told in the header "traceparent"; which group it is for, the request's idempotency key says.
 std::unique_ptr<VerifierReplica> MakeGrpcVerifierReplica(std::shared_ptr<grpc::Channel> channel,
-                                                         std::string name);
+                                                         std::string name,
+                                                         const Tracing& tracing = {});
 
 }  // namespace tpo
 

@@ -1,6 +1,7 @@
 #include "services/grpc/learner_service.h"
 
 #include <limits>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,12 @@ absl::Status CheckWorker(LearnerApi* learner, const std::string& worker_id) {
   return absl::IsNotFound(status) ? status : absl::OkStatus();
 }
 
+// Tells this life of the learner from others; not secret.
+std::string NewIncarnation() {
+  std::random_device random;
+  return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+}
+
 using UnaryMethods = v1::LearnerService::WithRawCallbackMethod_Register<
     v1::LearnerService::WithRawCallbackMethod_LeasePrompts<
         v1::LearnerService::WithRawCallbackMethod_Deregister<
@@ -43,10 +50,16 @@ class LearnerHandler : public Methods {
         admin_(admin),
         board_(options.board),
         calls_{.observer = options.observer, .active = {}},
-        weight_streams_(
-            weights, options.weight_frame_bytes, &calls_,
-            [learner](const std::string& worker_id) { return CheckWorker(learner, worker_id); },
-            options.on_worker_stream) {}
+        incarnation_(NewIncarnation()),
+        weight_streams_(weights, &calls_,
+                        {.frame_bytes = options.weight_frame_bytes,
+                         .incarnation = incarnation_,
+                         .check =
+                             [learner](const v1::WatchWeightsRequest& request) {
+                               return request.relay() ? absl::OkStatus()
+                                                      : CheckWorker(learner, request.worker_id());
+                             },
+                         .on_stream = options.on_worker_stream}) {}
 
   void Close() { weight_streams_.Close(); }
   bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }
@@ -64,6 +77,7 @@ class LearnerHandler : public Methods {
       TPO_RETURN_IF_ERROR(CheckName(request.worker_name(), "worker_name"));
       TPO_ASSIGN_OR_RETURN(const RunInfo info, learner_->Register(request.worker_name()));
       ToProto(info, response);
+      response->set_learner_incarnation(incarnation_);
       return absl::OkStatus();
     };
     return Answer<v1::RegisterRequest, v1::RegisterResponse>(
@@ -109,8 +123,8 @@ class LearnerHandler : public Methods {
   }
 
   grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchWeights(
-      grpc::CallbackServerContext*, const grpc::ByteBuffer* request) override {
-    return weight_streams_.Open(*request);
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override {
+    return weight_streams_.Open(context, *request);
   }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
@@ -135,6 +149,7 @@ class LearnerHandler : public Methods {
   AdminApi* const admin_;
   const RunBoard* const board_;
   CallBook calls_;
+  const std::string incarnation_;
   WeightStreams weight_streams_;
 };
 

@@ -48,8 +48,10 @@ std::unique_ptr<RpcService> MakeLearnerService(LearnerApi* learner, WeightStore*
                                                AdminApi* admin,
                                                const LearnerServiceOptions& options);
 
-// `admin` outlives the service.
-std::unique_ptr<RpcService> MakeAdminService(AdminApi* admin, RpcObserver* observer);
+// `admin` outlives the service. `before_drain`, which may be empty, is called before each Drain is
+// passed on, from gRPC's threads; must not block.
+std::unique_ptr<RpcService> MakeAdminService(AdminApi* admin, RpcObserver* observer,
+                                             std::function<void()> before_drain = {});
 
 }  // namespace tpo
 

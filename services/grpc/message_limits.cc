@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/verifier_api.h"
 
@@ -33,6 +34,11 @@ absl::Status CheckName(const std::string& name, const char* field) {
     }
   }
   return absl::OkStatus();
+}
+
+bool SaysTooLarge(absl::string_view message) {
+  return absl::StrContains(message, "message larger than max") ||
+         absl::StrContains(message, "message exceeds maximum size");
 }
 
 int MaxGroupBytes(const SamplingSpec& sampling) {

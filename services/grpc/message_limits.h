@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "core/run_spec.h"
 
 namespace tpo {
@@ -37,6 +38,11 @@ absl::Status CheckName(const std::string& name, const char* field);
 constexpr uint64_t MaxParts(uint64_t message_bytes) {
   return (uint64_t{1} << 18) + message_bytes / 32;
 }
+
+// Whether a status of RESOURCE_EXHAUSTED with this message is about a message over a limit on
+// sizes. gRPC says of one what a busy server says; but it would say so for ever. Its
+// implementations agree on the words, but for Java's.
+bool SaysTooLarge(absl::string_view message);
 
 // What a group of a run may take on the wire, all texts of its verdicts included; at most
 // kMaxMessageBytes.

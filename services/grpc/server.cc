@@ -111,8 +111,9 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
   }
   if (grpc::HealthCheckServiceInterface* health = impl->server->GetHealthCheckService()) {
     for (RpcService* service : options.services) {
-      health->SetServingStatus(service->name(), true);
-      for (const std::string& part : service->part_names()) health->SetServingStatus(part, true);
+      health->SetServingStatus(service->name(), options.serving_at_start);
+      for (const std::string& part : service->part_names())
+        health->SetServingStatus(part, options.serving_at_start);
     }
   }
   if (!options.listen.empty()) impl->address = WithPort(options.listen, port);

@@ -40,6 +40,8 @@ class GrpcServer {
     // Told of calls that are refused before they reach a service. Not owned; may be nullptr, else
     // outlives the server.
     RpcObserver* observer = nullptr;
+    // Whether services are SERVING from the start; else once ReportServing says so.
+    bool serving_at_start = true;
     // Whether to print the line "listening on HOST:PORT" to stdout once calls are served.
     bool announce = true;
     // Not owned; each outlives the server.
@@ -64,8 +66,9 @@ class GrpcServer {
   // It must not be used after the server is gone.
   std::shared_ptr<grpc::Channel> InProcessChannel();
 
-  // Reports the service or part of one (RpcService::name, part_names) as SERVING or not; all are
-  // when the server starts. NOT_SERVING asks clients to send nothing; calls are still served.
+  // Reports the service or part of one (RpcService::name, part_names) as SERVING or not; at first
+  // all are as options.serving_at_start says. NOT_SERVING asks clients to send nothing; calls are
+  // still served.
   void ReportServing(const std::string& name, bool serving);
 
   // Reports all services as NOT_SERVING from now on, so that nobody sends more; calls are still

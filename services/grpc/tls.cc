@@ -93,12 +93,18 @@ class ServerCheck : public grpc::experimental::ExternalCertificateVerifier {
 
  private:
   grpc::Status CheckRole(const std::vector<PeerRole>& roles) const {
+    const auto has = [&roles](PeerRole role) {
+      return std::find(roles.begin(), roles.end(), role) != roles.end();
+    };
+    if (role_ == ServerRole::kAny) return grpc::Status::OK;
+    if (role_ == ServerRole::kWeightsSource && has(PeerRole::kRelay)) return grpc::Status::OK;
     const PeerRole wanted =
-        role_ == ServerRole::kLearner ? PeerRole::kLearner : PeerRole::kVerifier;
-    if (std::find(roles.begin(), roles.end(), wanted) != roles.end()) return grpc::Status::OK;
+        role_ == ServerRole::kVerifier ? PeerRole::kVerifier : PeerRole::kLearner;
+    if (has(wanted)) return grpc::Status::OK;
     if (role_ == ServerRole::kVerifier && roles.empty()) return grpc::Status::OK;
     return {grpc::StatusCode::UNAUTHENTICATED,
-            absl::StrCat("the server's certificate isn't one of a ", RoleName(wanted))};
+            absl::StrCat("the server's certificate isn't one of a ", RoleName(wanted),
+                         role_ == ServerRole::kWeightsSource ? " or a relay" : "")};
   }
 
   const ServerRole role_;

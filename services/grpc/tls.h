@@ -43,8 +43,10 @@ struct TlsOptions {
 
 // What a client asks of the server's certificate, besides the name and the authority.
 enum class ServerRole {
-  kLearner,   // it names the role
-  kVerifier,  // it names the role, or none at all: verifiers may be anybody's
+  kLearner,        // it names the role
+  kVerifier,       // it names the role, or none at all: verifiers may be anybody's
+  kWeightsSource,  // it names the role learner or relay
+  kAny,            // nothing
 };
 
 // INVALID_ARGUMENT: a file can't be read or holds no such PEM block, one of certificate and key is

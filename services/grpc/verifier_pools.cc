@@ -37,10 +37,12 @@ VerifierPoolOptions PoolOptions(const VerifierSpec& verifier, const Verification
   return options;
 }
 
-// What the worker is to this network: what it may do in plaintext, and its files for TLS.
+// What the worker is to this network: what it may do in plaintext, its files for TLS, and its
+// traces.
 struct Identity {
   bool allow_remote_plaintext = false;
   TlsOptions own;
+  Tracing tracing;
 };
 
 TlsOptions TlsTowards(const VerifierTlsFiles& files, const TlsOptions& own) {
@@ -60,7 +62,7 @@ absl::StatusOr<std::unique_ptr<VerifierReplica>> Connect(const std::string& addr
   options.allow_remote_plaintext = identity.allow_remote_plaintext;
   if (verifier.tls) options.tls = TlsTowards(*verifier.tls, identity.own);
   TPO_ASSIGN_OR_RETURN(auto channel, MakeVerifierChannel(options));
-  return MakeGrpcVerifierReplica(std::move(channel), address);
+  return MakeGrpcVerifierReplica(std::move(channel), address, identity.tracing);
 }
 
 absl::StatusOr<std::unique_ptr<VerifierPool>> MakePool(const VerifierSpec& verifier,
@@ -99,8 +101,10 @@ bool IsPlain(const VerifierSpec& verifier) {
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifierPools(const RunInfo& run,
                                                                bool allow_remote_plaintext,
                                                                PoolMonitor* monitor,
-                                                               const TlsOptions& own) {
-  const Identity identity{.allow_remote_plaintext = allow_remote_plaintext, .own = own};
+                                                               const TlsOptions& own,
+                                                               const Tracing& tracing) {
+  const Identity identity{
+      .allow_remote_plaintext = allow_remote_plaintext, .own = own, .tracing = tracing};
   std::vector<CombinedVerifier::Member> members;
   std::vector<std::shared_ptr<const PoolStatistics>> statistics;
   for (const VerifierSpec& verifier : run.verifiers) {

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/learner_api.h"
+#include "core/trace.h"
 #include "core/verifier_api.h"
 #include "services/grpc/tls.h"
 #include "verifier/routing/pool_statistics.h"
@@ -18,12 +19,13 @@ namespace tpo {
 // DEADLINE_EXCEEDED). INVALID_ARGUMENT: an address or a file for TLS that can't be used
 // (`allow_remote_plaintext`: --insecure), or verifiers that don't go together
 // (CombinedVerifier::Make). `monitor`, if any, gets the counts of the pools. `own`: the files that
-// stand for those that a verifier with TLS doesn't name.
+// stand for those that a verifier with TLS doesn't name. `tracing`: its sink outlives the result.
 // REQUIRES: the run has verifiers.
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifierPools(const RunInfo& run,
                                                                bool allow_remote_plaintext,
                                                                PoolMonitor* monitor,
-                                                               const TlsOptions& own = {});
+                                                               const TlsOptions& own = {},
+                                                               const Tracing& tracing = {});
 
 }  // namespace tpo
 

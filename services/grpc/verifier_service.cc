@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <exception>
 #include <optional>
 #include <string>
 #include <thread>
@@ -12,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "core/verifier_exception.h"
 #include "services/grpc/bounded_executor.h"
 #include "services/grpc/channel.h"
 #include "services/grpc/convert.h"
@@ -127,10 +127,8 @@ class VerifierHandler : public Methods {
   absl::StatusOr<std::vector<Verdict>> VerifyWithoutExceptions(const VerifyRequest& request) {
     try {
       return verifier_->Verify(request);
-    } catch (const std::exception& error) {
-      return absl::InternalError(absl::StrCat("the verifier threw: ", error.what()));
     } catch (...) {
-      return absl::InternalError("the verifier threw something that is no std::exception");
+      return absl::InternalError(DescribeVerifierException());
     }
   }
 
@@ -140,7 +138,9 @@ class VerifierHandler : public Methods {
     request.deadline = DeadlineOf(context);
     request.cancelled = [&context] { return context.IsCancelled(); };
     const absl::Time start = absl::Now();
-    TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, VerifyWithoutExceptions(request));
+    absl::StatusOr<std::vector<Verdict>> judged = VerifyWithoutExceptions(request);
+    Trace(context, request, start, judged.status());
+    TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, std::move(judged));
     verdicts = SanitizeVerdicts(request, std::move(verdicts));
     if (options_.verifier_observer != nullptr)
       options_.verifier_observer->OnVerdicts(verdicts, absl::Now() - start);
@@ -155,6 +155,27 @@ class VerifierHandler : public Methods {
     const std::optional<VerifierIdentity> judge = verifier_->JudgeOf(task);
     response->set_verifier(judge.has_value() ? judge->verifier : description_->verifier);
     response->set_verifier_version(judge.has_value() ? judge->version : description_->version);
+  }
+
+  void Trace(const grpc::CallbackServerContext& context, const VerifyRequest& request,
+             absl::Time start, const absl::Status& status) const {
+    if (options_.spans == nullptr) return;
+    const auto header = context.client_metadata().find("traceparent");
+    if (header == context.client_metadata().end()) return;
+    const std::optional<SpanContext> parent =
+        ParseTraceParent({header->second.data(), header->second.size()});
+    if (!parent.has_value() || !parent->sampled) return;
+    Span span;
+    span.trace = parent->trace;
+    span.id = KnownSpanId(parent->trace, "judge", parent->span);
+    span.parent = parent->span;
+    span.name = "judge";
+    span.start = start;
+    span.end = absl::Now();
+    span.numbers = {{"tpo.completions", static_cast<int64_t>(request.completions.size())}};
+    span.texts = {{"tpo.task", request.prompt.task}};
+    if (!status.ok()) span.error = status.ToString();
+    options_.spans->Add(std::move(span));
   }
 
   void ReportQueue(size_t length) {

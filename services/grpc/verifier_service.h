@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "core/trace.h"
 #include "core/verifier_api.h"
 #include "services/grpc/observer.h"
 #include "services/grpc/rpc_service.h"
@@ -32,6 +33,9 @@ struct VerifierServiceOptions {
   // May be nullptr; else outlive the service.
   RpcObserver* rpc_observer = nullptr;
   VerifierObserver* verifier_observer = nullptr;
+  // Where spans "judge" go, of calls whose header "traceparent" says that they are sampled. May be
+  // nullptr; else outlives the service.
+  SpanSink* spans = nullptr;
 };
 
 // The name by which the health of the verifier of these tasks is reported.

@@ -159,9 +159,14 @@ TYPED_TEST_P(LearnerApiContract, SaysWhetherALeaseMayStillCome) {
   this->MustLease();
   const NoLease wait = this->MustNotLease();
   EXPECT_FALSE(wait.finished);
+  EXPECT_FALSE(wait.draining);
   EXPECT_GT(wait.retry_after, absl::ZeroDuration());
   this->lease_book_->Drain();
+  EXPECT_TRUE(this->MustNotLease().draining);
+  EXPECT_FALSE(this->MustNotLease().finished);
+  this->lease_book_->Finish();
   EXPECT_TRUE(this->MustNotLease().finished);
+  EXPECT_FALSE(this->MustNotLease().draining);
 }
 
 TYPED_TEST_P(LearnerApiContract, SubmittingIsIdempotent) {

@@ -67,6 +67,10 @@ TEST_F(LeaseBookTest, NeverLeasesPastTheLastStep) {
   book_->SetWeightVersion(1);
   EXPECT_FALSE(MustNotLease().finished);
   TakeBatch();
+  EXPECT_FALSE(MustNotLease().finished) << "whoever goes on from a checkpoint needs workers";
+  book_->Finish();
+  EXPECT_TRUE(MustNotLease().finished);
+  book_->Close();
   EXPECT_TRUE(MustNotLease().finished);
 }
 
@@ -253,7 +257,7 @@ TEST_F(LeaseBookTest, DropsNeverLeadPastTheLastStep) {
   AnswerEverything();
   EXPECT_EQ(book_->ledger().in_flight, 5);
   EXPECT_EQ(TakeBatch().size(), 5);
-  EXPECT_TRUE(MustNotLease().finished);
+  MustNotLease();
 }
 
 TEST_F(LeaseBookTest, CountsScoredCompletions) {
@@ -363,7 +367,8 @@ TEST_F(LeaseBookTest, MemoryOfFinishedUnitsIsBounded) {
 TEST_F(LeaseBookTest, DrainStopsLeasingButTakesWhatIsInFlight) {
   const std::vector<Lease> leases = {MustLease(), MustLease(), MustLease()};
   book_->Drain();
-  EXPECT_TRUE(MustNotLease().finished);
+  EXPECT_TRUE(MustNotLease().draining);
+  EXPECT_FALSE(MustNotLease().finished);
   for (const Lease& lease : leases) SubmitAll(lease);
   EXPECT_THAT(TakeBatch(), ElementsAre(0, 1, 2, 3, 4));
 }
@@ -376,7 +381,7 @@ TEST_F(LeaseBookTest, CloseEndsEverything) {
   book_->Close();
   EXPECT_EQ(book_->ledger().in_flight, 0);
   EXPECT_EQ(book_->ledger().expired, in_flight);
-  EXPECT_TRUE(MustNotLease().finished);
+  EXPECT_TRUE(MustNotLease().draining);
   EXPECT_EQ(book_->WaitForBatch(absl::InfiniteDuration()).status().code(),
             absl::StatusCode::kCancelled);
   EXPECT_EQ(Submit(lease.id, 0), SubmitOutcome::kLeaseExpired);
@@ -403,7 +408,7 @@ TEST_F(LeaseBookTest, LeasesAsFarAheadAsWillBeAdmittedAndNoFurther) {
       EXPECT_EQ(TakeBatch().size(), 5);
     }
     EXPECT_EQ(book_->ledger().dropped_stale, 0) << "all that was leased was admitted";
-    EXPECT_TRUE(MustNotLease().finished);
+    MustNotLease();
   }
 }
 

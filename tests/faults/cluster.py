@@ -183,12 +183,11 @@ class Cluster:
         member.process = None
         if not member.expected:
             return
-        # A worker whose learner is gone for good, or was drained, ends with 0; a learner refuses to begin on a full
-        # disk. Everything else is a failure.
+        # A learner refuses to begin on a full disk. Nothing else ends by itself: workers wait for their learner.
         refused = member is self.learner and NO_SPACE in member.outputs[-1]
         if refused:
             self.refused_starts += 1
-        elif status != 0 or not member.name.startswith("worker"):
+        else:
             self.failures.append(f"{member.name} ended by itself with {status}: {member.outputs[-1][-2000:]}")
         if self._restart:
             self.after(0.2, lambda: self.start(member))

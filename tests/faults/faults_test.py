@@ -130,7 +130,8 @@ class ClockTest(harness.IntegrationTest):
         self.jump(nanoseconds)
         done = len(run.lines)
         run.wait_for_steps(done + 10, learner)
-        learner.send(signal.SIGTERM)
+        for process in (learner, worker):
+            process.send(signal.SIGTERM)
         self.assert_ended_well(learner, worker)
         self.assertEqual(run.summary["status"], "drained")
         # What was in flight at the end is not in the last step's ledger.

@@ -87,8 +87,12 @@ class Terminations:
         learner.expected = False
         for worker in self.cluster.workers:
             worker.expected = False
+        # The workers first: what they have in hand needs a learner that is there.
+        for worker in self.cluster.workers:
+            status = self.cluster.terminate(worker)
+            if status != 0:
+                self.broken.append(f"{worker.name} ended with {status}: {worker.outputs[-1][-1000:]}")
         self.cluster.terminate(learner)
-        self.cluster.run_until(lambda: not any(worker.running() for worker in self.cluster.workers), 30)
         failed = failed_submissions(self.cluster)
         self.broken += [f"a submission failed: {line}" for line in failed]
         self.broken += self.cluster.failures

@@ -19,7 +19,8 @@ LEASE_SECONDS = 3.0
 CALM_STEPS = 5
 CALM_SECONDS = 60
 DISK_MEGABYTES = 64
-FAREWELL_SECONDS = 10
+FAREWELL_SECONDS = 20
+STEPS = 10**6
 MAX_STALENESS = {"sync": 0, "async": 4}
 
 
@@ -43,7 +44,7 @@ class Result:
 
 def flags(mode):
     """Of the learner. In synchronous mode verifiers get all the time there is, so that hardly a group is dropped."""
-    common = overrides(learner__steps=10**6, learner__prompts_per_step=SHOWN_GROUPS, learner__prompts_per_lease=1,
+    common = overrides(learner__steps=STEPS, learner__prompts_per_step=SHOWN_GROUPS, learner__prompts_per_lease=1,
                        learner__lease_seconds=LEASE_SECONDS, learner__checkpoint__every_steps=2,
                        output__inspect_every_steps=1, output__tensorboard="false")
     if mode == "sync":
@@ -158,19 +159,28 @@ class Round:
         status = self._cluster.terminate(learner)
         if status != 0 and NO_SPACE not in learner.outputs[-1]:
             self.result.broken.append(f"the learner ended with {status}: {learner.outputs[-1][-2000:]}")
-        self._end_workers()
+        self._end_run(harness.Run(directory).checkpoint_steps[-1])
 
-    def _end_workers(self):
-        """They were told that the run is over; one that had only begun has to be told by a signal."""
-        workers = self._cluster.workers
+    def _end_run(self, steps):
+        """Workers wait for the learner that was told to end. It comes back, finds the run over, and tells them so."""
+        learner, workers = self._cluster.learner, self._cluster.workers
         for worker in workers:
+            if not worker.running():
+                self.result.broken.append(f"{worker.name} ended with its learner: {worker.outputs[-1][-2000:]}")
             worker.expected = False
+        learner.arguments = [argument.replace(f"learner.steps={STEPS}", f"learner.steps={steps}")
+                             for argument in learner.arguments]
+        learner.expected = True
+        self._cluster.start(learner)
+        if self._cluster.wait_for_end(learner) != 0:
+            self.result.broken.append(f"the learner didn't end well: {learner.outputs[-1][-2000:]}")
         give_up = time.monotonic() + FAREWELL_SECONDS
         while time.monotonic() < give_up and any(worker.running() for worker in workers):
             time.sleep(0.02)
         for worker in workers:
             if worker.running():
                 self.result.workers_left_behind += 1
+                self.result.broken.append(f"{worker.name} wasn't told that the run is over: {worker.output[-2000:]}")
                 worker.process.send(signal.SIGTERM)
             if worker.process is not None and self._cluster.wait_for_end(worker) != 0:
                 self.result.broken.append(f"{worker.name} didn't end well: {worker.outputs[-1][-2000:]}")

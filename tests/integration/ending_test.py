@@ -29,13 +29,21 @@ class EndingTest(harness.IntegrationTest):
         learner.send(signal.SIGTERM)
         self.assertEqual(learner.wait(), 1, str(learner))
         self.assertIn("--resume goes on", learner.output)
-        self.assert_ended_well(worker)
         done = len(run.lines)
         # The end of the run is none.
         steps = overrides(learner__steps=done + 2)
-        run, learner = self.start_learner("drained", "--drained_is_failure", "--resume", *steps)
-        self.assert_ended_well(self.start_worker(learner.address), learner)
+        run, learner = self.start_learner("drained", "--drained_is_failure", "--resume", *steps, listen=learner.address)
+        self.assert_ended_well(worker, learner)
         self.assertEqual(len(run.lines), done + 2)
+
+    def test_a_worker_waits_as_long_as_it_is_told_to(self):
+        run, learner = self.start_learner("gone", *overrides(learner__steps=1000))
+        worker = self.start_worker(learner.address, "--give_up_after", 1)
+        run.wait_for_steps(2, learner)
+        learner.send(signal.SIGTERM)
+        self.assert_ended_well(learner)
+        # The learner said that it ends, so nothing has failed.
+        self.assert_ended_well(worker)
 
 
 if __name__ == "__main__":

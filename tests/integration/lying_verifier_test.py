@@ -195,7 +195,8 @@ class VerifierTest(harness.IntegrationTest):
                            "drops in the learner's metrics")
         harness.wait_until(lambda: self.metric(worker, "tpo_rollout_groups_rejected_total") >= 20,
                            "drops in the worker's metrics")
-        learner.send(signal.SIGTERM)
+        for process in (learner, worker):
+            process.send(signal.SIGTERM)
         self.assert_ended_well(learner, worker)
         for record in run.records:
             self.assertEqual((record["reward_mean"], record["reward_std"]), (1, 0))

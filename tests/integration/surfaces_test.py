@@ -115,6 +115,19 @@ class ServicesTest(harness.IntegrationTest):
         with self.assertRaises(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://{self.learner.metrics_address}/nothing", timeout=60)
 
+    def test_metrics_of_one_process_are_those_of_its_roles(self):
+        run = harness.Run(self.scratch / "train")
+        train = self.start("tpo", "train", harness.SMALL, "--run_dir", run, "--metrics_listen", "127.0.0.1:0",
+                           *overrides(learner__steps=10**6, rollout__workers=2))
+        run.wait_for_steps(3, train)
+        scrape = Scrape(train.metrics_address)
+        # It asks no external verifier.
+        self.assertEqual((LEARNER | ROLLOUT) - set(scrape.types), {"tpo_verification_seconds"})
+        self.assertGreaterEqual(scrape.samples["tpo_rollout_groups_total"], 3 * 20)
+        self.assertGreaterEqual(scrape.samples["tpo_rollout_weight_version"], 2)
+        train.send(signal.SIGTERM)
+        self.assert_ended_well(train)
+
     def test_health(self):
         serving = health_pb2.HealthCheckResponse.SERVING
         for process, services in ((self.learner, ["", "tpo.v1.LearnerService", "tpo.v1.AdminService"]),
@@ -181,7 +194,10 @@ class ServicesTest(harness.IntegrationTest):
         text = self.run_to_end("tpo", "admin", "checkpoint", self.learner.address)
         self.assertRegex(text, r"^checkpoint of step \d+: /\S+/step_\d+\n$")
         self.run_to_end("tpo", "admin", "drain", self.learner.address)
-        self.assert_ended_well(self.learner, self.worker)
+        self.assert_ended_well(self.learner)
+        # It would wait for the learner to come back.
+        self.worker.send(signal.SIGTERM)
+        self.assert_ended_well(self.worker)
         self.assertEqual(self.trained.summary["status"], "drained")
         self.assertEqual(self.trained.checkpoint_steps[-1], len(self.trained.lines))
         self.verifier.send(signal.SIGTERM)

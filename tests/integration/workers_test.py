@@ -25,16 +25,41 @@ class WorkersTest(harness.FaultTest):
         self.assert_ended_well(learner, worker)
         self.check_finished(run)
 
-    def test_terminating_the_learner_ends_its_worker(self):
+    def test_a_worker_waits_for_a_learner_that_is_told_to_end(self):
+        run, learner = self.start_learner("drained", *self.FLAGS)
+        worker = self.start_worker(learner.address)
+        done = 0
+        for drain in (lambda: learner.send(signal.SIGTERM),
+                      lambda: self.run_to_end("tpo", "admin", "drain", learner.address)):
+            self.wait_for_a_random_moment(run, learner, done)
+            drain()
+            self.assert_ended_well(learner)
+            done = len(run.lines)
+            self.assertEqual(run.checkpoint_steps[-1], done)
+            worker.wait_for_output("the learner is about to end")
+            _, learner = self.start_learner("drained", *self.FLAGS, "--resume", listen=learner.address)
+        self.assert_ended_well(learner, worker)
+        self.check_finished(run)
+
+    def test_a_drained_run_goes_on_in_one_process(self):
         run, learner = self.start_learner("drained", *self.FLAGS)
         worker = self.start_worker(learner.address)
         self.wait_for_a_random_moment(run, learner)
-        learner.send(signal.SIGTERM)
+        for process in (learner, worker):
+            process.send(signal.SIGTERM)
         self.assert_ended_well(learner, worker)
-        self.assertEqual(run.checkpoint_steps[-1], len(run.lines))
-        # In one process what several began.
         self.train("drained", *self.FLAGS, "--resume")
         self.check_finished(run)
+
+    def test_whoever_waits_is_told_that_the_run_is_over(self):
+        run, learner = self.start_learner("finished", *overrides(learner__steps=2))
+        self.assert_ended_well(self.start_worker(learner.address), learner)
+        # As after a death in the last moment: nobody knows the worker that tries to connect meanwhile.
+        worker = self.start_worker(learner.address, "--parallel_leases", 1, "--metrics_listen", "127.0.0.1:0")
+        self.assertTrue(worker.metrics_address)
+        _, learner = self.start_learner("finished", *overrides(learner__steps=2), "--resume", listen=learner.address)
+        self.assert_ended_well(learner, worker)
+        self.assertEqual(len(run.lines), 2)
 
     def test_terminating_a_worker_gives_nothing_up(self):
         run, learner = self.start_learner("run", *self.FLAGS)

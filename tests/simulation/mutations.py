@@ -19,11 +19,11 @@ SEEDS = 5000
 # All that the simulation links (CMakeLists.txt here, in core/, learner/ and policy/).
 UNITS = ["core/clock.cc", "core/crc32c.cc", "core/file_system.cc", "core/group_digest.cc", "core/lease_book.cc",
          "core/weight_snapshot.cc", "core/weight_store.cc", "learner/admission.cc", "learner/checkpoint.cc",
-         "learner/checkpoint_format.cc", "learner/learner_endpoint.cc", "policy/safetensors.cc",
+         "learner/checkpoint_format.cc", "learner/learner_endpoint.cc", "policy/safetensors.cc", "policy/strict_json.cc",
          "services/grpc/weight_assembler.cc",
          *(f"tests/simulation/{path.name}" for path in sorted((SOURCE / "tests/simulation").glob("*.cc")))]
-LIBRARIES = ["absl_status", "absl_statusor", "absl_strings", "absl_str_format_internal", "absl_synchronization",
-             "absl_time"]
+LIBRARIES = ["absl_hash", "absl_raw_hash_set", "absl_status", "absl_statusor", "absl_strings",
+             "absl_str_format_internal", "absl_synchronization", "absl_time"]
 
 # Name: (file, what stands there, what to put in its place).
 BOOK = "core/lease_book.cc"
@@ -72,7 +72,10 @@ MUTATIONS = {
         BOOK, "  ledger_.expired += ledger_.in_flight;\n", ""),
     "a late group that is too stale takes the prompt": (
         BOOK, "if (superseded && DropOutcome(group) != SubmitOutcome::kAccepted)", "if (false)"),
-    "draining still leases": (BOOK, "  return draining_ ||\n", "  return\n"),
+    "draining still leases": (
+        BOOK, "  if (draining_) return NoLease{.draining = true, .retry_after = kRetryAfter};\n", ""),
+    "a learner that drains ends its workers": (
+        BOOK, "return NoLease{.draining = true, .retry_after", "return NoLease{.finished = true, .retry_after"),
     "rejecting takes the prompt from its new holder": (
         BOOK, "check.outcome == SubmitOutcome::kUnspecified && lease_id == place.unit->second.lease_id",
         "check.outcome == SubmitOutcome::kUnspecified"),

@@ -252,8 +252,11 @@ void SimulatedLearner::Finish() {
     // Without its last checkpoint the process ends with an error, and is started again.
     if (!saved.ok()) return Kill();
   }
+  if (life_->step == scenario_.leases.steps) {
+    life_->book.Finish();
+    life_->store.Close();
+  }
   life_->book.Close();
-  life_->store.Close();
   if (life_->step == scenario_.leases.steps) {
     loop_->Say("learner: finished");
     auditor_->OnFinish(life_->weights, life_->book.ledger());

@@ -237,11 +237,11 @@ void SimulatedWorker::OnLeaseAnswer(const LoopPointer& loop,
   }
   loop->failures = 0;
   if (const NoLease* none = std::get_if<NoLease>(&answer->result)) {
-    // A worker that was told that the run is over ends, and is started again by whoever sees to it.
-    if (none->finished && running_) {
-      if (!learner_->finished()) Kill();
+    if (none->finished) {
+      auditor_->Require(learner_->finished(), "a worker ends only when the run is over");
       return;
     }
+    if (none->draining) auditor_->Saw("workers that wait for a learner that ends");
     return Later(none->retry_after * random_.Int(1, 10), [this, loop] { NextTurn(loop); });
   }
   loop->lease = std::get<Lease>(answer->result);

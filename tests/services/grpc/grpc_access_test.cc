@@ -19,7 +19,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr PeerRole kAll[] = {PeerRole::kLearner, PeerRole::kWorker, PeerRole::kVerifier,
-                             PeerRole::kOperator};
+                             PeerRole::kRelay, PeerRole::kOperator};
 
 TEST(RoleOfUri, IsInTheFirstPartsOfASpiffeId) {
   for (const PeerRole role : kAll) {
@@ -66,7 +66,7 @@ TEST(CheckMayCall, IsDecidedForEveryCallOfOurServices) {
       {"tpo.v1.LearnerService.Deregister", {"worker"}},
       {"tpo.v1.LearnerService.LeasePrompts", {"worker"}},
       {"tpo.v1.LearnerService.SubmitGroups", {"worker"}},
-      {"tpo.v1.LearnerService.WatchWeights", {"worker"}},
+      {"tpo.v1.LearnerService.WatchWeights", {"relay", "worker"}},
       {"tpo.v1.LearnerService.GetStatus", {"operator"}},
       {"tpo.v1.AdminService.Checkpoint", {"operator"}},
       {"tpo.v1.AdminService.Drain", {"operator"}},
@@ -88,7 +88,7 @@ TEST(CheckMayCall, IsDecidedForEveryCallOfOurServices) {
 }
 
 TEST(CheckMayCall, LetsAnybodyAskForHealthAndOperatorsForReflection) {
-  const Names all = {"learner", "operator", "verifier", "worker"};
+  const Names all = {"learner", "operator", "relay", "verifier", "worker"};
   for (const char* path : {"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}) {
     EXPECT_EQ(Callers(path), all);
     EXPECT_TRUE(CheckMayCall({}, path).ok()) << "without a role, too";

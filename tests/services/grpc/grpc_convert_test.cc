@@ -3,9 +3,11 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "google/protobuf/duration.pb.h"
 #include "gtest/gtest.h"
 #include "tests/core/core_test_support.h"
@@ -110,6 +112,41 @@ TEST(Convert, KeepsRunInfo) {
   EXPECT_EQ(RoundTrip<v1::RegisterResponse>(info).value(), info);
 }
 
+TEST(Convert, KeepsRunInfoOfALanguageModel) {
+  RunInfo info;
+  info.worker_id = "w-3";
+  info.run_id = "run";
+  auto model = std::make_shared<LanguageModelInfo>();
+  model->config_json = "{\"model_type\": \"llama\"}";
+  model->tokenizer_json = "{\"bytes\": \"\xff\"}";  // whatever stands in the file
+  model->end_tokens = {2, 7};
+  model->vocab_size = 512;
+  model->bfloat16 = true;
+  model->lora = LowRankAdapterSpec{.rank = 4, .alpha = 8.5, .targets = {"q_proj", "v_proj"}};
+  model->path = "/models/small";
+  model->checksum = 0xfffffff0;
+  info.language_model = model;
+  info.sampling.completions_per_prompt = 8;
+  info.sampling.temperature = 0.7F;
+  info.sampling.max_tokens = 64;
+  info.sampling.swap_in_flight = true;
+  info.sampling.stop_texts = {"\n\n", "###"};
+  info.sampling.recompute_cache = true;
+  info.sampling.cache_bytes = uint64_t{5} << 33;
+  info.own_verifier = std::string("\x12\x00\xff", 3);
+  EXPECT_EQ(RoundTrip<v1::RegisterResponse>(info).value(), info);
+  model->lora.reset();
+  EXPECT_EQ(RoundTrip<v1::RegisterResponse>(info).value(), info);
+}
+
+TEST(Convert, RefusesALanguageModelWithoutAConfig) {
+  v1::RegisterResponse proto;
+  proto.set_worker_id("w");
+  proto.mutable_language_model()->set_bfloat16(true);
+  EXPECT_THAT(std::string(FromProto(proto).status().message()),
+              ::testing::HasSubstr("language_model.config_json: empty"));
+}
+
 TEST(Convert, TakesVerifiersOfALearnerThatKnowsNoRouting) {
   v1::RegisterResponse proto;
   proto.set_worker_id("w");
@@ -136,11 +173,15 @@ TEST(Convert, KeepsLeases) {
 }
 
 TEST(Convert, KeepsWhyThereIsNoLease) {
-  for (const bool finished : {false, true}) {
-    const NoLease none{.finished = finished, .retry_after = absl::Milliseconds(20)};
-    const LeaseResult received = RoundTrip<v1::LeasePromptsResponse>(LeaseResult(none)).value();
-    EXPECT_EQ(std::get<NoLease>(received).finished, finished);
-    EXPECT_EQ(std::get<NoLease>(received).retry_after, none.retry_after);
+  const absl::Duration later = absl::Milliseconds(20);
+  for (const NoLease& none :
+       {NoLease{.retry_after = later}, NoLease{.finished = true, .retry_after = later},
+        NoLease{.draining = true, .retry_after = later}}) {
+    const LeaseResult result = RoundTrip<v1::LeasePromptsResponse>(LeaseResult(none)).value();
+    const NoLease& received = std::get<NoLease>(result);
+    EXPECT_EQ(received.finished, none.finished);
+    EXPECT_EQ(received.draining, none.draining);
+    EXPECT_EQ(received.retry_after, later);
   }
 }
 

@@ -1,21 +1,100 @@
 // LearnerService and AdminService with their clients, in process and over loopback.
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "core/trace.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "services/grpc/admin_client.h"
+#include "services/grpc/convert.h"
 #include "services/grpc/grpc_learner_client.h"
 #include "tests/services/grpc/grpc_test_support.h"
+#include "tests/services/grpc/raw_call.h"
 #include "tpo/v1/learner.grpc.pb.h"
 
 namespace tpo {
 namespace {
+
+// Answers as the learner would, and keeps the header of each SubmitGroups call.
+class HeaderKeeper : public v1::LearnerService::Service {
+ public:
+  HeaderKeeper() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~HeaderKeeper() override { server_->Shutdown(); }
+
+  grpc::Status Register(grpc::ServerContext*, const v1::RegisterRequest*,
+                        v1::RegisterResponse* response) override {
+    RunInfo info;
+    info.worker_id = "w-1";
+    info.run_id = "run";
+    ToProto(info, response);
+    return grpc::Status::OK;
+  }
+  grpc::Status SubmitGroups(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::SubmitGroupsResponse, v1::SubmitGroupsRequest>*) override {
+    const auto header = context->client_metadata().find("traceparent");
+    traceparent = header == context->client_metadata().end()
+                      ? ""
+                      : std::string(header->second.data(), header->second.size());
+    return grpc::Status::OK;
+  }
+  std::shared_ptr<grpc::Channel> NewChannel() const {
+    return MakeLearnerChannel({.address = absl::StrCat("127.0.0.1:", port_)}).value();
+  }
+
+  std::string traceparent;
+
+ private:
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+class NoSpans : public SpanSink {
+ public:
+  void Add(Span) override {}
+};
+
+TEST(GrpcLearnerClientTest, NamesTheFirstTracedGroupInTheHeaderOfASubmission) {
+  HeaderKeeper learner;
+  NoSpans sink;
+  // Some groups are traced, others aren't.
+  const Tracing tracing = {.sink = &sink, .sample_ratio = 0.5};
+  std::vector<Group> plain;
+  std::vector<Group> mixed;
+  std::optional<uint64_t> first_traced;
+  for (uint64_t prompt = 0; !first_traced.has_value(); ++prompt) {
+    mixed.push_back(MakeGroup(7, prompt, 3));
+    if (tracing.Wants(GroupTraceId("run", prompt))) {
+      first_traced = prompt;
+    } else {
+      plain.push_back(mixed.back());
+    }
+  }
+  GrpcLearnerClientOptions options;
+  options.tracing = tracing;
+  GrpcLearnerClient client(learner.NewChannel(), options);
+  ASSERT_TRUE(client.Register("host").ok());
+  client.SubmitGroups("w-1", mixed).IgnoreError();
+  const TraceId trace = GroupTraceId("run", *first_traced);
+  EXPECT_EQ(
+      ParseTraceParent(learner.traceparent),
+      (SpanContext{.trace = trace, .span = KnownSpanId(trace, "rollout", 7), .sampled = true}));
+  if (!plain.empty()) {
+    client.SubmitGroups("w-1", plain).IgnoreError();
+    EXPECT_EQ(learner.traceparent, "");
+  }
+}
 
 class GrpcLearnerTest : public testing::TestWithParam<Transport> {
  protected:
@@ -236,9 +315,18 @@ TEST_P(GrpcLearnerTest, PassesOnWhyACheckpointFailed) {
               HoldsStatus(absl::StatusCode::kResourceExhausted, "disk full"));
 }
 
-TEST_P(GrpcLearnerTest, Drains) {
-  EXPECT_TRUE(RequestDrain(learner_.NewChannel()).ok());
+TEST_P(GrpcLearnerTest, DrainsAfterItHasSaidThatItDoesNotServe) {
+  const std::shared_ptr<grpc::Channel> channel = learner_.NewChannel();
+  const auto health = [&] {
+    std::string response;
+    EXPECT_TRUE(CallRaw(channel, "/grpc.health.v1.Health/Check", "", &response).ok());
+    return response;
+  };
+  EXPECT_EQ(health(), "\x08\x01") << "HealthCheckResponse{status = SERVING}";
+  EXPECT_TRUE(RequestDrain(channel).ok());
   EXPECT_TRUE(learner_.admin.drained);
+  EXPECT_EQ(health(), "\x08\x02") << "NOT_SERVING";
+  EXPECT_TRUE(client_.LeasePrompts("w-1").ok()) << "workers are served on";
 }
 
 TEST_P(GrpcLearnerTest, ReportsCalls) {

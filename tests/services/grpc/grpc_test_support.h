@@ -162,15 +162,19 @@ enum class Transport { kInProcess, kLoopback };
 class LearnerUnderTest {
  public:
   // `listen` is only looked at for kLoopback.
-  explicit LearnerUnderTest(Transport transport, const std::string& listen = "127.0.0.1:0")
+  explicit LearnerUnderTest(Transport transport, const std::string& listen = "127.0.0.1:0",
+                            uint64_t frame_bytes = 16)
       : transport_(transport),
         learner_service_(MakeLearnerService(
             &learner, &weights, &admin,
-            {.weight_frame_bytes = 16,
+            {.weight_frame_bytes = frame_bytes,
              .observer = &rpcs,
              .on_worker_stream = [this](const std::string& worker,
                                         WorkerStream stream) { streams.Add(worker, stream); }})),
-        admin_service_(MakeAdminService(&admin, &rpcs)) {
+        admin_service_(MakeAdminService(&admin, &rpcs, [this] {
+          EXPECT_FALSE(admin.drained) << "whoever asks for the health is told first";
+          server->ReportNotServing();
+        })) {
     auto started = GrpcServer::Start({.listen = transport == Transport::kLoopback ? listen : "",
                                       .announce = false,
                                       .services = {learner_service_.get(), admin_service_.get()}});
