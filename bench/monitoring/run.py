@@ -3,14 +3,15 @@
 
     bench/monitoring/run.py --build build/release [--seconds 240] [--write]
 
-Starts tpo-verifier, tpo learner and two tpo rollout on this machine, and a fresh Prometheus (Debian's package) with the
-bundled scrape config and rules (deploy/monitoring/prometheus). After --seconds of training it asks Prometheus' HTTP API for
+Starts tpo-verifier, tpo learner, tpo relay and two tpo rollout on this machine, one of which gets its weights from the relay,
+and a fresh Prometheus (Debian's package) with the bundled scrape config, to which the relay is added, and the bundled rules
+(deploy/monitoring/prometheus). Traces go to a collector that isn't there. After --seconds of training it asks Prometheus' HTTP API for
 every dashboard query, every variable, every recording rule, and every alert with each of the series that it compares. What is
 empty must be in EMPTY, with the reason; else this fails. It also runs `promtool check metrics` on every role, times scrapes
 under load, and takes a picture of the status page. With --write, docs/results/monitoring.md and its pictures are written
 (needs matplotlib: ./dev monitoring).
 
-The ports of the bundled config (9100 to 9103) must be free.
+The ports of the bundled config (9100 to 9103) and 9104 must be free.
 """
 
 import argparse
@@ -37,10 +38,14 @@ MONITORING = ROOT / "deploy" / "monitoring"
 RESULTS = ROOT / "docs" / "results"
 PROMETHEUS = "127.0.0.1:9190"
 METRICS = {"tpo-learner": "127.0.0.1:9100", "tpo-rollout 1": "127.0.0.1:9101", "tpo-rollout 2": "127.0.0.1:9102",
-           "tpo-verifier": "127.0.0.1:9103"}
+           "tpo-verifier": "127.0.0.1:9103", "tpo-relay": "127.0.0.1:9104"}
+# Nobody listens there.
+COLLECTOR = "127.0.0.1:1"
 # What the run can't show, by a part of the query, and why.
 EMPTY = [
     ("tpo_certificate_expiry", "the roles of this run talk in plaintext, so there are no certificates"),
+    ("tpo_reference_kl", "learner.reference_kl isn't asked for"),
+    ("tpo_evaluation", "nothing is evaluated beside the training of a sequence task"),
     ("tpo_truncated_fraction", "answers of the sequence tasks all have the same length"),
     ('code!="OK"', "no call failed"),
     ("ALERTS", "no alert was pending or firing"),
@@ -140,15 +145,24 @@ def start_run(stack, build, scratch):
                 "output.inspect_every_steps": 5, "verifiers": json.dumps([{"address": address, "name": "sequence"}])}
     learner = Process(stack, scratch / "learner.log", build / "bin/tpo", "learner", ROOT / "examples/reverse_copy.yaml", "--listen",
                       "127.0.0.1:0", "--run_dir", scratch / "run", "--metrics_listen", METRICS["tpo-learner"], "--status_listen",
-                      "127.0.0.1:0", *(part for name, value in settings.items() for part in ("--set", f"{name}={value}")))
+                      "127.0.0.1:0", "--trace_endpoint", COLLECTOR, *(part for name, value in settings.items() for part in ("--set", f"{name}={value}")))
     where = learner.line(r"\nlistening on (\S+)")
+    relay = Process(stack, scratch / "relay.log", build / "bin/tpo", "relay", "--learner", where, "--listen", "127.0.0.1:0",
+                    "--metrics_listen", METRICS["tpo-relay"])
+    through_relay = {1: (), 2: ("--weights", relay.line(r"listening on (\S+)"))}
     workers = [Process(stack, scratch / f"worker{i}.log", build / "bin/tpo", "rollout", "--learner", where, "--name", f"worker-{i}",
-                       "--parallel_leases", 2, "--metrics_listen", METRICS[f"tpo-rollout {i}"]) for i in (1, 2)]
-    return [learner, *workers, verifier], where, learner.line(r"status page on (\S+)")
+                       "--parallel_leases", 2, "--metrics_listen", METRICS[f"tpo-rollout {i}"], *through_relay[i]) for i in (1, 2)]
+    return [learner, *workers, relay, verifier], where, learner.line(r"status page on (\S+)")
 
 
 def start_prometheus(stack, scratch):
-    process = Process(stack, scratch / "prometheus.log", "prometheus", f"--config.file={MONITORING}/prometheus/prometheus.yaml",
+    config = (MONITORING / "prometheus" / "prometheus.yaml").read_text(encoding="utf-8")
+    for bundled, here in (("static_configs: []", f'static_configs: [{{targets: ["{METRICS["tpo-relay"]}"], labels: {{run: local}}}}]'),
+                          ("[rules/*.yaml]", f"[{MONITORING}/prometheus/rules/*.yaml]")):
+        assert config.count(bundled) == 1, bundled
+        config = config.replace(bundled, here)
+    (scratch / "prometheus.yaml").write_text(config, encoding="utf-8")
+    process = Process(stack, scratch / "prometheus.log", "prometheus", f"--config.file={scratch}/prometheus.yaml",
                       f"--storage.tsdb.path={scratch}/prometheus", f"--web.listen-address={PROMETHEUS}")
 
     def ready():
@@ -294,8 +308,8 @@ def report(rows, faults, scrapes, lint, alerts, context, pictures):
         by_place.setdefault(place, []).append((what, expression, count, reason))
     lines = ["# A run of all roles, watched by Prometheus", "",
              f"`{context['command']}` on {context['date']}, commit {context['commit']}, {context['machine']}, load average "
-             f"{context['load']}. {context['prometheus']}, scraping with the bundled `deploy/monitoring/prometheus/prometheus.yaml` "
-             f"every 5 s: one `tpo learner` (reverse copy, `max_staleness` 2), two `tpo rollout`, one `tpo-verifier`; "
+             f"{context['load']}. {context['prometheus']}, scraping with the bundled `deploy/monitoring/prometheus/prometheus.yaml`, the relay added, "
+             f"every 5 s: one `tpo learner` (reverse copy, `max_staleness` 2), two `tpo rollout`, one of them behind a `tpo relay`, one `tpo-verifier`; "
              f"{context['steps']:.0f} steps in {context['seconds']:.0f} s. Made by `bench/monitoring/run.py`.", ""]
     answered = sum(1 for row in rows if row[3])
     lines += [f"Of {len(rows)} queries (dashboards, variables, recording rules, every series that an alert compares), {answered} have "

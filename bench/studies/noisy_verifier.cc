@@ -3,8 +3,8 @@
 //
 //   noisy_verifier --listen 127.0.0.1:0 --noise 0.001
 //
-// The noise is uniform in [0, noise), a pure function of the prompt and the completion's place in its
-// group: it has nothing to do with what the completion says.
+// The noise is uniform in [0, noise), a pure function of the prompt and the completion's place in
+// its group: it has nothing to do with what the completion says.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>

@@ -4,8 +4,8 @@
 #
 #   examples/certificates/make.sh DIR [--days N] [--host NAME-OR-ADDRESS]…
 #
-# DIR gets ca.pem, ca.key, and ROLE.pem, ROLE.key for learner, worker, verifier and operator. Not for production: the
-# authority's key lies beside the rest, without a password.
+# DIR gets ca.pem, ca.key, and ROLE.pem, ROLE.key for learner, worker, relay, verifier and operator. Not for
+# production: the authority's key lies beside the rest, without a password.
 set -euo pipefail
 
 fail() {
@@ -59,7 +59,7 @@ alternative_names() {
   echo "$names"
 }
 
-for role in learner worker verifier operator; do
+for role in learner worker relay verifier operator; do
   new_key "$staging/$role.key"
   printf 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n%s\nsubjectAltName=%s\n' \
     "extendedKeyUsage=serverAuth,clientAuth" "$(alternative_names "$role")" > "$staging/$role.extensions"
@@ -70,8 +70,8 @@ for role in learner worker verifier operator; do
 done
 # A file is replaced as a whole, and a key at once after its certificate: a process that reads a pair in between reads
 # it again a moment later.
-for role in learner worker verifier operator; do
+for role in learner worker relay verifier operator; do
   mv "$staging/$role.pem" "$directory/$role.pem"
   mv "$staging/$role.key" "$directory/$role.key"
 done
-echo "$directory: ca.pem, and .pem and .key for learner, worker, verifier, operator; valid for $days days"
+echo "$directory: ca.pem, and .pem and .key for learner, worker, relay, verifier, operator; valid for $days days"

@@ -37,6 +37,23 @@ void AddMetricsListen(CLI::App* app, std::string* address) {
              "Serve Prometheus metrics at http://HOST:PORT/metrics");
 }
 
+void AddTraces(CLI::App* app, TraceFlags* flags) {
+  // CLI::Range takes a NaN.
+  const auto check = [](const std::string& text) {
+    double value = 0.0;
+    const bool parsed = CLI::detail::lexical_cast(text, value);
+    return parsed && value >= 0.0 && value <= 1.0 ? std::string()
+                                                  : "\"" + text + "\" is not between 0 and 1";
+  };
+  CLI::Option* const endpoint = AddTraceEndpoint(app, flags);
+  app->add_option("--trace_sample_ratio", flags->sample_ratio,
+                  "Part of the groups that is traced, 0 to 1; the same for all roles")
+      ->type_name("RATIO")
+      ->check(CLI::Validator(check, ""))
+      ->capture_default_str()
+      ->needs(endpoint);
+}
+
 void AddQuiet(CLI::App* app, bool* quiet) {
   app->add_flag("--quiet", *quiet, "Show no progress, only problems");
 }
@@ -95,6 +112,7 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
   AddMetricsListen(app, &flags->metrics_listen);
   AddAddress(app, "--status_listen", PortZero::kAllowed, &flags->status_listen,
              "Serve a page that shows the run at http://HOST:PORT/");
+  AddTraces(app, &flags->traces);
   AddQuiet(app, &flags->quiet);
   AddInsecure(app, &flags->insecure);
 }
@@ -118,6 +136,8 @@ void AddRun(CLI::App* app, std::string* run, const std::string& name, const std:
 
 void DefineTrain(CLI::App* app, TrainCommand* command) {
   AddRunFlags(app, &command->run);
+  app->parse_complete_callback(
+      [command] { RequireSafeTraces(command->run.traces, command->run.insecure); });
   app->footer(
       "Examples:\n"
       "  tpo train examples/reverse_copy.yaml\n"
@@ -139,6 +159,7 @@ void DefineLearner(CLI::App* app, LearnerCommand* command) {
                 "what failed");
   app->parse_complete_callback([command] {
     RequireLoopback("--listen", command->listen, command->run.insecure || command->tls.given());
+    RequireSafeTraces(command->run.traces, command->run.insecure);
   });
   app->footer(
       "Examples:\n"
@@ -152,16 +173,23 @@ void DefineLearner(CLI::App* app, LearnerCommand* command) {
 
 void DefineRollout(CLI::App* app, RolloutCommand* command) {
   AddLearnerAddress(app, &command->learner);
+  AddAddress(app, "--weights", PortZero::kRefused, &command->weights,
+             "Where a relay listens, to get weights from it instead of the learner");
   app->add_option("--name", command->name,
                   "Name of this worker in logs and metrics [the host's name]");
   AddWholeNumber(app, "--parallel_leases", 0, 1024, &command->parallel_leases,
                  "Leases to answer at the same time; 0: two per core");
+  AddWholeNumber(app, "--give_up_after", 1, 30 * 24 * 3600, &command->give_up_after_seconds,
+                 "Seconds for which a learner that is away may come back");
   AddMetricsListen(app, &command->metrics_listen);
+  AddTraces(app, &command->traces);
   AddClientTls(app, &command->tls);
   AddQuiet(app, &command->quiet);
   AddInsecure(app, &command->insecure);
   app->parse_complete_callback([command] {
     RequireLoopback("--learner", command->learner, command->insecure || command->tls.given());
+    RequireLoopback("--weights", command->weights, command->insecure || command->tls.given());
+    RequireSafeTraces(command->traces, command->insecure);
   });
   app->footer(
       "Examples:\n"
@@ -169,6 +197,38 @@ void DefineRollout(CLI::App* app, RolloutCommand* command) {
       "  tpo rollout --learner learner:50051 --tls_ca ca.pem --tls_certificate worker.pem "
       "--tls_key "
       "worker.key\n");
+}
+
+void DefineRelay(CLI::App* app, RelayCommand* command) {
+  AddAddress(app, "--learner", PortZero::kRefused, &command->learner,
+             "Where the learner listens, or another relay")
+      ->required();
+  AddAddress(app, "--listen", PortZero::kAllowed, &command->listen,
+             "Where workers ask for weights; port 0 picks one and prints it")
+      ->required();
+  app->add_flag("--keep_serving", command->keep_serving,
+                "Stay after the end of the run, for the next one, until told to end");
+  AddMetricsListen(app, &command->metrics_listen);
+  AddClientTls(app, &command->client_tls);
+  CLI::Option* client_ca =
+      app->add_option("--tls_client_ca", command->server_tls.client_ca,
+                      "Refuse clients without a certificate of these authorities (PEM)")
+          ->type_name("FILE");
+  client_ca->needs("--tls_certificate");
+  app->get_option("--tls_certificate")->needs(client_ca);
+  AddInsecure(app, &command->insecure);
+  app->parse_complete_callback([command] {
+    command->server_tls.certificate = command->client_tls.certificate;
+    command->server_tls.key = command->client_tls.key;
+    RequireLoopback("--learner", command->learner,
+                    command->insecure || command->client_tls.given());
+    RequireLoopback("--listen", command->listen, command->insecure || command->server_tls.given());
+  });
+  app->footer(
+      "Examples:\n"
+      "  tpo relay --learner 127.0.0.1:50051 --listen 127.0.0.1:50053\n"
+      "  tpo relay --learner learner:50051 --listen 0.0.0.0:50053 --tls_ca ca.pem "
+      "--tls_certificate relay.pem --tls_key relay.key --tls_client_ca ca.pem\n");
 }
 
 void AddSampling(CLI::App* app, int* prompts, int* samples, bool* greedy,
@@ -362,6 +422,42 @@ void DefineMetrics(CLI::App* app, MetricsCommand*) {
   app->footer("Example:\n  tpo metrics | less\n");
 }
 
+void DefineDataset(CLI::App* app, DatasetCommand* command) {
+  app->add_option("TASK", command->task, "graph_coloring or knights_knaves")
+      ->type_name("")
+      ->required()
+      ->check(CLI::IsMember({"graph_coloring", "knights_knaves"}).description(""));
+  app->add_option("--out", command->out, "File to write; replaced where it exists")
+      ->type_name("FILE")
+      ->required();
+  AddWholeNumber(app, "--count", 1, 10'000'000, &command->count, "Rows");
+  app->add_option("--seed", command->seed, "The same seed gives the same rows")
+      ->type_name("N")
+      ->capture_default_str();
+  const std::string coloring = "graph_coloring";
+  AddWholeNumber(app, "--min_vertices", 1, 1000, &command->min_vertices, "Fewest vertices")
+      ->group(coloring);
+  AddWholeNumber(app, "--max_vertices", 1, 1000, &command->max_vertices, "Most vertices")
+      ->group(coloring);
+  AddWholeNumber(app, "--colors", 1, 1000, &command->colors, "Colors")->group(coloring);
+  app->add_option("--edge_probability", command->edge_probability,
+                  "Probability that an edge joins two vertices")
+      ->type_name("P")
+      ->check(CLI::Range(0.0, 1.0).description(""))
+      ->capture_default_str()
+      ->group(coloring);
+  const std::string knights = "knights_knaves";
+  AddWholeNumber(app, "--people", 1, 12, &command->people, "People")->group(knights);
+  AddWholeNumber(app, "--depth", 1, 8, &command->depth, "Most levels of a statement")
+      ->group(knights);
+  AddWholeNumber(app, "--width", 2, 8, &command->width, "Most parts of an \"and\" or \"or\"")
+      ->group(knights);
+  app->footer(
+      "Examples:\n"
+      "  tpo dataset graph_coloring --count 1000 --out coloring.jsonl\n"
+      "  tpo dataset knights_knaves --people 3 --seed 1 --out knights.jsonl\n");
+}
+
 // Storage for the flags of every command, and what each becomes.
 class Parser {
  public:
@@ -376,6 +472,7 @@ class Parser {
     Add("learner", "Serve prompts and weights to rollout workers, and train", DefineLearner,
         &learner_);
     Add("rollout", "Sample completions for a learner", DefineRollout, &rollout_);
+    Add("relay", "Hand a learner's weights on to the workers of a node", DefineRelay, &relay_);
     Add("eval", "Measure a checkpoint on fresh prompts", DefineEval, &eval_);
     Add("generate", "Show completions of a checkpoint", DefineGenerate, &generate_);
     Add("inspect", "Show what training did with single groups", DefineInspect, &inspect_);
@@ -387,6 +484,7 @@ class Parser {
         &verifier_check_);
     Add("validate", "Check a config without running it", DefineValidate, &validate_);
     Add("metrics", "Print the reference of all Prometheus metrics", DefineMetrics, &metrics_);
+    Add("dataset", "Write a dataset of generated puzzles", DefineDataset, &dataset_);
   }
 
   std::variant<Command, CommandLineExit> Parse(int argc, const char* const* argv) {
@@ -425,6 +523,7 @@ class Parser {
   TrainCommand train_;
   LearnerCommand learner_;
   RolloutCommand rollout_;
+  RelayCommand relay_;
   EvalCommand eval_;
   GenerateCommand generate_;
   InspectCommand inspect_;
@@ -435,6 +534,7 @@ class Parser {
   VerifierCheckCommand verifier_check_;
   ValidateCommand validate_;
   MetricsCommand metrics_;
+  DatasetCommand dataset_;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/cli/trace_flags.h"
 
 namespace tpo {
 
@@ -44,6 +45,7 @@ struct RunFlags {
   bool resume = false;                 // only with run_dir
   std::string metrics_listen;          // empty: none
   std::string status_listen;           // of the status page; empty: none
+  TraceFlags traces;
   bool quiet = false;
   // Plaintext off loopback was asked for. Parsing refuses addresses that would need it.
   bool insecure = false;
@@ -64,11 +66,25 @@ struct LearnerCommand {
 
 struct RolloutCommand {
   std::string learner;
+  std::string weights;      // of a relay; empty: the learner
   ClientTlsFlags tls;       // towards the learner, and towards verifiers that say no other
   std::string name;         // empty: the host's name
   int parallel_leases = 0;  // 0: two per core
+  int give_up_after_seconds = 600;
   std::string metrics_listen;
+  TraceFlags traces;
   bool quiet = false;
+  bool insecure = false;
+};
+
+// Hands the learner's weights on to the workers of its node.
+struct RelayCommand {
+  std::string learner;  // or another relay
+  std::string listen;
+  ClientTlsFlags client_tls;  // towards the learner
+  ServerTlsFlags server_tls;  // with the same certificate and key
+  bool keep_serving = false;  // after the end of the run, until a signal
+  std::string metrics_listen;
   bool insecure = false;
 };
 
@@ -166,10 +182,27 @@ struct ValidateCommand {
   bool reference = false;  // print docs/config.md
 };
 
-using Command =
-    std::variant<TrainCommand, LearnerCommand, RolloutCommand, EvalCommand, GenerateCommand,
-                 InspectCommand, ExportCommand, ReportCommand, StatusCommand, AdminCommand,
-                 VerifierCheckCommand, ValidateCommand, MetricsCommand>;
+// Writes a dataset of generated puzzles.
+struct DatasetCommand {
+  std::string task;  // graph_coloring or knights_knaves
+  std::string out;
+  int count = 1000;
+  uint64_t seed = 0;
+  // graph_coloring
+  int min_vertices = 10;
+  int max_vertices = 10;
+  int colors = 3;
+  double edge_probability = 0.1;
+  // knights_knaves
+  int people = 2;
+  int depth = 2;
+  int width = 2;
+};
+
+using Command = std::variant<TrainCommand, LearnerCommand, RolloutCommand, RelayCommand,
+                             EvalCommand, GenerateCommand, InspectCommand, ExportCommand,
+                             ReportCommand, StatusCommand, AdminCommand, VerifierCheckCommand,
+                             ValidateCommand, MetricsCommand, DatasetCommand>;
 
 // The program is to end at once: --help and --version (status 0), or arguments that were refused
 // (status 2).

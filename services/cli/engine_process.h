@@ -1,5 +1,5 @@
 // Starting the programs that run the commands which the front-end doesn't: the engine, with
-// LibTorch and gRPC, and the conformance kit for verifiers, with gRPC only.
+// LibTorch and gRPC, and the conformance kit for verifiers and the relay, with gRPC only.
 #ifndef TPO_SERVICES_CLI_ENGINE_PROCESS_H_
 #define TPO_SERVICES_CLI_ENGINE_PROCESS_H_
 
@@ -12,6 +12,7 @@ namespace tpo {
 
 inline constexpr char kEngineProgram[] = "tpo-engine";
 inline constexpr char kVerifierCheckProgram[] = "tpo-verifier-check";
+inline constexpr char kRelayProgram[] = "tpo-relay";
 
 // Where `program` may be for a front-end in `program_directory`, best first: ../lib/tpo/
 // (installed), then beside it (build tree).

@@ -16,6 +16,32 @@ CLI::Option* AddAddress(CLI::App* app, const std::string& flag, PortZero port_ze
       ->check(CLI::Validator(check, ""));
 }
 
+CLI::Option* AddTraceEndpoint(CLI::App* app, TraceFlags* flags) {
+  CLI::Option* const endpoint =
+      AddAddress(app, "--trace_endpoint", PortZero::kRefused, &flags->endpoint,
+                 "Send traces of groups to the OpenTelemetry collector at HOST:PORT, by OTLP over "
+                 "gRPC");
+  app->add_option("--trace_ca", flags->ca,
+                  "Encrypt, and trust collectors with a certificate of these authorities (PEM)")
+      ->type_name("FILE")
+      ->needs(endpoint);
+  app->add_flag("--trace_insecure", flags->insecure,
+                "Allow an unencrypted connection off loopback to the collector")
+      ->needs(endpoint);
+  return endpoint;
+}
+
+void RequireSafeTraces(const TraceFlags& flags, bool all_insecure) {
+  if (all_insecure || flags.insecure || !flags.ca.empty() || flags.endpoint.empty() ||
+      IsLoopback(flags.endpoint))
+    return;
+  throw CLI::ValidationError(
+      "--trace_endpoint",
+      flags.endpoint +
+          " is not on loopback, and the connection is not encrypted; if the network is trusted, "
+          "say so with --trace_insecure");
+}
+
 CLI::Option* AddWholeNumber(CLI::App* app, const std::string& flag, int least, int most, int* value,
                             const std::string& help) {
   // An empty description: the range would clutter the help, and stands in the error.

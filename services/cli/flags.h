@@ -10,6 +10,7 @@
 #include "CLI/Error.hpp"
 #include "CLI/Formatter.hpp"
 #include "CLI/Validators.hpp"
+#include "services/cli/trace_flags.h"
 #include "services/config/address.h"
 
 namespace tpo {
@@ -17,6 +18,13 @@ namespace tpo {
 // A flag whose value must be HOST:PORT.
 CLI::Option* AddAddress(CLI::App* app, const std::string& flag, PortZero port_zero,
                         std::string* address, const std::string& help);
+
+// --trace_endpoint, which is returned, --trace_ca and --trace_insecure.
+CLI::Option* AddTraceEndpoint(CLI::App* app, TraceFlags* flags);
+
+// Refuses an endpoint that would need plaintext off loopback, unless that is allowed by
+// --trace_insecure or, for all connections, by --insecure.
+void RequireSafeTraces(const TraceFlags& flags, bool all_insecure);
 
 // A flag whose value must be from `least` to `most`; shows the present value as its default.
 CLI::Option* AddWholeNumber(CLI::App* app, const std::string& flag, int least, int most, int* value,

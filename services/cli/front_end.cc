@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "policy/hugging_face/model_directory.h"
 #include "services/cli/command_line.h"
+#include "services/cli/dataset_command.h"
 #include "services/cli/engine_process.h"
 #include "services/cli/exit_status.h"
 #include "services/config/config.h"
@@ -54,6 +55,12 @@ absl::Status Run(const ReportCommand& command) {
   return absl::OkStatus();
 }
 
+absl::Status Run(const DatasetCommand& command) {
+  if (absl::Status status = WriteDataset(command); !status.ok()) return status;
+  std::cout << "wrote " << command.count << " rows to " << command.out << "\n";
+  return absl::OkStatus();
+}
+
 absl::Status Run(const MetricsCommand&) {
   std::cout << MetricsReference();
   return absl::OkStatus();
@@ -74,11 +81,21 @@ struct OwnCommands {
   std::pair<bool, absl::Status> operator()(const MetricsCommand& command) const {
     return {true, Run(command)};
   }
+  std::pair<bool, absl::Status> operator()(const DatasetCommand& command) const {
+    return {true, Run(command)};
+  }
   template <typename Other>
   std::pair<bool, absl::Status> operator()(const Other&) const {
     return {false, absl::OkStatus()};
   }
 };
+
+// Who runs the commands that aren't the front-end's own.
+const char* ProgramOf(const Command& command) {
+  if (std::holds_alternative<VerifierCheckCommand>(command)) return kVerifierCheckProgram;
+  if (std::holds_alternative<RelayCommand>(command)) return kRelayProgram;
+  return kEngineProgram;
+}
 
 int Finish(absl::Status status) {
   std::cout.flush();
@@ -96,8 +113,7 @@ int RunFrontEnd(int argc, char** argv) {
   if (const auto* exit = std::get_if<CommandLineExit>(&parsed)) return PrintExit(*exit);
   auto [done, status] = std::visit(OwnCommands(), std::get<Command>(parsed));
   if (!done) {
-    const bool check = std::holds_alternative<VerifierCheckCommand>(std::get<Command>(parsed));
-    status = ExecProgram(check ? kVerifierCheckProgram : kEngineProgram, argv);
+    status = ExecProgram(ProgramOf(std::get<Command>(parsed)), argv);
   }
   return Finish(std::move(status));
 }

@@ -1,5 +1,5 @@
-// `tpo` as the user starts it: answers --help, --version, validate, inspect and report by itself,
-// within milliseconds, and becomes another program (engine_process.h) for all else.
+// `tpo` as the user starts it: answers --help, --version, validate, inspect, dataset and report by
+// itself, within milliseconds, and becomes another program (engine_process.h) for all else.
 #ifndef TPO_SERVICES_CLI_FRONT_END_H_
 #define TPO_SERVICES_CLI_FRONT_END_H_
 

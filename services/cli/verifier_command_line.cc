@@ -34,6 +34,7 @@ void AddFlags(CLI::App* app, const VerifierProgram& program, VerifierCommand* co
   }
   AddAddress(app, "--metrics_listen", PortZero::kAllowed, &command->metrics_listen,
              "Serve Prometheus metrics at http://HOST:PORT/metrics");
+  AddTraceEndpoint(app, &command->traces);
   AddTls(app, command);
   app->add_option("--max_concurrent_groups", command->max_concurrent_groups,
                   "Groups judged at the same time [one per core]")
@@ -62,6 +63,7 @@ std::variant<VerifierCommand, VerifierExit> ParseVerifierCommandLine(
   app.parse_complete_callback([&command] {
     RequireLoopback("--listen", command.listen,
                     command.insecure || !command.tls_certificate.empty());
+    RequireSafeTraces(command.traces, command.insecure);
   });
   app.footer(Footer(program.name));
   app.get_formatter()->column_width(34);

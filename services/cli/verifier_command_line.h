@@ -6,6 +6,8 @@
 #include <string>
 #include <variant>
 
+#include "services/cli/trace_flags.h"
+
 namespace tpo {
 
 // Whose flags these are.
@@ -29,6 +31,7 @@ struct VerifierCommand {
   std::string listen;
   std::string config;          // empty: the built-in verifiers with their defaults
   std::string metrics_listen;  // empty: none
+  TraceFlags traces;
   // Files in PEM. The first two come together, the third needs them; empty: none.
   std::string tls_certificate;
   std::string tls_key;

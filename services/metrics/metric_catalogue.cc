@@ -12,10 +12,11 @@ constexpr MetricKind kGauge = MetricKind::kGauge;
 constexpr MetricKind kHistogram = MetricKind::kHistogram;
 
 constexpr char kLearner[] = "`tpo train`, `tpo learner`";
-constexpr char kWorker[] = "`tpo rollout`";
+constexpr char kWorker[] = "`tpo rollout`, `tpo train` of all workers in it";
 constexpr char kAsking[] = "`tpo rollout`, `tpo train`";
 constexpr char kVerifier[] = "`tpo-verifier`, programs made with the verifier SDK";
-constexpr char kServers[] = "`tpo train`, `tpo learner`, `tpo-verifier`";
+constexpr char kServers[] = "`tpo train`, `tpo learner`, `tpo relay`, `tpo-verifier`";
+constexpr char kReceiving[] = "`tpo rollout`, `tpo relay`, `tpo train` of all workers in it";
 constexpr char kAll[] = "all";
 
 const MetricLabel kCode = {"code", "gRPC's status codes"};
@@ -36,7 +37,21 @@ Metrics LearningMetrics() {
       {"tpo_reward_mean", kGauge, "Mean score of the last step's scored completions."},
       {"tpo_reward_std", kGauge, "Population standard deviation of the same scores."},
       {"tpo_error", kGauge, "Task error of the last step, 0 to 1; absent where there is none."},
-      {"tpo_grad_norm", kGauge, "L2 norm of the gradient, first epoch of the last step."},
+      {"tpo_grad_norm", kGauge,
+       "L2 norm of the gradient, first epoch of the last step, before it is clipped."},
+      {"tpo_learning_rate_factor", kGauge,
+       "Factor of the optimizer's learning rate in the last step (learner.schedule), 0 to 1."},
+      {"tpo_reference_kl", kGauge,
+       "Divergence of the policy from the model before training, estimated on the last step's "
+       "tokens, "
+       "in nats; absent without learner.reference_kl."},
+      {"tpo_skipped_steps_total", kCounter,
+       "Steps of this process with an update that was left out, because its loss or gradient was "
+       "not finite."},
+      {"tpo_evaluation",
+       kGauge,
+       "Figures of the last evaluation; absent before the first.",
+       {{"statistic", "`pass_at_1`, `pass_at_k`, `mean_at_k`"}}},
       {"tpo_zero_variance_fraction", kGauge,
        "Part of the last step's groups whose scores are all equal, 0 to 1."},
       {"tpo_all_fail_fraction", kGauge,
@@ -128,7 +143,6 @@ Metrics LearnerTimeMetrics() {
        "Part of their time that the workers' lease loops waited for verdicts during the last step, "
        "as they tell, 0 to 1."},
       {"tpo_weights_size_bytes", kGauge, "Size of the newest published weights, in bytes."},
-      {"tpo_weights_sent_bytes_total", kCounter, "Bytes of weights handed to workers' streams."},
   };
 }
 
@@ -165,9 +179,29 @@ Metrics WorkerMetrics() {
        {{"activity", "`wait_lease`, `wait_weights`, `sample`, `wait_verdicts`, `submit`"}}},
       {"tpo_rollout_weight_version", kGauge,
        "Newest weight version received; -1 before the first."},
+  };
+}
+
+Metrics SentWeightMetrics() {
+  return {
+      {"tpo_weights_sent_bytes_total", kCounter,
+       "Bytes of weights handed to the streams of workers and relays."},
+  };
+}
+
+Metrics ReceivedWeightMetrics() {
+  return {
       {"tpo_weight_sync_seconds", kHistogram,
        "Time from a version's manifest until all of its bytes are here and checked, in seconds."},
       {"tpo_weights_received_bytes_total", kCounter, "Bytes of weights received."},
+  };
+}
+
+Metrics RelayMetrics() {
+  return {
+      {"tpo_relay_weight_version", kGauge,
+       "Newest weight version that the relay holds; -1 before the first."},
+      {"tpo_relay_subscribers", kGauge, "Open weight streams, of workers and of further relays."},
   };
 }
 
@@ -243,6 +277,16 @@ Metrics CallMetrics() {
   };
 }
 
+Metrics TraceMetrics() {
+  return {
+      {"tpo_trace_spans_total",
+       kCounter,
+       "Spans of traces by what became of them. Dropped ones came while too many waited, or the "
+       "collector did not take them.",
+       {{"outcome", "`sent`, `dropped`"}}},
+  };
+}
+
 Metrics CertificateMetrics() {
   return {
       {"tpo_certificate_expiry_timestamp_seconds",
@@ -289,9 +333,13 @@ const std::vector<MetricSection>& MetricCatalogue() {
       {"The learner's time, and its weights", kLearner, LearnerTimeMetrics()},
       {"Checkpoints", kLearner, CheckpointMetrics()},
       {"Rollout workers", kWorker, WorkerMetrics()},
+      {"Weights sent", "`tpo train`, `tpo learner`, `tpo relay`", SentWeightMetrics()},
+      {"Weights received", kReceiving, ReceivedWeightMetrics()},
+      {"Relays", "`tpo relay`", RelayMetrics()},
       {"How external verifiers are asked", kAsking, AskingMetrics()},
       {"Verifiers", kVerifier, VerifierMetrics()},
       {"Calls", kServers, CallMetrics()},
+      {"Traces", "all that were given `--trace_endpoint`", TraceMetrics()},
       {"Certificates", "all that were given TLS files", CertificateMetrics()},
       {"Every process", kAll, ProcessMetricDefinitions()},
   };

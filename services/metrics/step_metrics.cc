@@ -63,6 +63,7 @@ constexpr StepGauge kStepGauges[] = {
     {"tpo_importance_clip_fraction",
      [](const StepRecord& r) { return r.importance_clip_fraction; }},
     {"tpo_logprob_mismatch", [](const StepRecord& r) { return r.logprob_mismatch; }},
+    {"tpo_learning_rate_factor", [](const StepRecord& r) { return r.learning_rate_factor; }},
     {"tpo_completion_tokens", [](const StepRecord& r) { return r.completion_tokens_mean; }},
     {"tpo_learner_idle_ratio", [](const StepRecord& r) { return r.learner_idle_ratio; }},
     {"tpo_rollout_idle_ratio", [](const StepRecord& r) { return r.rollout_idle_ratio; }},
@@ -80,6 +81,9 @@ struct PrometheusStepObserver::Metrics {
       : error(GaugeFamily(r, "tpo_error")),
         truncated(GaugeFamily(r, "tpo_truncated_fraction")),
         effective_sample_size(GaugeFamily(r, "tpo_effective_sample_size_ratio")),
+        evaluation(GaugeFamily(r, "tpo_evaluation")),
+        reference_kl(GaugeFamily(r, "tpo_reference_kl")),
+        skipped_steps(AddCounter(r, "tpo_skipped_steps_total")),
         staleness(GaugeFamily(r, "tpo_staleness")),
         staleness_mean(staleness.Add({{"statistic", "mean"}})),
         staleness_max(staleness.Add({{"statistic", "max"}})),
@@ -132,6 +136,9 @@ struct PrometheusStepObserver::Metrics {
   Family<Gauge>& error;
   Family<Gauge>& truncated;
   Family<Gauge>& effective_sample_size;
+  Family<Gauge>& evaluation;
+  Family<Gauge>& reference_kl;
+  Counter& skipped_steps;
   Family<Gauge>& staleness;
   Gauge& staleness_mean;
   Gauge& staleness_max;
@@ -173,6 +180,7 @@ PrometheusStepObserver::~PrometheusStepObserver() = default;
 void PrometheusStepObserver::OnStep(const StepRecord& record) {
   Metrics& m = *metrics_;
   for (size_t i = 0; i < m.gauges.size(); ++i) m.gauges[i]->Set(kStepGauges[i].value(record));
+  if (record.has_reference_kl) m.reference_kl.Add({}).Set(record.reference_kl);
   if (record.has_error) m.error.Add({}).Set(record.error);
   if (record.has_truncated_fraction) m.truncated.Add({}).Set(record.truncated_fraction);
   if (record.has_effective_sample_size)
@@ -188,6 +196,7 @@ void PrometheusStepObserver::OnStep(const StepRecord& record) {
   }
   m.last_step_time.Set(UnixNow());
   m.steps.Increment();
+  if (!record.skipped.empty()) m.skipped_steps.Increment();
   RaiseTo(m.tokens, static_cast<double>(record.tokens_total));
   m.forward_nodes.Increment(static_cast<double>(record.forward_nodes));
   m.forward_tokens.Increment(static_cast<double>(record.forward_tokens));
@@ -203,6 +212,12 @@ void PrometheusStepObserver::OnStep(const StepRecord& record) {
 }
 
 void PrometheusStepObserver::OnLedger(const Ledger& ledger) { metrics_->SetLedger(ledger); }
+
+void PrometheusStepObserver::OnEvaluation(double pass_at_1, double pass_at_k, double mean_at_k) {
+  metrics_->evaluation.Add({{"statistic", "pass_at_1"}}).Set(pass_at_1);
+  metrics_->evaluation.Add({{"statistic", "pass_at_k"}}).Set(pass_at_k);
+  metrics_->evaluation.Add({{"statistic", "mean_at_k"}}).Set(mean_at_k);
+}
 
 void PrometheusStepObserver::OnDamagedCheckpoints(int count) {
   metrics_->checkpoint_damaged.Increment(count);

@@ -24,6 +24,8 @@ class PrometheusStepObserver : public StepObserver {
   void OnStep(const StepRecord& record) override;
   void OnCheckpoint(int64_t step, double seconds, const std::string& error) override;
   void OnLedger(const Ledger& ledger) override;
+  // Figures of an evaluation.
+  void OnEvaluation(double pass_at_1, double pass_at_k, double mean_at_k);
   // A resume passed over so many checkpoints.
   void OnDamagedCheckpoints(int count);
 

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
 #include "services/metrics/declare.h"
@@ -27,12 +29,26 @@ prometheus::MetricFamily ActivityFamily(const WorkerTimes& times) {
   return family;
 }
 
-class WorkerCollectable : public prometheus::Collectable {
+// From loopback to a large model over a slow network.
+const prometheus::Histogram::BucketBoundaries& SyncBuckets() {
+  static const auto* const kBuckets = new prometheus::Histogram::BucketBoundaries{
+      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
+  return *kBuckets;
+}
+
+}  // namespace
+
+class WorkerMetrics::Source : public prometheus::Collectable {
  public:
-  explicit WorkerCollectable(std::function<WorkerCounts()> counts) : counts_(std::move(counts)) {}
+  void Set(std::function<WorkerCounts()> read) {
+    const absl::MutexLock lock(&mutex_);
+    read_ = std::move(read);
+  }
 
   std::vector<prometheus::MetricFamily> Collect() const override {
-    const WorkerCounts counts = counts_();
+    const absl::MutexLock lock(&mutex_);
+    if (!read_) return {};
+    const WorkerCounts counts = read_();
     const auto single = [](const char* name, uint64_t value) {
       return SingleValue(name, static_cast<double>(value));
     };
@@ -45,24 +61,23 @@ class WorkerCollectable : public prometheus::Collectable {
   }
 
  private:
-  const std::function<WorkerCounts()> counts_;
+  mutable absl::Mutex mutex_;
+  std::function<WorkerCounts()> read_ ABSL_GUARDED_BY(mutex_);
 };
 
-// From loopback to a large model over a slow network.
-const prometheus::Histogram::BucketBoundaries& SyncBuckets() {
-  static const auto* const kBuckets = new prometheus::Histogram::BucketBoundaries{
-      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
-  return *kBuckets;
+WorkerMetrics::WorkerMetrics(MetricsRegistry* registry) : source_(std::make_shared<Source>()) {
+  registry->Add(source_);
 }
 
-}  // namespace
+WorkerMetrics::~WorkerMetrics() { Detach(); }
 
-std::shared_ptr<prometheus::Collectable> MakeWorkerMetrics(std::function<WorkerCounts()> counts) {
-  return std::make_shared<WorkerCollectable>(std::move(counts));
-}
+void WorkerMetrics::Attach(std::function<WorkerCounts()> read) { source_->Set(std::move(read)); }
 
-PrometheusWeightObserver::PrometheusWeightObserver(MetricsRegistry* registry)
-    : version_(AddGauge(registry->registry(), "tpo_rollout_weight_version")),
+void WorkerMetrics::Detach() { source_->Set({}); }
+
+PrometheusWeightObserver::PrometheusWeightObserver(MetricsRegistry* registry,
+                                                   std::string_view version)
+    : version_(AddGauge(registry->registry(), version)),
       bytes_(AddCounter(registry->registry(), "tpo_weights_received_bytes_total")),
       seconds_(AddHistogram(registry->registry(), "tpo_weight_sync_seconds", SyncBuckets())) {
   version_.Set(-1);

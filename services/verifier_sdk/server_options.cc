@@ -6,6 +6,9 @@ VerifierServerOptions ServerOptions(const VerifierCommand& command) {
   VerifierServerOptions options;
   options.listen = command.listen;
   options.metrics_listen = command.metrics_listen;
+  options.trace_endpoint = command.traces.endpoint;
+  options.trace_ca = command.traces.ca;
+  options.trace_insecure = command.traces.insecure;
   if (!command.tls_certificate.empty()) {
     TlsOptions& tls = options.tls.emplace();
     tls.certificate = command.tls_certificate;

@@ -36,6 +36,14 @@ struct VerifierServerOptions {
   std::string listen = "127.0.0.1:0";
   // Where Prometheus finds /metrics, in plaintext; empty: nowhere.
   std::string metrics_listen;
+  // HOST:PORT of an OpenTelemetry collector for traces of calls whose header "traceparent" says
+  // that they are sampled; empty: none.
+  std::string trace_endpoint;
+  // PEM file with the authorities of the collector's certificate; empty: plaintext.
+  std::string trace_ca;
+  // Whether to send plaintext to a collector that isn't on loopback; so does
+  // allow_remote_plaintext.
+  bool trace_insecure = false;
   // Encrypted when given, else plaintext.
   std::optional<TlsOptions> tls = std::nullopt;
   // Whether to serve plaintext on an address that isn't loopback.

@@ -9,6 +9,8 @@
 #include "services/metrics/metrics_registry.h"
 #include "services/metrics/metrics_server.h"
 #include "services/metrics/service_metrics.h"
+#include "services/metrics/trace_metrics.h"
+#include "services/tracing/otlp_exporter.h"
 #include "services/verifier_sdk/verifier_sdk.h"
 
 namespace tpo {
@@ -33,9 +35,11 @@ absl::Status Check(const VerifierServerOptions& options, VerifierApi* verifier) 
 
 // In the order of construction: what comes later uses what comes before.
 struct VerifierServer::Impl {
-  Impl(const VerifierServerOptions& server_options, std::unique_ptr<VerifierApi> served)
+  Impl(const VerifierServerOptions& server_options, std::unique_ptr<VerifierApi> served,
+       std::unique_ptr<OtlpExporter> exporter)
       : options(server_options),
         verifier(std::move(served)),
+        traces(std::move(exporter)),
         metrics(options.program),
         rpc_observer(&metrics),
         verifier_observer(&metrics),
@@ -44,7 +48,9 @@ struct VerifierServer::Impl {
                              .queue_capacity = static_cast<size_t>(options.max_waiting_groups),
                              .max_completions = options.max_completions,
                              .rpc_observer = &rpc_observer,
-                             .verifier_observer = &verifier_observer})) {
+                             .verifier_observer = &verifier_observer,
+                             .spans = traces.get()})) {
+    if (traces != nullptr) metrics.Add(MakeTraceMetrics([this] { return traces->counts(); }));
     if (!options.tls.has_value()) return;
     metrics.Add(MakeCertificateMetrics(
         {{"own", options.tls->certificate}, {"authority", options.tls->peer_authority}},
@@ -67,6 +73,7 @@ struct VerifierServer::Impl {
 
   const VerifierServerOptions options;
   const std::unique_ptr<VerifierApi> verifier;
+  const std::unique_ptr<OtlpExporter> traces;
   MetricsRegistry metrics;
   PrometheusRpcObserver rpc_observer;
   PrometheusVerifierObserver verifier_observer;
@@ -79,7 +86,11 @@ struct VerifierServer::Impl {
 absl::StatusOr<std::unique_ptr<VerifierServer>> VerifierServer::Start(
     const VerifierServerOptions& options, std::unique_ptr<VerifierApi> verifier) {
   TPO_RETURN_IF_ERROR(Check(options, verifier.get()));
-  auto impl = std::make_unique<Impl>(options, std::move(verifier));
+  TPO_ASSIGN_OR_RETURN(
+      std::unique_ptr<OtlpExporter> traces,
+      StartTraces(options.trace_endpoint, options.trace_ca,
+                  options.allow_remote_plaintext || options.trace_insecure, options.program));
+  auto impl = std::make_unique<Impl>(options, std::move(verifier), std::move(traces));
   TPO_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<VerifierServer>(new VerifierServer(std::move(impl)));
 }

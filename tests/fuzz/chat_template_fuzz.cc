@@ -3,6 +3,7 @@
 #include <string>
 
 #include "policy/chat_template/chat_template.h"
+#include "policy/strict_json.h"
 #include "policy/tokenizer/unicode.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -42,8 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.add_generation_prompt = true;
   if (input.Byte() >= 128) {
     static const ChatTemplate& fixed = *new ChatTemplate(*ChatTemplate::Parse(kTemplate));
-    const Json parsed = Json::parse(input.Rest(), nullptr, /*allow_exceptions=*/false);
-    if (!parsed.is_discarded()) Check(fixed.Render(parsed, options));
+    const absl::StatusOr<Json> parsed = ParseStrictJson<Json>(input.Rest());
+    if (parsed.ok()) Check(fixed.Render(*parsed, options));
     return 0;
   }
   const auto chat = ChatTemplate::Parse(input.Rest(), {{"bos_token", "<s>"}});

@@ -64,6 +64,29 @@ def safetensors() -> None:
     }).encode()
     write("safetensors", "three", struct.pack("<Q", len(header)) + header + bytes(range(26)))
     write("safetensors", "empty", struct.pack("<Q", 2) + b"{}")
+    header = b'{"a": ' + nested(100) + b"}"
+    write("safetensors", "too_deep", struct.pack("<Q", len(header)) + header)
+
+
+def rules() -> None:
+    puzzle = '{"vertices": [0, 1], "edges": [[0, 1]], "color_options": [1, 2]}'
+    schema = json.dumps({
+        "$defs": {"tree": {"properties": {"left": {"$ref": "#/$defs/tree"}, "value": {"multipleOf": 0.5}},
+                           "required": ["value"], "additionalProperties": False}},
+        "$ref": "#/$defs/tree", "patternProperties": {"^v": {"anyOf": [{"type": "number"}, {"enum": ["x", None]}]}}})
+    for name, which, given, answer, other in (
+            ("numeric", 0, "-1,234.5e-2", "it is $-12.345%, or 1.2.3", "50\\% of \u221212"),
+            ("numeric_whole", 1, "42", " 42.0 ", "x42"),
+            ("gsm8k", 2, "steps\n#### 1,234", "#### 1,234.", "so $1,234 ..."),
+            ("regex", 3, "(?i)a(b+)[^c]*?|\\d{2,5}$", "xABBBz", "12345"),
+            ("regex_compared", 4, "x*", "axxb", ""),
+            ("format", 5, "", "<think>a</think> <answer>b</answer>", "<answer></answer><think>"),
+            ("length", 6, "", "h\u00e9llo \U0001f600", ""),
+            ("json_schema", 7, schema, '```json\n{"value": 1.5, "left": {"value": 2}}\n```', '{"value": "x"}'),
+            ("graph_coloring", 8, puzzle, '{"0": 1, "1": 2.0}', '[0, 1, NaN, "1", true]'),
+            ("knights_knaves", 9, "Ann is a knight, and Bob is a knave.", "bob is a knave and (Ann is a knave)", "Ann a sage"),
+            ("answer_tag", 10, "#### 7", "<a> #### 7 </a>", "<a><a>#### 7</a></a>")):
+        write("rules", name, bytes([which]) + piece(given) + piece(answer) + other.encode())
 
 
 def math() -> None:
@@ -79,8 +102,26 @@ def math() -> None:
         write("math", name, text)
 
 
+def traces() -> None:
+    for name, text in {
+            "sampled": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "later_version": "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more",
+            "key": "4bf92f35a3ce929d/12/34", "key_of_slashes": "a/b/1/2"}.items():
+        write("trace", name, text)
+
+
+def nested(levels: int) -> bytes:
+    """JSON around a limit on depth."""
+    return b"[" * levels + b"]" * levels
+
+
 def reward_servers() -> None:
     for name, data in {
+        "openrlhf_nested": b'\x00{"rewards": [1, 0, 0], "extra_logs": ' + nested(99) + b"}",
+        "openrlhf_too_deep": b'\x00{"rewards": ' + nested(100) + b"}",
+        "slime_too_deep": b"\x01" + nested(101),
+        "request_nested": b"\x05" + nested(100),
+        "request_too_deep": b"\x05" + nested(101),
         "openrlhf": b"\x00" + b'{"rewards": [1, 0.5, true], "scores": [1, 2, 3], "extra_logs": {"x": [1, 2, 3]}}',
         "openrlhf_null": b"\x00" + b'{"rewards": [null, "1", 1e400]}',
         "slime": b"\x01" + b"0.25",
@@ -101,6 +142,9 @@ def run_files() -> None:
     metrics = "".join(json.dumps({"step": step, "loss": 0.1 * step, "error": 0.5, "reward_mean": 0.1, "grad_norm": 1.0,
                                   "step_seconds": 0.5, "target_entropy": 1.0}) + "\n" for step in range(4))
     summary = json.dumps({"outcome": "finished", "steps": 4, "ledger": {"leased": 4, "trained": 4}})
+    deep = b'{"step": 3, "completions": ' + nested(100) + b"}\n"
+    write("run_files", "groups_too_deep", b"\x02" + deep + lines.encode())
+    write("run_files", "report_too_deep", b"\x00" + piece(deep) + piece(lines) + metrics.encode() + deep)
     write("run_files", "report", b"\x00" + piece(summary) + piece(lines) + metrics.encode())
 
 
@@ -119,6 +163,7 @@ def tokenizers() -> None:
                   "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
                   "vocab": {"a": 0, "b": 1, "\u0120": 2, "ab": 3}, "merges": ["a b"]}}
     write("tokenizer", "definition", b"\x00" + piece("ab <s> 12 b\u00e9") + json.dumps(tokenizer).encode())
+    write("tokenizer", "too_deep", b"\x00" + piece("a") + b'{"version": ' + nested(100) + b"}")
     write("tokenizer", "text", b"\x80" + "abc  ab's <|end|>\n\n\u00e9e\u0301 \u4f60\u597d 123".encode())
     write("tokenizer", "no_utf8", b"\x80ab\xff\xc3 \xf0\x9f\x98 c")
 
@@ -127,6 +172,8 @@ def model_configs() -> None:
     for folder in sorted((SOURCE / "tests/golden/hf").iterdir()):
         if (folder / "config.json").exists():
             write("model_config", folder.name, (folder / "config.json").read_bytes())
+    write("model_config", "nested", b'{"eos_token_id": ' + nested(99) + b"}")
+    write("model_config", "too_deep", b'{"eos_token_id": ' + nested(100) + b"}")
     write("model_config", "generation", '{"eos_token_id": [1, 2], "bos_token_id": 0}')
 
 
@@ -138,6 +185,7 @@ def code_verifier() -> None:
           + piece("") + b"")
     write("code_verifier", "fences", b"\x02" + b"text\n```python\nprint(1)\n```\nmore\n````\nx\n```\n````\n")
     write("code_verifier", "values", b"\x03" + piece('["f", 1.5]') + b"1.5")
+    write("code_verifier", "values_too_deep", b"\x03" + piece(nested(301)) + nested(301))
     write("code_verifier", "big_integer", b"\x03" + piece('["i", "123456789012345678901234567890"]')
           + b"123456789012345678901234567890")
 
@@ -238,6 +286,7 @@ def messages(learner, types, verifier) -> None:
 
 
 def checkpoints() -> None:
+    write("checkpoint", "nested", b'\x00{"format_version": 1, "files": ' + nested(150) + b"}")
     write("checkpoint", "manifest", b"\x00" + json.dumps({
         "format": 1, "files": {"model.safetensors": {"size_bytes": 10, "crc32c": "0000abcd"}}}).encode())
 
@@ -255,8 +304,8 @@ def main() -> None:
     sys.path.insert(0, sys.argv[1])
     from tpo.v1 import learner_pb2, types_pb2, verifier_pb2  # pylint: disable=import-outside-toplevel
     assert crc32c(b"123456789") == 0xE3069283
-    for make in (configs, safetensors, math, reward_servers, run_files, tokenizers, model_configs, code_verifier,
-                 certificates, checkpoints, chat_templates):
+    for make in (configs, safetensors, rules, math, reward_servers, run_files, tokenizers, traces, model_configs,
+                 code_verifier, certificates, checkpoints, chat_templates):
         make()
     messages(learner_pb2, types_pb2, verifier_pb2)
 

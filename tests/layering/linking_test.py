@@ -17,7 +17,7 @@ def libraries(program):
 
 class LinkingTest(unittest.TestCase):
     def test_the_front_end_and_the_verifier_start_without_libtorch(self):
-        for program in ("tpo", "tpo-verifier", "tpo-verifier-check"):
+        for program in ("tpo", "tpo-verifier", "tpo-verifier-check", "tpo-relay"):
             self.assertEqual([name for name in libraries(program) if name.startswith(LIBTORCH)], [], program)
 
     def test_the_front_end_starts_without_grpc(self):

@@ -21,7 +21,7 @@ RULES = MONITORING / "prometheus" / "rules" / "tpo.rules.yaml"
 RULE_TESTS = sorted((MONITORING / "prometheus" / "tests").glob("*.yaml"))
 ALERTS = {"LearnerStalled", "NoProgress", "PolicyLagHigh", "MismatchGrowing", "AnchorSaturated", "ZeroVarianceHigh", "VerifierErrors",
           "TruncationHigh", "WeightSyncSlow", "CheckpointStale", "LeaseExpiryBurst", "QueueFull", "CertExpiresSoon"}
-JOBS = {"tpo-learner", "tpo-rollout", "tpo-verifier"}
+JOBS = {"tpo-learner", "tpo-relay", "tpo-rollout", "tpo-verifier"}
 # That every target has.
 TARGET_LABELS = {"run", "job", "instance"}
 # Of Prometheus itself.

@@ -98,6 +98,81 @@ TEST(CommandLineTest, LearnerEndsAsItIsTold) {
   EXPECT_TRUE(told.drained_is_failure);
 }
 
+TEST(CommandLineTest, RelayNeedsBothItsSides) {
+  EXPECT_THAT(RefusedText({"relay", "--listen", "localhost:0"}),
+              HasSubstr("--learner is required"));
+  EXPECT_THAT(RefusedText({"relay", "--learner", "localhost:1"}),
+              HasSubstr("--listen is required"));
+  const auto relay =
+      Accepted<RelayCommand>({"relay", "--learner", "localhost:1", "--listen", "localhost:0",
+                              "--keep_serving", "--metrics_listen", "localhost:0"});
+  EXPECT_EQ(relay.learner, "localhost:1");
+  EXPECT_EQ(relay.listen, "localhost:0");
+  EXPECT_TRUE(relay.keep_serving);
+  EXPECT_EQ(relay.metrics_listen, "localhost:0");
+  EXPECT_FALSE(relay.client_tls.given());
+  EXPECT_FALSE(relay.server_tls.given());
+}
+
+TEST(CommandLineTest, RelayShowsOneCertificateToBothSides) {
+  const auto relay = Accepted<RelayCommand>(
+      {"relay", "--learner", "learner:1", "--listen", "0.0.0.0:2", "--tls_ca", "learners.pem",
+       "--tls_certificate", "me.pem", "--tls_key", "me.key", "--tls_client_ca", "workers.pem"});
+  EXPECT_EQ(relay.client_tls.ca, "learners.pem");
+  EXPECT_EQ(relay.client_tls.certificate, "me.pem");
+  EXPECT_EQ(relay.client_tls.key, "me.key");
+  EXPECT_EQ(relay.server_tls.certificate, "me.pem");
+  EXPECT_EQ(relay.server_tls.key, "me.key");
+  EXPECT_EQ(relay.server_tls.client_ca, "workers.pem");
+  EXPECT_THAT(RefusedText({"relay", "--learner", "localhost:1", "--listen", "localhost:2",
+                           "--tls_certificate", "me.pem", "--tls_key", "me.key"}),
+              HasSubstr("--tls_client_ca"));
+  // It encrypts towards the learner only.
+  EXPECT_THAT(RefusedText({"relay", "--learner", "learner:1", "--listen", "0.0.0.0:2", "--tls_ca",
+                           "learners.pem"}),
+              HasSubstr("--listen: 0.0.0.0:2 is not on loopback"));
+}
+
+TEST(CommandLineTest, WorkersMayGetTheirWeightsFromARelay) {
+  EXPECT_EQ(Accepted<RolloutCommand>({"rollout", "--learner", "localhost:1"}).weights, "");
+  EXPECT_EQ(
+      Accepted<RolloutCommand>({"rollout", "--learner", "localhost:1", "--weights", "localhost:2"})
+          .weights,
+      "localhost:2");
+  EXPECT_THAT(RefusedText({"rollout", "--learner", "localhost:1", "--weights", "relay:2"}),
+              HasSubstr("--weights: relay:2 is not on loopback"));
+}
+
+TEST(CommandLineTest, TracesAreOffUntilTheyAreSentSomewhere) {
+  const auto plain = Accepted<TrainCommand>({"train", "run.yaml"});
+  EXPECT_EQ(plain.run.traces.endpoint, "");
+  EXPECT_THAT(RefusedText({"train", "run.yaml", "--trace_sample_ratio", "0.5"}),
+              HasSubstr("--trace_sample_ratio requires --trace_endpoint"));
+  for (const char* ratio : {"-0.1", "1.1", "nan", "much"}) {
+    EXPECT_THAT(RefusedText({"train", "run.yaml", "--trace_endpoint", "localhost:4317",
+                             "--trace_sample_ratio", ratio}),
+                HasSubstr("--trace_sample_ratio"))
+        << ratio;
+  }
+  const auto rollout =
+      Accepted<RolloutCommand>({"rollout", "--learner", "localhost:1", "--trace_endpoint",
+                                "localhost:4317", "--trace_sample_ratio", "0.5"});
+  EXPECT_EQ(rollout.traces.endpoint, "localhost:4317");
+  EXPECT_EQ(rollout.traces.sample_ratio, 0.5);
+}
+
+TEST(CommandLineTest, TracesLeaveTheMachineUnencryptedOnlyWhenToldSo) {
+  EXPECT_THAT(RefusedText({"train", "run.yaml", "--trace_endpoint", "collector:4317"}),
+              HasSubstr("--trace_endpoint: collector:4317 is not on loopback"));
+  for (const std::vector<const char*>& allowed :
+       {std::vector<const char*>{"--trace_insecure"}, {"--insecure"}, {"--trace_ca", "ca.pem"}}) {
+    std::vector<const char*> arguments = {"train", "run.yaml", "--trace_endpoint",
+                                          "collector:4317"};
+    arguments.insert(arguments.end(), allowed.begin(), allowed.end());
+    EXPECT_EQ(Accepted<TrainCommand>(arguments).run.traces.endpoint, "collector:4317");
+  }
+}
+
 TEST(CommandLineTest, PlaintextOffLoopbackNeedsTheFlag) {
   EXPECT_THAT(RefusedText({"learner", "run.yaml", "--listen", "0.0.0.0:50051"}),
               HasSubstr("--listen: 0.0.0.0:50051 is not on loopback"));
@@ -224,8 +299,8 @@ TEST(CommandLineTest, NoArgumentsShowTheHelpAsARefusal) {
 
 TEST(CommandLineTest, EveryCommandHasHelpWithAnExample) {
   for (const char* command :
-       {"train", "learner", "rollout", "eval", "generate", "inspect", "export", "report", "status",
-        "admin", "verifier-check", "validate"}) {
+       {"train", "learner", "rollout", "relay", "eval", "generate", "inspect", "export", "report",
+        "status", "admin", "verifier-check", "validate"}) {
     const CommandLineExit exit = Ended({command, "--help"});
     EXPECT_EQ(exit.status, 0) << command;
     EXPECT_THAT(exit.text, HasSubstr(std::string("Usage: tpo ") + command)) << command;
@@ -301,6 +376,29 @@ TEST(CommandLineTest, WorkersAndOperatorsSpeakTls) {
   EXPECT_THAT(RefusedText({"rollout", "--learner", "127.0.0.1:1", "--tls_key", "k.pem"}),
               HasSubstr("--tls_certificate"));
   EXPECT_THAT(RefusedText({"rollout", "--learner", "learner.example:1"}), HasSubstr("loopback"));
+}
+
+TEST(CommandLineTest, DatasetTakesAllItsFlags) {
+  const auto coloring = Accepted<DatasetCommand>(
+      {"dataset", "graph_coloring", "--out", "x.jsonl", "--count", "7", "--seed", "3",
+       "--min_vertices", "4", "--max_vertices", "6", "--colors", "2", "--edge_probability", "0.5"});
+  EXPECT_EQ(coloring.task, "graph_coloring");
+  EXPECT_EQ(coloring.out, "x.jsonl");
+  EXPECT_EQ(coloring.count, 7);
+  EXPECT_EQ(coloring.seed, 3U);
+  EXPECT_EQ(coloring.min_vertices, 4);
+  EXPECT_EQ(coloring.max_vertices, 6);
+  EXPECT_EQ(coloring.colors, 2);
+  EXPECT_EQ(coloring.edge_probability, 0.5);
+  const auto knights = Accepted<DatasetCommand>({"dataset", "knights_knaves", "--out", "x.jsonl",
+                                                 "--people", "3", "--depth", "1", "--width", "4"});
+  EXPECT_EQ(knights.people, 3);
+  EXPECT_EQ(knights.depth, 1);
+  EXPECT_EQ(knights.width, 4);
+  EXPECT_THAT(RefusedText({"dataset", "sudoku", "--out", "x"}), HasSubstr("sudoku"));
+  EXPECT_THAT(RefusedText({"dataset", "graph_coloring"}), HasSubstr("--out"));
+  EXPECT_THAT(RefusedText({"dataset", "graph_coloring", "--out", "x", "--people", "99"}),
+              HasSubstr("--people"));
 }
 
 }  // namespace

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 namespace {
@@ -172,6 +174,14 @@ TEST_F(EngineTest, VerifierCheckGoesToItsOwnProgram) {
   EXPECT_THAT(outcome.out, HasSubstr("/tpo-verifier-check: verifier-check localhost:1 --json\n"));
 }
 
+TEST_F(EngineTest, RelayIsAProgramOfItsOwn) {
+  InstallEngine(root_ / "bin" / "tpo-relay");
+  const Outcome outcome = Run("relay --learner localhost:1 --listen localhost:0");
+  EXPECT_EQ(outcome.status, 7);
+  EXPECT_THAT(outcome.out,
+              HasSubstr("/tpo-relay: relay --learner localhost:1 --listen localhost:0\n"));
+}
+
 TEST_F(EngineTest, TheInstalledEngineComesFirst) {
   InstallEngine(root_ / "bin" / "tpo-engine");
   InstallEngine(root_ / "lib" / "tpo" / "tpo-engine");
@@ -184,6 +194,36 @@ TEST_F(EngineTest, AnEngineThatCannotRunIsNamed) {
   const Outcome outcome = Run("eval r 2>&1");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.out, HasSubstr("bin/tpo-engine: Permission denied"));
+}
+
+TEST(TpoProgramTest, DatasetsAreTheSameForTheSameSeed) {
+  const std::string folder = ::testing::TempDir();
+  const auto rows = [&folder](const std::string& arguments) {
+    const std::string file = folder + "cli_program_test.jsonl";
+    const Outcome outcome = Tpo("dataset " + arguments + " --count 20 --out " + file);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_THAT(outcome.out, StartsWith("wrote 20 rows to "));
+    std::ifstream in(file);
+    std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    fs::remove(file);
+    return text;
+  };
+  for (const std::string task : {"graph_coloring", "knights_knaves"}) {
+    const std::string first = rows(task);
+    EXPECT_EQ(std::count(first.begin(), first.end(), '\n'), 20);
+    EXPECT_THAT(first, StartsWith("{\"prompt\":"));
+    EXPECT_EQ(rows(task + " --seed 0"), first);
+    EXPECT_NE(rows(task + " --seed 1"), first);
+  }
+}
+
+TEST(TpoProgramTest, ADatasetThatCannotBeIsRefusedAndNothingIsWritten) {
+  const std::string file = ::testing::TempDir() + "cli_program_test_none.jsonl";
+  const Outcome outcome =
+      TpoErrors("dataset graph_coloring --edge_probability 1 --colors 2 --out " + file);
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.out, HasSubstr("2 colors didn't suffice"));
+  EXPECT_FALSE(fs::exists(file));
 }
 
 }  // namespace

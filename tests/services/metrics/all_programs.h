@@ -9,8 +9,10 @@
 #include "services/metrics/certificate_metrics.h"
 #include "services/metrics/learner_metrics.h"
 #include "services/metrics/metrics_registry.h"
+#include "services/metrics/relay_metrics.h"
 #include "services/metrics/service_metrics.h"
 #include "services/metrics/step_metrics.h"
+#include "services/metrics/trace_metrics.h"
 #include "services/metrics/verification_metrics.h"
 #include "services/metrics/worker_metrics.h"
 
@@ -25,15 +27,21 @@ class AllPrograms {
         rpc_(&metrics_),
         verifier_(&metrics_),
         weights_(&metrics_),
-        learner_(&metrics_) {
-    metrics_.Add(MakeWorkerMetrics([] { return WorkerCounts(); }));
+        relayed_weights_(&metrics_, "tpo_relay_weight_version"),
+        learner_(&metrics_),
+        workers_(&metrics_) {
+    workers_.Attach([] { return WorkerCounts(); });
+    metrics_.Add(MakeRelayMetrics([] { return size_t{0}; }));
+    metrics_.Add(MakeTraceMetrics([] { return SpanCounts(); }));
     metrics_.Add(MakeVerificationMetrics(&monitor_));
     metrics_.Add(MakeCertificateMetrics(
         {{"own", "server.pem"}, {"authority", ""}},
         [](const std::string&) { return absl::UnixEpoch() + absl::Hours(1); }));
     StepRecord record;
-    record.has_error = record.has_truncated_fraction = record.has_effective_sample_size = true;
+    record.has_error = record.has_reference_kl = record.has_truncated_fraction =
+        record.has_effective_sample_size = true;
     step_.OnStep(record);
+    step_.OnEvaluation(0.0, 0.0, 0.0);
     rpc_.OnRpc("Verify", absl::StatusCode::kOk, absl::Seconds(1));
     rpc_.OnWeightBytesSent(1);
     learner_.Attach({}, [] { return LearnerReading(); });
@@ -51,7 +59,9 @@ class AllPrograms {
   PrometheusRpcObserver rpc_;
   PrometheusVerifierObserver verifier_;
   PrometheusWeightObserver weights_;
+  PrometheusWeightObserver relayed_weights_;
   LearnerMetrics learner_;
+  WorkerMetrics workers_;
 };
 
 }  // namespace tpo

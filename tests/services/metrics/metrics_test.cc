@@ -274,7 +274,8 @@ TEST(WorkerMetrics, ShowWhatTheWorkerDidAndHowItsWeightsCame) {
   counts.tokens = 1400;
   counts.times.sampling = absl::Seconds(4);
   counts.times.waiting_for_verdicts = absl::Seconds(5);
-  metrics.Add(MakeWorkerMetrics([&counts] { return counts; }));
+  WorkerMetrics workers(&metrics);
+  workers.Attach([&counts] { return counts; });
   PrometheusWeightObserver weights(&metrics);
   EXPECT_EQ(ValueOf(metrics, "tpo_rollout_groups_total"), 25);
   EXPECT_EQ(ValueOf(metrics, "tpo_rollout_tokens_total"), 1400);
