@@ -43,6 +43,8 @@ class VerifierObserver {
   virtual void OnVerifyFailed(absl::StatusCode code) = 0;
   // Groups that wait for their turn, and how many may; whenever it changed.
   virtual void OnQueue(size_t /*length*/, size_t /*capacity*/) {}
+  // How many groups are judged at a time; once, before the first.
+  virtual void OnThreads(int /*threads*/) {}
 };
 
 }  // namespace tpo

@@ -63,6 +63,8 @@ class VerifierHandler : public Methods {
         executor_(Threads(options.threads), options.queue_capacity,
                   [this](size_t length) { ReportQueue(length); }) {
     ReportQueue(0);
+    if (options_.verifier_observer != nullptr)
+      options_.verifier_observer->OnThreads(Threads(options_.threads));
   }
 
   bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }

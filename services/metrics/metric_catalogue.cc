@@ -261,6 +261,9 @@ Metrics VerifierMetrics() {
        "Time to judge a group, without waiting for its turn, in seconds."},
       {"tpo_verifier_queue_length", kGauge, "Groups that wait for their turn."},
       {"tpo_verifier_queue_capacity", kGauge, "Groups that may wait; more are refused."},
+      {"tpo_verifier_threads", kGauge,
+       "Groups judged at a time; 1 - rate(tpo_verifier_seconds_sum) / this is the part of the time "
+       "that the verifier is idle."},
   };
 }
 

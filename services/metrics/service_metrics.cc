@@ -61,7 +61,8 @@ PrometheusVerifierObserver::PrometheusVerifierObserver(MetricsRegistry* registry
       failed_(verdicts_.Add({{"kind", "failed"}})),
       seconds_(AddHistogram(registry->registry(), "tpo_verifier_seconds", CallBuckets())),
       queue_length_(AddGauge(registry->registry(), "tpo_verifier_queue_length")),
-      queue_capacity_(AddGauge(registry->registry(), "tpo_verifier_queue_capacity")) {}
+      queue_capacity_(AddGauge(registry->registry(), "tpo_verifier_queue_capacity")),
+      threads_(AddGauge(registry->registry(), "tpo_verifier_threads")) {}
 
 void PrometheusVerifierObserver::OnVerdicts(const std::vector<Verdict>& verdicts,
                                             absl::Duration duration) {
@@ -89,6 +90,10 @@ void PrometheusVerifierObserver::OnVerdicts(const std::vector<Verdict>& verdicts
 void PrometheusVerifierObserver::OnQueue(size_t length, size_t capacity) {
   queue_length_.Set(static_cast<double>(length));
   queue_capacity_.Set(static_cast<double>(capacity));
+}
+
+void PrometheusVerifierObserver::OnThreads(int threads) {
+  threads_.Set(static_cast<double>(threads));
 }
 
 void PrometheusVerifierObserver::OnVerifyFailed(absl::StatusCode code) {

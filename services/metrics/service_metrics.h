@@ -52,6 +52,7 @@ class PrometheusVerifierObserver : public VerifierObserver {
   void OnVerdicts(const std::vector<Verdict>& verdicts, absl::Duration duration) override;
   void OnVerifyFailed(absl::StatusCode code) override;
   void OnQueue(size_t length, size_t capacity) override;
+  void OnThreads(int threads) override;
 
  private:
   prometheus::Family<prometheus::Counter>& requests_;
@@ -64,6 +65,7 @@ class PrometheusVerifierObserver : public VerifierObserver {
   prometheus::Histogram& seconds_;
   prometheus::Gauge& queue_length_;
   prometheus::Gauge& queue_capacity_;
+  prometheus::Gauge& threads_;
 };
 
 }  // namespace tpo

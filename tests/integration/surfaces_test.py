@@ -43,7 +43,7 @@ ROLLOUT = EVERYWHERE | {"tpo_rollout_leases_total", "tpo_rollout_groups_total", 
                         "tpo_rollout_weight_version", "tpo_weight_sync_seconds", "tpo_weights_received_bytes_total",
                         "tpo_verification_seconds"}
 VERIFIER = EVERYWHERE | SERVERS | {"tpo_verifier_requests_total", "tpo_verifier_verdicts_total", "tpo_verifier_seconds",
-                                   "tpo_verifier_queue_length", "tpo_verifier_queue_capacity"}
+                                   "tpo_verifier_queue_length", "tpo_verifier_queue_capacity", "tpo_verifier_threads"}
 
 SAMPLE = re.compile(r'([a-z_:][a-z0-9_:]*)(?:\{((?:[a-z_]+="[^"]*",?)*)\})? (\S+)$')
 

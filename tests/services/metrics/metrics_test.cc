@@ -311,6 +311,8 @@ TEST(VerifierMetrics, ShowTheQueue) {
   observer.OnQueue(3, 256);
   EXPECT_EQ(ValueOf(metrics, "tpo_verifier_queue_length"), 3);
   EXPECT_EQ(ValueOf(metrics, "tpo_verifier_queue_capacity"), 256);
+  observer.OnThreads(4);
+  EXPECT_EQ(ValueOf(metrics, "tpo_verifier_threads"), 4);
 }
 
 TEST(RpcMetrics, CountByMethodAndCode) {
