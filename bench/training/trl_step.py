@@ -1,4 +1,5 @@
-"""TRL's GRPOTrainer on the work of training_bench: seconds and memory of a whole training step.
+#!/usr/bin/env python3
+"""TRL's GRPOTrainer on the work of tpo_step.py: seconds and memory of a whole training step.
 
     python bench/training/trl_step.py ~/.cache/tpo/models/smollm2 [--type bfloat16]
     python bench/training/trl_step.py --layers 2
@@ -6,10 +7,13 @@
 A step is 16 prompts of 32 tokens, 8 completions of 32 tokens each, and four epochs over them (`num_iterations`); random
 rewards, no reference model. In an environment with torch, transformers (`./dev setup transformers`), and
 `pip install trl==1.16.0 accelerate==1.15.0 datasets==5.2.0`, on the same machine as ours, nothing else running.
-With --layers, in place of a directory, the model is a Llama of that shape over bytes, with random weights.
+With --layers, in place of a directory, the model is a Llama of that shape over bytes, with random weights. --save DIR writes
+model and prompts for tpo_step.py and trains nothing.
 """
 
 import argparse
+import json
+import pathlib
 import random
 import resource
 import tempfile
@@ -64,6 +68,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--layers", type=int)
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--save", type=pathlib.Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.layers:
@@ -77,6 +82,11 @@ def main() -> None:
         model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model)
     model = model.to(getattr(torch, arguments.type))
     texts = prompts(tokenizer, PROMPTS * arguments.steps)
+    if arguments.save:
+        model.save_pretrained(arguments.save)
+        tokenizer.save_pretrained(arguments.save)
+        (arguments.save / "prompts.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
+        return
     rewards = random.Random(2)
     times = Times()
     with tempfile.TemporaryDirectory() as directory:
