@@ -198,6 +198,23 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {int(seconds % 60):02d} s"
 
 
+def runs_of(cells: list[Cell], seeds: int) -> list[Run]:
+    """Seed by seed, so that an interrupted sweep has something to show for every cell."""
+    return [Run(cell, seed) for seed in range(seeds) for cell in cells]
+
+
+def finished_results(sweep: Sweep, cell: Cell, seeds: int) -> list[dict]:
+    """The results that there are of a cell, in the order of their seeds."""
+    results = [sweep.result(Run(cell, seed)) for seed in range(seeds)]
+    return [result for result in results if result is not None]
+
+
+def print_status(sweep: Sweep, cells: list[Cell], seeds: int) -> None:
+    for cell in cells:
+        done = sum(sweep.finished(Run(cell, seed)) for seed in range(seeds))
+        print(f"{cell.name}: {done} of {seeds} seeds")
+
+
 def run_all(sweep: Sweep, runs: list[Run], jobs: int) -> int:
     """Runs what isn't finished; the number of runs that failed."""
     pending = [run for run in runs if not sweep.finished(run)]

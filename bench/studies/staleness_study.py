@@ -86,17 +86,12 @@ def cells_of(arguments) -> list[StalenessCell]:
             for method in arguments.methods for staleness in arguments.staleness]
 
 
-def runs_of(arguments) -> list[sweep.Run]:
-    """Seed by seed, so that an interrupted study has something to show for every cell."""
-    return [sweep.Run(cell, seed) for seed in range(arguments.seeds) for cell in cells_of(arguments)]
-
-
 def engine_of(arguments) -> sweep.Sweep:
     return sweep.Sweep(arguments.out, arguments.tpo, CURVES, checkpoint_every=0)
 
 
 def command_run(arguments) -> int:
-    runs = runs_of(arguments)
+    runs = sweep.runs_of(cells_of(arguments), arguments.seeds)
     engine = engine_of(arguments)
     with paper.lock(arguments.out):
         if not arguments.mix_commits:
@@ -105,10 +100,7 @@ def command_run(arguments) -> int:
 
 
 def command_status(arguments) -> int:
-    engine = engine_of(arguments)
-    for cell in cells_of(arguments):
-        done = sum(engine.finished(sweep.Run(cell, seed)) for seed in range(arguments.seeds))
-        print(f"{cell.name}: {done} of {arguments.seeds} seeds")
+    sweep.print_status(engine_of(arguments), cells_of(arguments), arguments.seeds)
     return 0
 
 
@@ -153,8 +145,7 @@ def load(arguments) -> dict[tuple[str, int], Measured]:
     engine = engine_of(arguments)
     found = {}
     for cell in cells_of(arguments):
-        results = [engine.result(sweep.Run(cell, seed)) for seed in range(arguments.seeds)]
-        results = [result for result in results if result is not None]
+        results = sweep.finished_results(engine, cell, arguments.seeds)
         if results:
             found[cell.method, cell.staleness] = measure(cell, results)
     return found
