@@ -17,9 +17,9 @@
 #include <string>
 #include <vector>
 
+#include "bench/product_rate.h"
 #include "policy/hugging_face/model_config.h"
 #include "policy/language_model/language_model.h"
-#include "policy/language_model/packed_matrix.h"
 #include "rollout/generation_engine.h"
 
 namespace tpo {
@@ -97,40 +97,8 @@ BENCHMARK(Read)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(10);
 // 120 rows times a matrix that fits the cache, on all cores.
 template <typename T>
 void Product(benchmark::State& state) {
-  constexpr int kRows = 120;
-  constexpr int kDepth = 576;
-  std::vector<float> zeros(size_t{512} * kDepth);
-  SafetensorsView view;
-  view.spec.type = TensorType::kFloat32;
-  view.bytes = {reinterpret_cast<const char*>(zeros.data()), zeros.size() * 4};
-  std::vector<MatrixRow> rows;
-  for (int i = 0; i < 512; ++i) rows.push_back({&view, i});
-  const PackedMatrix<T> matrix(rows, kDepth);
-  const AlignedMemory<T> inputs(size_t{kRows} * kDepth);
-  ThreadTeam team(0);
-  std::vector<AlignedMemory<float>> outs;
-  for (int i = 0; i < team.size(); ++i) outs.emplace_back(size_t{kRows} * 512);
-  double fastest = 1e9;
-  constexpr int kRepeats = 20;
-  for (auto _ : state) {
-    const auto start = Now();
-    team.Run([&](int thread) {
-      tpo::Product product;
-      product.rows = inputs.data();
-      product.row_stride = kDepth;
-      product.row_count = kRows;
-      product.matrix = matrix.data();
-      product.depth = kDepth;
-      product.last_panel = matrix.panels();
-      product.out = outs[thread].data();
-      product.out_stride = 512;
-      for (int i = 0; i < kRepeats; ++i) BestLanguageLoops().typed<T>().product(product);
-    });
-    fastest = std::min(fastest, Now() - start);
-  }
-  const double rate = 2.0 * kRows * kDepth * 512 * kRepeats * team.size() / fastest;
+  const double rate = ProductFlopPerSecond<T>(state);
   best_flop_per_second[sizeof(T) == 2] = std::max(best_flop_per_second[sizeof(T) == 2], rate);
-  state.counters["GFLOP/s"] = rate * 1e-9;
 }
 BENCHMARK(Product<float>)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(20);
 BENCHMARK(Product<uint16_t>)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(20);

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/product_rate.h"
 #include "policy/hugging_face/model_config.h"
 #include "policy/language_model/trainable_language_model.h"
 #include "policy/prefix_tree.h"
@@ -120,34 +121,8 @@ void SetCounters(benchmark::State& state, const PrefixTree& tree, double flop, d
 // 120 rows times a matrix that fits the cache, on all cores.
 template <typename T>
 void Product(benchmark::State& state) {
-  constexpr int kRows = 120;
-  constexpr int kDepth = 576;
-  const PackedMatrix<T> matrix(512, kDepth);
-  const AlignedMemory<T> inputs(size_t{kRows} * kDepth);
-  ThreadTeam team(0);
-  std::vector<AlignedMemory<float>> outs;
-  for (int i = 0; i < team.size(); ++i) outs.emplace_back(size_t{kRows} * 512);
-  double fastest = 1e9;
-  constexpr int kRepeats = 20;
-  for (auto _ : state) {
-    const auto start = Now();
-    team.Run([&](int thread) {
-      tpo::Product product;
-      product.rows = inputs.data();
-      product.row_stride = kDepth;
-      product.row_count = kRows;
-      product.matrix = matrix.data();
-      product.depth = kDepth;
-      product.last_panel = matrix.panels();
-      product.out = outs[thread].data();
-      product.out_stride = 512;
-      for (int i = 0; i < kRepeats; ++i) BestLanguageLoops().typed<T>().product(product);
-    });
-    fastest = std::min(fastest, Now() - start);
-  }
-  const double rate = 2.0 * kRows * kDepth * 512 * kRepeats * team.size() / fastest;
+  const double rate = ProductFlopPerSecond<T>(state);
   best_flop_per_second[sizeof(T) == 2] = rate;
-  state.counters["GFLOP/s"] = rate * 1e-9;
 }
 BENCHMARK(Product<uint16_t>)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(20);
 BENCHMARK(Product<float>)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(20);
