@@ -270,7 +270,8 @@ struct LearnerSpec {
 struct RolloutSpec {
   SamplingSpec sampling;
   int workers = 0;
-  // Leases that one worker answers at the same time; 0: two per core. Doesn't change results.
+  // Leases that one worker has in hand at the same time (RolloutWorker::Options); 0: it decides.
+  // Doesn't change results.
   int parallel_leases = 0;
 };
 

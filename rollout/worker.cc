@@ -11,7 +11,6 @@
 #include "core/clock.h"
 #include "core/status_macros.h"
 #include "policy/threads.h"
-#include "policy/transformer.h"
 #include "rollout/sampler.h"
 
 namespace tpo {
@@ -26,7 +25,11 @@ constexpr absl::Duration kFirstWeightsTime = absl::Seconds(30);
 constexpr absl::Duration kAskingTime = absl::Seconds(1);
 // Leases in a row that a worker may fail to answer for a fault of its own.
 constexpr int kMostUnansweredLeases = 3;
-constexpr int kLanguageModelLoops = 8;
+// Leases in hand unless told otherwise.
+constexpr int kLeasesPerCore = 8;
+constexpr int kLanguageModelLeases = 8;
+// While one lease samples, the groups of the others are judged.
+constexpr int kLeasesPerSlot = 4;
 constexpr absl::Duration kUnscoredWarningInterval = absl::Seconds(10);
 
 std::string IdempotencyKey(const RunInfo& run, const Lease& lease, const Prompt& prompt) {
@@ -43,15 +46,16 @@ std::vector<Verdict> VerdictsOfFailure(const absl::Status& failure, size_t compl
 
 }  // namespace
 
-// One thread's loop over leases, with a policy of its own.
+// One thread's loop over leases. Holds a sampling slot from the question for a lease until its
+// groups are sampled, and lets the next lease have it while they are judged.
 class RolloutWorker::LeaseLoop {
  public:
-  explicit LeaseLoop(RolloutWorker* worker) : worker_(*worker) {}
+  LeaseLoop(RolloutWorker* worker, SamplingSlots* slots) : worker_(*worker), slots_(*slots) {}
+  ~LeaseLoop() { GiveSlotBack(); }
 
   absl::Status Run(RunInfo run) {
     run_ = std::move(run);
     try {
-      TPO_RETURN_IF_ERROR(MakePolicy());
       return Work();
     } catch (const std::exception& error) {
       return absl::InternalError(absl::StrCat("LibTorch failed: ", error.what()));
@@ -83,23 +87,18 @@ class RolloutWorker::LeaseLoop {
     return absl::OkStatus();
   }
 
-  absl::Status MakePolicy() {
-    version_ = -1;
-    registered_at_ = clock_.Now();
-    if (worker_.sampler_ != nullptr) return absl::OkStatus();
-    TPO_ASSIGN_OR_RETURN(policy_, MakeTransformer(run_.transformer, {.device = DefaultDevice()}));
-    decoder_ = policy_->NewDecoder();
-    return absl::OkStatus();
-  }
-
   // Errors are those of a call to the learner, or AnswerLease's.
   absl::StatusOr<Turn> TakeTurn() {
+    if (slot_ == nullptr) slot_ = slots_.Take();
+    if (slot_ == nullptr) return Turn::kFinished;  // the worker was stopped
     since_ = Clock::Monotonic().Now();
+    TPO_RETURN_IF_ERROR(slot_->PrepareFor(run_));
     // A worker that joins fetches the weights on its own time, not on a lease's.
-    if (version_ < 0) {
+    if (slot_->version < 0) {
       const absl::StatusOr<Turn> turn = Timed(&WorkerTimes::waiting_for_weights,
                                               [&] { return WaitForChange(kFirstWeightsPatience); });
-      const bool late = version_ < 0 && clock_.Now() - registered_at_ > kFirstWeightsTime;
+      const bool late =
+          slot_->version < 0 && clock_.Now() - slot_->without_weights_since > kFirstWeightsTime;
       if (!late || !turn.ok() || *turn != Turn::kNothingToDo) return turn;
       return absl::DeadlineExceededError("the first weights haven't come yet");
     }
@@ -138,14 +137,20 @@ class RolloutWorker::LeaseLoop {
     TPO_RETURN_IF_ERROR(RefreshWeights(lease));
     Spent(&WorkerTimes::waiting_for_weights);
     TPO_ASSIGN_OR_RETURN(std::vector<Group> groups, SampleGroups(lease));
+    const WeightVersion version = slot_->version;
     Spent(&WorkerTimes::sampling);
-    Verify(lease, groups);
+    GiveSlotBack();
+    Verify(lease, version, groups);
     Spent(&WorkerTimes::waiting_for_verdicts);
     TPO_ASSIGN_OR_RETURN(const std::vector<SubmitResult> results, Submit(lease, groups));
     Spent(&WorkerTimes::submitting);
     Count(groups, results);
     PauseAfterUselessLease(groups, results);
     return absl::OkStatus();
+  }
+
+  void GiveSlotBack() {
+    if (slot_ != nullptr) slots_.GiveBack(std::exchange(slot_, nullptr));
   }
 
   // Counts the time since the last call, or since the turn began.
@@ -166,7 +171,7 @@ class RolloutWorker::LeaseLoop {
   // Nothing to lease, or no weights yet: waits for a new version, which is when there may be
   // something.
   absl::StatusOr<Turn> WaitForChange(absl::Duration timeout) {
-    const auto snapshot = worker_.learner_->WaitForWeights(run_.worker_id, version_, timeout);
+    const auto snapshot = worker_.learner_->WaitForWeights(run_.worker_id, slot_->version, timeout);
     if (snapshot.ok()) {
       TPO_RETURN_IF_ERROR(Load(**snapshot));
     } else if (absl::IsCancelled(snapshot.status())) {
@@ -182,29 +187,31 @@ class RolloutWorker::LeaseLoop {
   absl::Status RefreshWeights(const Lease& lease) {
     const absl::Duration deadline = clock_.Now() + lease.time_to_live;
     do {
-      const absl::Duration patience =
-          version_ < lease.min_weight_version ? deadline - clock_.Now() : absl::ZeroDuration();
-      const auto snapshot = worker_.learner_->WaitForWeights(run_.worker_id, version_, patience);
+      const absl::Duration patience = slot_->version < lease.min_weight_version
+                                          ? deadline - clock_.Now()
+                                          : absl::ZeroDuration();
+      const auto snapshot =
+          worker_.learner_->WaitForWeights(run_.worker_id, slot_->version, patience);
       if (snapshot.ok()) {
         TPO_RETURN_IF_ERROR(Load(**snapshot));
       } else if (!absl::IsDeadlineExceeded(snapshot.status()) ||
-                 version_ < lease.min_weight_version) {
+                 slot_->version < lease.min_weight_version) {
         return snapshot.status();
       }
-    } while (version_ < lease.min_weight_version);
+    } while (slot_->version < lease.min_weight_version);
     return absl::OkStatus();
   }
 
   // The newest weights at hand, without waiting.
   absl::StatusOr<WeightVersion> SwapInFlight() {
     const auto snapshot =
-        worker_.learner_->WaitForWeights(run_.worker_id, version_, absl::ZeroDuration());
+        worker_.learner_->WaitForWeights(run_.worker_id, slot_->version, absl::ZeroDuration());
     if (snapshot.ok()) {
       TPO_RETURN_IF_ERROR(Load(**snapshot));
     } else if (!absl::IsDeadlineExceeded(snapshot.status())) {
       return snapshot.status();
     }
-    return version_;
+    return slot_->version;
   }
 
   absl::Status Load(const WeightSnapshot& snapshot) {
@@ -212,9 +219,9 @@ class RolloutWorker::LeaseLoop {
       TPO_RETURN_IF_ERROR(
           worker_.sampler_->Load(snapshot.weights, snapshot.version, run_.worker_id));
     } else {
-      TPO_RETURN_IF_ERROR(LoadTensors(snapshot.weights, policy_->parameters()));
+      TPO_RETURN_IF_ERROR(LoadTensors(snapshot.weights, slot_->policy->parameters()));
     }
-    version_ = snapshot.version;
+    slot_->version = snapshot.version;
     return absl::OkStatus();
   }
 
@@ -253,14 +260,15 @@ class RolloutWorker::LeaseLoop {
     if (worker_.sampler_ != nullptr) {
       auto completions = worker_.sampler_->Sample(prompts);
       if (absl::IsInternal(completions.status())) {  // it has lost its weights
-        version_ = -1;
-        registered_at_ = clock_.Now();
+        slot_->version = -1;
+        slot_->without_weights_since = clock_.Now();
       }
       return completions;
     }
     try {
-      return SampleCompletions(run_.sampling, run_.seed, RandomStream::kCompletion, *policy_,
-                               version_, prompts, *decoder_, [this] { return SwapInFlight(); });
+      return SampleCompletions(run_.sampling, run_.seed, RandomStream::kCompletion, *slot_->policy,
+                               slot_->version, prompts, *slot_->decoder,
+                               [this] { return SwapInFlight(); });
     } catch (const std::exception& error) {
       // Another worker, or this one later, may have what it takes: no reason to end yet.
       return absl::InternalError(absl::StrCat("sampling failed: ", error.what()));
@@ -278,13 +286,13 @@ class RolloutWorker::LeaseLoop {
     return groups;
   }
 
-  void Verify(const Lease& lease, std::vector<Group>& groups) {
+  void Verify(const Lease& lease, WeightVersion version, std::vector<Group>& groups) {
     std::vector<VerifyRequest> requests(groups.size());
     for (size_t g = 0; g < groups.size(); ++g) {
       requests[g].prompt = lease.prompts[g];
       requests[g].completions = std::move(groups[g].completions);
       requests[g].want_token_rewards = run_.want_token_rewards;
-      requests[g].weight_version = version_;
+      requests[g].weight_version = version;
       requests[g].idempotency_key = IdempotencyKey(run_, lease, lease.prompts[g]);
     }
     auto answers = worker_.verifier_->VerifyAll(requests);
@@ -332,7 +340,7 @@ class RolloutWorker::LeaseLoop {
       absl::StatusOr<RunInfo> run = worker_.RegisterAgain(run_);
       if (run.ok()) {
         run_ = *std::move(run);
-        return MakePolicy();
+        return absl::OkStatus();
       }
       if (absl::IsFailedPrecondition(run.status())) return run.status();
     }
@@ -345,13 +353,11 @@ class RolloutWorker::LeaseLoop {
   // A lease's time is its duration, whatever happens to the wall clock.
   const Clock& clock_ = Clock::Monotonic();
   RunInfo run_;
-  std::unique_ptr<Policy> policy_;
-  std::unique_ptr<TreeDecoder> decoder_;
-  WeightVersion version_ = -1;  // of the policy; -1: none yet
-  absl::Duration registered_at_;
-  int unanswered_leases_ = 0;  // in a row, for a fault of this worker
-  int useless_leases_ = 0;     // in a row, of which nothing was scored or nothing was valid
-  absl::Duration since_;       // when what is done now began
+  SamplingSlots& slots_;
+  SamplingSlot* slot_ = nullptr;  // null while it has none
+  int unanswered_leases_ = 0;     // in a row, for a fault of this worker
+  int useless_leases_ = 0;        // in a row, of which nothing was scored or nothing was valid
+  absl::Duration since_;          // when what is done now began
 };
 
 RolloutWorker::RolloutWorker(Options options, LearnerApi* learner, VerifierFactory verifier_factory)
@@ -379,21 +385,31 @@ absl::Status RolloutWorker::RunLoops() {
   TPO_RETURN_IF_ERROR(run.status());
   TPO_RETURN_IF_ERROR(MakeVerifier(*run));
   TPO_RETURN_IF_ERROR(MakeSampler(*run));
-  const int default_loops =
-      sampler_ != nullptr ? kLanguageModelLoops
-                          : 2 * std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int default_loops = sampler_ != nullptr ? kLanguageModelLeases : kLeasesPerCore * cores;
   const int loops = options_.parallel_leases > 0 ? options_.parallel_leases : default_loops;
+  // With a language model all may sample: they share batches.
+  SamplingSlots slots(sampler_ != nullptr ? loops : std::max(1, loops / kLeasesPerSlot));
+  {
+    const absl::MutexLock lock(&mutex_);
+    slots_ = &slots;
+    if (stopped_) slots.Close();
+  }
   std::vector<absl::Status> results(loops);
   std::vector<std::thread> threads;
   for (int i = 0; i < loops; ++i) {
-    threads.emplace_back([this, i, &run, &results] {
+    threads.emplace_back([this, i, &run, &results, &slots] {
       UseOneThreadPerOperator();
-      results[i] = LeaseLoop(this).Run(*run);
+      results[i] = LeaseLoop(this, &slots).Run(*run);
       // One loop that can't go on is a worker that can't go on.
       if (!results[i].ok()) Stop();
     });
   }
   for (std::thread& thread : threads) thread.join();
+  {
+    const absl::MutexLock lock(&mutex_);
+    slots_ = nullptr;
+  }
   for (const absl::Status& result : results) TPO_RETURN_IF_ERROR(result);
   return absl::OkStatus();
 }
@@ -438,6 +454,7 @@ void RolloutWorker::Leave() {
 void RolloutWorker::Stop() {
   const absl::MutexLock lock(&mutex_);
   stopped_ = true;
+  if (slots_ != nullptr) slots_->Close();
 }
 
 bool RolloutWorker::stopped() const {

@@ -4,9 +4,10 @@
 // and its leases are given back; when it dies, they expire; others answer them with the same
 // sampling keys.
 //
-// Owns its threads: one per lease that it answers at the same time, each with a policy of its own,
-// or, with a language model, one sampler for all (language_model_sampler.h).
-// The learner's interface is borrowed and thread-safe.
+// Owns its threads: one per lease that it has in hand at the same time. They take turns at sampling
+// (sampling_slots.h): while the groups of some leases are judged, others are sampled. With a
+// language model they share one sampler (language_model_sampler.h). The learner's interface is
+// borrowed and thread-safe.
 #ifndef TPO_ROLLOUT_WORKER_H_
 #define TPO_ROLLOUT_WORKER_H_
 
@@ -23,6 +24,7 @@
 #include "core/learner_api.h"
 #include "core/verifier_api.h"
 #include "rollout/language_model_sampler.h"
+#include "rollout/sampling_slots.h"
 
 namespace tpo {
 
@@ -30,8 +32,9 @@ class RolloutWorker {
  public:
   struct Options {
     std::string name = "worker";
-    // Leases answered at the same time; 0: two per core, so that one samples while another waits
-    // for its verdicts; 8 with a language model, for which they share batches.
+    // Leases in hand at the same time, of which a quarter, and at least one, samples while the
+    // groups of the others are judged; 0: eight per core. With a language model all sample at the
+    // same time, for they share batches; 0: 8.
     int parallel_leases = 0;
     // Gives up when the learner couldn't be reached for so long.
     absl::Duration give_up_after = absl::Minutes(10);
@@ -113,7 +116,8 @@ class RolloutWorker {
   absl::Mutex registration_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  bool done_ ABSL_GUARDED_BY(mutex_) = false;  // all loops have ended
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;               // all loops have ended
+  SamplingSlots* slots_ ABSL_GUARDED_BY(mutex_) = nullptr;  // while the lease loops run
   int leases_in_hand_ ABSL_GUARDED_BY(mutex_) = 0;
   int leases_asked_for_ ABSL_GUARDED_BY(mutex_) = 0;  // of those: asked for and not yet given
   RunInfo run_ ABSL_GUARDED_BY(mutex_);

@@ -38,7 +38,7 @@ LEASE_CASES = [
 TRAIN_CASES = [
     ("synchronous", []),
     ("asynchronous", ["learner.max_staleness=4"]),
-    ("asynchronous, eight leases at a time", ["learner.max_staleness=4", "rollout.parallel_leases=8"]),
+    ("asynchronous, one epoch", ["learner.max_staleness=4", "learner.epochs=1"]),
 ]
 WARM_UP_STEPS = 10
 
@@ -112,6 +112,7 @@ def main():
     parser.add_argument("--replicas", type=int, default=2)
     parser.add_argument("--median_ms", type=float, default=20)
     parser.add_argument("--train", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[], help="names of cases; all unless given")
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -122,9 +123,13 @@ def main():
     cases = []
     if not arguments.train:
         for name, loops, sample_ms in LEASE_CASES:
+            if arguments.only and name not in arguments.only:
+                continue
             cases.append(measure(arguments, name, lambda kind: lease_load(arguments, kind, loops, sample_ms), KINDS))
     else:
         for name, overrides in TRAIN_CASES:
+            if arguments.only and name not in arguments.only:
+                continue
             cases.append(measure(arguments, f"tpo train, {name}", lambda kind: train(arguments, kind, overrides), KINDS[:2]))
     print(f"load {os.getloadavg()[0]:.1f} at the end")
     if arguments.json:

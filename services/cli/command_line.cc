@@ -178,7 +178,8 @@ void DefineRollout(CLI::App* app, RolloutCommand* command) {
   app->add_option("--name", command->name,
                   "Name of this worker in logs and metrics [the host's name]");
   AddWholeNumber(app, "--parallel_leases", 0, 1024, &command->parallel_leases,
-                 "Leases to answer at the same time; 0: two per core");
+                 "Leases in hand at the same time; a quarter of them is sampled while the others' "
+                 "groups are judged; 0: eight per core, with a language model 8");
   AddWholeNumber(app, "--give_up_after", 1, 30 * 24 * 3600, &command->give_up_after_seconds,
                  "Seconds for which a learner that is away may come back");
   AddMetricsListen(app, &command->metrics_listen);

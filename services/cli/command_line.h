@@ -69,7 +69,7 @@ struct RolloutCommand {
   std::string weights;      // of a relay; empty: the learner
   ClientTlsFlags tls;       // towards the learner, and towards verifiers that say no other
   std::string name;         // empty: the host's name
-  int parallel_leases = 0;  // 0: two per core
+  int parallel_leases = 0;  // 0: the worker decides
   int give_up_after_seconds = 600;
   std::string metrics_listen;
   TraceFlags traces;

@@ -215,6 +215,28 @@ TEST_F(WorkerTest, TakesUpWeightsWithinALeaseOnlyWhenToldTo) {
   }
 }
 
+TEST_F(WorkerTest, SamplesTheNextLeasesWhileTheGroupsOfOthersAreJudged) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  for (uint64_t lease = 1; lease <= 4; ++lease) learner_.leases.push_back(MakeLease(lease, 0));
+  options_.parallel_leases = 4;  // one of which samples at a time
+  absl::Mutex mutex;
+  int judging = 0;
+  ASSERT_TRUE(RunWorker([&](const VerifyRequest& request) -> absl::StatusOr<std::vector<Verdict>> {
+                // No verdict before all four leases wait for theirs.
+                const absl::MutexLock lock(&mutex);
+                ++judging;
+                const auto all = [&judging] { return judging >= 4; };
+                if (!mutex.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(20))) {
+                  return absl::DeadlineExceededError("the others weren't sampled");
+                }
+                return std::vector<Verdict>(request.completions.size(), Verdict::Scored(1.0));
+              }).ok());
+  ASSERT_EQ(learner_.submitted.size(), 12);
+  for (const Group& group : learner_.submitted) {
+    EXPECT_EQ(group.verdicts[0].kind, VerdictKind::kScored) << group.verdicts[0].reason;
+  }
+}
+
 TEST_F(WorkerTest, TellsTheLearnerHowItSpendsItsTime) {
   learner_.snapshots = {Snapshot(0, 1)};
   learner_.leases = {MakeLease(1, 0), MakeLease(2, 0)};
