@@ -174,7 +174,7 @@ def main():
     group.add_argument("--seeds", type=int, default=3)
     group.add_argument("--length", type=int, default=7)
     group.add_argument("--group_size", type=int, default=8)
-    group.add_argument("--parallel_leases", type=int, default=4)
+    group.add_argument("--parallel_leases", type=int, default=0)
     group.add_argument("--anchor", default="behavior")
     group = parser.add_argument_group("workers")
     group.add_argument("--workers", type=lambda text: [int(part) for part in text.split(",")], default=[1, 2, 4, 8])

@@ -14,6 +14,11 @@ namespace {
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 // How often WaitForBatch looks for leases that are over.
 constexpr absl::Duration kExpiryPoll = absl::Milliseconds(100);
+// While a batch stays short, one more unit may be leased each time this has passed: leases that
+// hang mustn't keep the learner waiting.
+constexpr absl::Duration kLookaheadInterval = absl::Seconds(1);
+// Batches in a row that leave groups behind before less is leased ahead.
+constexpr int kSurplusBatches = 4;
 // No run gives as many leases between two checkpoints.
 constexpr uint64_t kLeaseIdsPerIncarnation = uint64_t{1} << 32;
 
@@ -80,7 +85,8 @@ LeaseBook::LeaseBook(Options options, PromptSource* source, const Clock* clock)
       source_(source),
       clock_(clock),
       first_own_lease_id_(options.first_lease_id),
-      next_lease_id_(options.first_lease_id) {
+      next_lease_id_(options.first_lease_id),
+      lookahead_(int64_t{options.max_staleness} * options.prompts_per_step) {
   assert(options_.prompts_per_lease > 0 && options_.prompts_per_step > 0);
 }
 
@@ -96,8 +102,39 @@ absl::StatusOr<LeaseResult> LeaseBook::LeasePrompts() {
 }
 
 int64_t LeaseBook::Places() const {
-  return std::min(weight_version_ + 1 + options_.max_staleness, options_.steps) *
-         options_.prompts_per_step;
+  const int64_t per_step = options_.prompts_per_step;
+  return std::min((weight_version_ + 1) * per_step + lookahead_, options_.steps * per_step);
+}
+
+void LeaseBook::LookFurtherAhead(int64_t units) {
+  const int64_t most = int64_t{options_.max_staleness} * options_.prompts_per_step;
+  lookahead_ = std::min(lookahead_ + units * options_.prompts_per_lease, most);
+}
+
+void LeaseBook::AdaptLookahead() {
+  if (options_.exact_staleness || options_.max_staleness == 0) return;
+  const absl::Duration now = clock_->Now();
+  if (adapted_) {
+    if (now - looked_ahead_at_ < kLookaheadInterval) return;
+    looked_ahead_at_ = now;
+    return LookFurtherAhead(1);
+  }
+  adapted_ = true;
+  looked_ahead_at_ = now;
+  const int64_t unit = options_.prompts_per_lease;
+  const int64_t surplus = static_cast<int64_t>(ready_.size()) - options_.prompts_per_step;
+  if (surplus < 0) {
+    LookFurtherAhead((unit - 1 - surplus) / unit);
+    batches_with_surplus_ = 0;
+    return;
+  }
+  least_surplus_ = batches_with_surplus_ == 0 ? surplus : std::min(least_surplus_, surplus);
+  if (++batches_with_surplus_ < kSurplusBatches) return;
+  batches_with_surplus_ = 0;
+  // Half of what was never needed, in whole units; a step's worth is what lets workers sample while
+  // the learner trains.
+  const int64_t units = (least_surplus_ / unit + 1) / 2;
+  lookahead_ = std::max<int64_t>(lookahead_ - units * unit, options_.prompts_per_step);
 }
 
 size_t LeaseBook::WantedGroups() const {
@@ -392,6 +429,7 @@ absl::StatusOr<std::vector<ReadyGroup>> LeaseBook::WaitForBatch(absl::Duration t
     if (closed_) return absl::CancelledError("the lease book is closed");
     ExpireLeasesLocked();
     DropStale();
+    AdaptLookahead();
     const size_t wanted = WantedGroups();
     if (ready_.size() >= wanted) return TakeBatch();
     const absl::Duration left = give_up - Clock::Monotonic().Now();
@@ -418,6 +456,7 @@ void LeaseBook::DropStale() {
 }
 
 std::vector<ReadyGroup> LeaseBook::TakeBatch() {
+  adapted_ = false;
   std::vector<std::pair<WeightVersion, uint64_t>> order;
   for (const auto& [prompt_id, ready] : ready_) order.emplace_back(ready.oldest_version, prompt_id);
   std::sort(order.begin(), order.end());

@@ -19,6 +19,10 @@
 // prompts_per_step groups. Places are counted, not prompt ids: with drops, the ids of a step
 // needn't be contiguous.
 //
+// The bound is what is allowed, not what is aimed at: groups that wait to be trained on only grow
+// stale. So the book leases no further ahead than keeps the learner busy (docs/decisions, 14):
+// further when a batch was short, less far when more groups than a batch's stayed ready.
+//
 // With `exact_staleness` a batch is taken only when every prompt that admission allows is ready:
 // then all groups are sampled with the version that was newest when their place opened, and each is
 // trained on exactly S versions later (step n of the first S: n versions), whatever the workers'
@@ -189,11 +193,15 @@ class LeaseBook {
     WeightVersion oldest_version = 0;
   };
 
-  // Prompts that admission allows, from the run's start on.
+  // Adapts the lookahead to what is ready when the learner comes for a batch, and while it waits.
+  void AdaptLookahead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // For `units` more units, up to what S allows.
+  void LookFurtherAhead(int64_t units) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Prompts that may be leased, from the run's start on.
   int64_t Places() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Groups that must be ready for a batch to be taken.
   size_t WantedGroups() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Prompts that admission allows beyond those that are trained, leased or ready.
+  // Prompts that may be leased beyond those that are trained, leased or ready.
   int64_t FreePlaces() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Size of the next fresh unit; 0: admission allows none now.
   int64_t NextUnitSize() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -252,6 +260,13 @@ class LeaseBook {
   uint64_t first_own_lease_id_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_lease_id_ ABSL_GUARDED_BY(mutex_);
   WeightVersion weight_version_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Prompts that may be leased beyond those of the step that comes next, at most S steps' worth.
+  int64_t lookahead_ ABSL_GUARDED_BY(mutex_);
+  bool adapted_ ABSL_GUARDED_BY(mutex_) = true;  // to the batch that is waited for
+  absl::Duration looked_ahead_at_ ABSL_GUARDED_BY(mutex_);
+  // Over the last batches that weren't short: how many, and the fewest groups that stayed ready.
+  int batches_with_surplus_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t least_surplus_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
