@@ -29,6 +29,16 @@ std::optional<int64_t> StepOf(const std::string& name) {
   return step;
 }
 
+SafetensorsPieces ModelPieces(const CheckpointData& data) {
+  return data.in_place != nullptr ? SafetensorsPieces(data.in_place->model)
+                                  : SafetensorsPieces(*data.model);
+}
+
+SafetensorsPieces OptimizerPieces(const CheckpointData& data) {
+  return data.in_place != nullptr ? SafetensorsPieces(data.in_place->optimizer)
+                                  : SafetensorsPieces(data.optimizer);
+}
+
 bool IsTemporary(const std::string& name) {
   return name.compare(0, kTemporaryPrefix.size(), kTemporaryPrefix) == 0;
 }
@@ -146,10 +156,11 @@ absl::StatusOr<std::string> CheckpointStore::Save(const CheckpointData& data) {
 bool CheckpointStore::HoldsTheSame(const CheckpointData& data) const {
   const absl::StatusOr<LoadedCheckpoint> there = Load(data.step);
   if (!there.ok() || there->data.run_id != data.run_id) return false;
-  const auto same = [](const TensorBundle& a, const TensorBundle& b) {
-    return FactsOf(SafetensorsPieces(a).pieces()) == FactsOf(SafetensorsPieces(b).pieces());
+  const auto same = [](const SafetensorsPieces& a, const SafetensorsPieces& b) {
+    return FactsOf(a.pieces()) == FactsOf(b.pieces());
   };
-  return same(*there->data.model, *data.model) && same(there->data.optimizer, data.optimizer);
+  return same(ModelPieces(there->data), ModelPieces(data)) &&
+         same(OptimizerPieces(there->data), OptimizerPieces(data));
 }
 
 absl::Status CheckpointStore::WriteFiles(const std::string& folder,
@@ -160,8 +171,8 @@ absl::Status CheckpointStore::WriteFiles(const std::string& folder,
     manifest[name] = FactsOf(pieces);
     return file_system_->WriteFile(JoinPath(folder, name), pieces);
   };
-  const SafetensorsPieces model(*data.model);
-  const SafetensorsPieces optimizer(data.optimizer);
+  const SafetensorsPieces model = ModelPieces(data);
+  const SafetensorsPieces optimizer = OptimizerPieces(data);
   TPO_RETURN_IF_ERROR(write(kModelFile, model.pieces()));
   TPO_RETURN_IF_ERROR(write(kOptimizerFile, optimizer.pieces()));
   TPO_RETURN_IF_ERROR(write(kStateFile, {FormatState(data)}));

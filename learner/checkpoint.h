@@ -23,14 +23,24 @@
 #include "core/file_system.h"
 #include "core/lease_book.h"
 #include "core/weight_snapshot.h"
+#include "policy/safetensors.h"
 
 namespace tpo {
+
+// A state's tensors where training has them.
+struct TensorsInPlace {
+  std::vector<SafetensorsView> model;
+  std::vector<SafetensorsView> optimizer;
+  std::shared_ptr<const void> owner;  // keeps what the views point to
+};
 
 // All that a run needs to go on.
 struct CheckpointData {
   int64_t step = 0;                           // steps done
   std::shared_ptr<const TensorBundle> model;  // shared with whoever publishes it
   TensorBundle optimizer;
+  // For saving, instead of these two: no copy, but nobody may change the tensors meanwhile.
+  std::shared_ptr<const TensorsInPlace> in_place = nullptr;
   LeaseBook::State lease_book;
   std::string run_id;
   uint64_t seed = 0;

@@ -10,6 +10,7 @@
 #include "core/status_macros.h"
 #include "learner/batch.h"
 #include "learner/learning_rate.h"
+#include "learner/state_views.h"
 #include "learner/step_statistics.h"
 #include "policy/language_model/language_model_loader.h"
 #include "policy/language_model/reference_scorer.h"
@@ -408,19 +409,34 @@ absl::Status Learner::CheckCounts() const {
                                           " were to be trained"));
 }
 
-absl::StatusOr<CheckpointData> Learner::CopyState() {
+absl::StatusOr<CheckpointData> Learner::State(Tensors tensors) {
   if (!state_is_whole_) {
     return absl::FailedPreconditionError(
         "training failed in the middle of a step: there is no state worth keeping");
   }
   CheckpointData data;
   data.step = step_;
+  data.inputs = options_.inputs;
+  TPO_RETURN_IF_ERROR(AddTensors(tensors, data));
+  data.lease_book = leases_at_step_;
+  data.run_id = run_id_;
+  data.seed = options_.spec.seed;
+  data.tokens_total = tokens_total_;
+  data.groups_total = groups_total_;
+  data.config_fingerprint = options_.config_fingerprint;
+  return data;
+}
+
+absl::Status Learner::AddTensors(Tensors tensors, CheckpointData& data) {
+  if (tensors == Tensors::kInPlace) {
+    TPO_ASSIGN_OR_RETURN(data.in_place, ViewState(policy_->parameters(), optimizer_->State()));
+    return absl::OkStatus();
+  }
   // What is published is never changed: no copy is needed.
   const std::shared_ptr<const WeightSnapshot> published = weight_store_.Newest();
   if (published == nullptr || published->version != step_) {
     return absl::InternalError("the weights of the last step aren't published");
   }
-  data.inputs = options_.inputs;
   data.model = {published, &published->weights};
   try {
     // What is published of a language model is rounded.
@@ -433,13 +449,7 @@ absl::StatusOr<CheckpointData> Learner::CopyState() {
     return absl::InternalError(
         absl::StrCat("reading the optimizer's state failed: ", error.what()));
   }
-  data.lease_book = leases_at_step_;
-  data.run_id = run_id_;
-  data.seed = options_.spec.seed;
-  data.tokens_total = tokens_total_;
-  data.groups_total = groups_total_;
-  data.config_fingerprint = options_.config_fingerprint;
-  return data;
+  return absl::OkStatus();
 }
 
 bool Learner::IsSaved() const {
@@ -461,7 +471,7 @@ void Learner::BeginScheduledCheckpoint() {
                                                    " is still being written"));
     } else if (!IsSaved()) {
       checkpoint_patience_ = options_.checkpoint_patience;
-      absl::StatusOr<CheckpointData> data = CopyState();
+      absl::StatusOr<CheckpointData> data = State(Tensors::kCopied);
       status = data.status();
       if (data.ok()) checkpoint_writer_.Begin(*std::move(data));
     }
@@ -477,7 +487,7 @@ absl::Status Learner::SaveLastCheckpoint() {
     const absl::MutexLock lock(&state_mutex_);
     if (IsSaved()) return absl::OkStatus();
   }
-  return Checkpoint().status();
+  return WriteCheckpoint(Tensors::kInPlace).status();
 }
 
 void Learner::ReportCheckpoints() {
@@ -487,7 +497,9 @@ void Learner::ReportCheckpoints() {
   }
 }
 
-absl::StatusOr<CheckpointInfo> Learner::Checkpoint() {
+absl::StatusOr<CheckpointInfo> Learner::Checkpoint() { return WriteCheckpoint(Tensors::kCopied); }
+
+absl::StatusOr<CheckpointInfo> Learner::WriteCheckpoint(Tensors tensors) {
   absl::Notification ended;
   absl::StatusOr<CheckpointInfo> info;
   const auto take = [&](const CheckpointWriter::Result& result) {
@@ -499,7 +511,7 @@ absl::StatusOr<CheckpointInfo> Learner::Checkpoint() {
     checkpoint_writer_.WaitUntilIdle(absl::InfiniteDuration());
     const absl::MutexLock lock(&state_mutex_);
     if (!checkpoint_writer_.idle()) continue;
-    TPO_ASSIGN_OR_RETURN(CheckpointData data, CopyState());
+    TPO_ASSIGN_OR_RETURN(CheckpointData data, State(tensors));
     checkpoint_writer_.Begin(std::move(data), take);
     break;
   }

@@ -133,8 +133,15 @@ class Learner : public AdminApi {
   absl::Status CheckCounts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
   // Whether step_ has a durable checkpoint.
   bool IsSaved() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
-  // A copy of the run's state.
-  absl::StatusOr<CheckpointData> CopyState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
+  // What is written of the tensors: a copy, so that training may go on, or, when it has ended and
+  // memory needn't grow once more, the tensors themselves.
+  enum class Tensors { kCopied, kInPlace };
+  // The run's state.
+  absl::StatusOr<CheckpointData> State(Tensors tensors) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
+  absl::Status AddTensors(Tensors tensors, CheckpointData& data)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
+  // Writes a checkpoint of the state, in its turn, and waits for it.
+  absl::StatusOr<CheckpointInfo> WriteCheckpoint(Tensors tensors);
   // Begins to write a checkpoint of step_ in the background when the writer gets idle in time, and
   // unless the step is saved. A failure is reported; the run goes on.
   void BeginScheduledCheckpoint();

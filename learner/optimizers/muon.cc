@@ -140,8 +140,6 @@ std::vector<NamedParameter> Muon::State() const {
   return state;
 }
 
-absl::StatusOr<TensorBundle> Muon::SaveState() const { return BundleTensors(State()); }
-
 absl::Status Muon::LoadState(const TensorBundle& state) { return LoadTensors(state, State()); }
 
 }  // namespace tpo

@@ -34,7 +34,7 @@ class Muon final : public Optimizer {
   void BeginStep() override;
   void StepPart(int part, const std::vector<at::Tensor>& gradients) override;
   int parts() const override;
-  absl::StatusOr<TensorBundle> SaveState() const override;
+  std::vector<NamedParameter> State() const override;
   absl::Status LoadState(const TensorBundle& state) override;
 
  private:
@@ -63,7 +63,6 @@ class Muon final : public Optimizer {
   void StepStack(const std::vector<at::Tensor>& gradients, Stack& stack) const;
   static void GatherGradients(const std::vector<at::Tensor>& gradients, Stack& stack);
   void Apply(const Stack& stack) const;
-  std::vector<NamedParameter> State() const;
 
   const MuonSpec spec_;
   double learning_rate_;       // of the step

@@ -38,8 +38,11 @@ class Optimizer {
   virtual int parts() const = 0;
 
   // All state as named tensors (the step counter is an int64 scalar), for a checkpoint: loading it
-  // into a fresh optimizer continues bit by bit.
-  virtual absl::StatusOr<TensorBundle> SaveState() const = 0;
+  // into a fresh optimizer continues bit by bit. They share their storage with the optimizer: the
+  // next step changes them.
+  virtual std::vector<NamedParameter> State() const = 0;
+  // A copy of it.
+  absl::StatusOr<TensorBundle> SaveState() const { return BundleTensors(State()); }
   // INVALID_ARGUMENT names the tensor that is missing, surplus or of another shape or type; nothing
   // is changed then.
   virtual absl::Status LoadState(const TensorBundle& state) = 0;

@@ -81,7 +81,7 @@ class TorchOptimizer final : public Optimizer {
     for (at::Tensor& alias : part.aliases) alias.mutable_grad().reset();
   }
 
-  absl::StatusOr<TensorBundle> SaveState() const override { return BundleTensors(state_); }
+  std::vector<NamedParameter> State() const override { return state_; }
 
   absl::Status LoadState(const TensorBundle& state) override {
     TPO_RETURN_IF_ERROR(LoadTensors(state, state_));

@@ -98,6 +98,45 @@ TEST_F(CheckpointTest, ComesBackEqual) {
   EXPECT_EQ(loaded->path, directory() + "/step_00000100");
 }
 
+// The same state, its tensors as views.
+CheckpointData InPlace(const CheckpointData& data) {
+  const auto views_of = [](const TensorBundle& bundle) {
+    std::vector<SafetensorsView> views;
+    for (const TensorSpec& spec : bundle.tensors()) {
+      const absl::Span<const std::byte> bytes = bundle.bytes(spec);
+      views.push_back({spec, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
+    }
+    return views;
+  };
+  CheckpointData in_place = DataOf(data.step);
+  in_place.model = nullptr;
+  in_place.optimizer = TensorBundle();
+  in_place.in_place = std::make_shared<const TensorsInPlace>(
+      TensorsInPlace{views_of(*data.model), views_of(data.optimizer), nullptr});
+  return in_place;
+}
+
+TEST_F(CheckpointTest, TensorsWrittenFromWhereTheyAreComeBackEqual) {
+  CheckpointStore store = Open(3);
+  const CheckpointData data = DataOf(100);
+  ASSERT_TRUE(store.Save(InPlace(data)).ok());
+  const auto loaded = Open(3).Load(100);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ExpectEqual(loaded->data, data);
+
+  // Those of the same step are compared all the same.
+  const std::string link = scratch_ / "link";
+  const std::string file = directory() + "/step_00000100/state.json";
+  std::filesystem::create_hard_link(file, link);
+  ASSERT_TRUE(store.Save(InPlace(data)).ok());
+  EXPECT_TRUE(std::filesystem::equivalent(file, link)) << "the same state isn't written anew";
+  CheckpointData other = DataOf(100);
+  other.optimizer.bytes()[1] = std::byte(1);
+  ASSERT_TRUE(store.Save(InPlace(other)).ok());
+  EXPECT_FALSE(std::filesystem::equivalent(file, link)) << "another state is";
+  ExpectEqual(Open(3).Load(100)->data, other);
+}
+
 TEST_F(CheckpointTest, KeepsTheNewest) {
   CheckpointStore store = Open(2);
   for (const int64_t step : {0, 5, 20, 100'000'000}) MustSave(store, step);
