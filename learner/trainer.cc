@@ -296,7 +296,7 @@ std::vector<int> Trainer::NotFinite() const {
   return sequences;
 }
 
-bool Trainer::Update(const Batch& batch, const ObjectiveOutput& output, int epoch, bool on_policy,
+bool Trainer::Update(const Batch& batch, const ObjectiveOutput& output, int epoch,
                      TrainResult& result) {
   const double norm = GradientNorm();
   if (epoch == 0) {
@@ -304,10 +304,8 @@ bool Trainer::Update(const Batch& batch, const ObjectiveOutput& output, int epoc
     result.grad_norm = norm;
     result.diagnostics = output.diagnostics;
     result.reference_kl = std::accumulate(reference_kl_.begin(), reference_kl_.end(), 0.0);
-    if (on_policy) {
-      result.logprob_mismatch = std::accumulate(mismatch_.begin(), mismatch_.end(), 0.0) /
-                                std::max<double>(1.0, static_cast<double>(batch.scored_count()));
-    }
+    result.logprob_mismatch = std::accumulate(mismatch_.begin(), mismatch_.end(), 0.0) /
+                              std::max<double>(1.0, static_cast<double>(batch.scored_count()));
   }
   result.loss_last_epoch = output.loss;
   result.diagnostics.clip_fraction = output.diagnostics.clip_fraction;
@@ -343,7 +341,7 @@ absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
     for (int epoch = 0; epoch < options_.epochs; ++epoch) {
       const bool known = epoch == 0 && may_know;
       const ObjectiveOutput output = ComputeGradient(batch, parts, known, log_probs);
-      if (!Update(batch, output, epoch, on_policy, result)) break;
+      if (!Update(batch, output, epoch, result)) break;
     }
     if (!ParametersAreFinite()) {
       return absl::InternalError(

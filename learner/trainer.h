@@ -47,8 +47,8 @@ struct TrainResult {
   double loss_last_epoch = 0.0;
   double grad_norm = 0.0;            // L2, first epoch, before it is clipped
   ObjectiveDiagnostics diagnostics;  // first epoch; clip_fraction of the last
-  // Mean over the sampled tokens of |the learner's log-prob - the recorded one|; only of an
-  // on-policy batch, for which it is rounding noise, else 0.
+  // Mean over the sampled tokens of |the learner's log-prob - the recorded one|, first epoch: of an
+  // on-policy batch rounding noise, of a stale one also what the policy has changed since.
   double logprob_mismatch = 0.0;
   int64_t forward_nodes = 0;   // tree nodes forwarded per epoch
   int64_t forward_tokens = 0;  // tokens they stand for
@@ -140,8 +140,7 @@ class Trainer {
                                   std::vector<double>& log_probs);
   double GradientNorm() const;
   // One update. False: it was left out, and `result` says why.
-  bool Update(const Batch& batch, const ObjectiveOutput& output, int epoch, bool on_policy,
-              TrainResult& result);
+  bool Update(const Batch& batch, const ObjectiveOutput& output, int epoch, TrainResult& result);
   // Parts whose activations are kept.
   size_t most_kept() const;
   // Sequences with a log-prob that isn't finite.

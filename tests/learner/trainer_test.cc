@@ -335,8 +335,11 @@ TEST(TrainerTest, MismatchCountsEveryTokenAndErrorsDoNotCancel) {
     }
   }
   setup.batch = std::make_unique<Batch>(Batch::Create(setup.groups, *setup.objective).value());
-  const auto result = setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, true).value();
-  EXPECT_NEAR(result.logprob_mismatch, 0.5 / kLength, 1e-5);
+  for (const bool on_policy : {true, false}) {
+    TrainingFixture same(ObjectiveKind::kTpo, 2, 4);
+    const auto result = same.MakeTrainer(1, 512, 1)->Train(*setup.batch, on_policy).value();
+    EXPECT_NEAR(result.logprob_mismatch, 0.5 / kLength, 1e-5) << on_policy;
+  }
 }
 
 TEST(TrainerTest, AnUpdateThatLeavesTheFiniteNumbersIsAnError) {
