@@ -10,6 +10,7 @@
 #include "core/status_macros.h"
 #include "nlohmann/json.hpp"
 #include "policy/hugging_face/model_config.h"
+#include "policy/hugging_face/whole_directory.h"
 #include "policy/safetensors.h"
 #include "policy/strict_json.h"
 
@@ -124,42 +125,21 @@ absl::Status WriteOtherFiles(FileSystem* files, const std::string& source,
   return absl::OkStatus();
 }
 
-// An empty folder of that name, whatever an earlier attempt left there.
-absl::Status MakeEmptyDirectory(FileSystem* files, const std::string& directory) {
-  TPO_RETURN_IF_ERROR(files->CreateDirectory(directory));
-  TPO_ASSIGN_OR_RETURN(const std::vector<std::string> names, files->List(directory));
-  for (const std::string& name : names)
-    TPO_RETURN_IF_ERROR(files->RemoveFile(JoinPath(directory, name)));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status ExportModel(FileSystem* file_system, const std::string& source,
                          const TensorBundle& weights, const std::string& directory,
                          const ModelExportOptions& options) {
-  std::filesystem::path target = std::filesystem::path(directory).lexically_normal();
-  if (target.filename().empty()) target = target.parent_path();  // a slash at its end
-  if (IsThere(target.string())) {
-    TPO_ASSIGN_OR_RETURN(const std::vector<std::string> names, file_system->List(target.string()));
-    if (!names.empty()) {
-      return absl::FailedPreconditionError(absl::StrCat(directory, " is there and not empty"));
-    }
-  }
   TPO_ASSIGN_OR_RETURN(const std::string config_text,
                        file_system->ReadFile(JoinPath(source, "config.json")));
   TPO_ASSIGN_OR_RETURN(const LanguageModelConfig config, ParseLanguageModelConfig(config_text));
   TPO_RETURN_IF_ERROR(CheckWeights(config, weights));
 
-  const std::string partial = target.string() + ".partial";
-  TPO_RETURN_IF_ERROR(MakeEmptyDirectory(file_system, partial));
-  TPO_RETURN_IF_ERROR(WriteWeights(file_system, weights, partial, options.max_file_bytes));
-  TPO_RETURN_IF_ERROR(
-      WriteOtherFiles(file_system, source, config_text, weights.tensors().front().type, partial));
-  TPO_RETURN_IF_ERROR(file_system->SyncDirectory(partial));
-  TPO_RETURN_IF_ERROR(file_system->Rename(partial, target.string()));
-  const std::string parent = target.parent_path().string();
-  return file_system->SyncDirectory(parent.empty() ? "." : parent);
+  return WriteWholeDirectory(file_system, directory, [&](const std::string& partial) {
+    TPO_RETURN_IF_ERROR(WriteWeights(file_system, weights, partial, options.max_file_bytes));
+    return WriteOtherFiles(file_system, source, config_text, weights.tensors().front().type,
+                           partial);
+  });
 }
 
 }  // namespace tpo

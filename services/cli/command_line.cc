@@ -313,9 +313,13 @@ void DefineExport(CLI::App* app, ExportCommand* command) {
                   "Type of a language model's weights: float32 or bfloat16 [float32]")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"float32", "bfloat16"}).description(""));
+  app->add_flag("--adapters", command->adapters,
+                "Write the adapters of a run with model.hf.lora, as PEFT loads them, not merged")
+      ->excludes("--type");
   app->footer(
       "Examples:\n"
       "  tpo export runs/first exported/first\n"
+      "  tpo export runs/lora exported/adapters --adapters\n"
       "  tpo export models/smollm2 models/smollm2-bf16 --type bfloat16\n");
 }
 

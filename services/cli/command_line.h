@@ -133,7 +133,8 @@ struct ExportCommand {
   std::string run;  // or the directory of a language model
   std::string directory;
   std::optional<int64_t> step;
-  std::string type;  // of a language model's weights; empty: float32
+  std::string type;       // of a language model's weights; empty: float32
+  bool adapters = false;  // instead of weights that they are merged into
 };
 
 struct ReportCommand {

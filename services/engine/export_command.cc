@@ -11,6 +11,8 @@
 #include "core/status_macros.h"
 #include "policy/hugging_face/model_directory.h"
 #include "policy/hugging_face/model_export.h"
+#include "policy/language_model/language_model_loader.h"
+#include "policy/language_model/lora_export.h"
 #include "policy/safetensors.h"
 #include "services/engine/engine.h"
 #include "services/engine/language_model_commands.h"
@@ -18,9 +20,33 @@
 
 namespace tpo {
 
+namespace {
+
+absl::Status ExportAdaptersOf(const TrainedPolicy& trained, const std::string& directory) {
+  if (!trained.spec.hugging_face.has_value() || !trained.spec.hugging_face->lora.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--adapters: ", trained.run_dir, " was trained without model.hf.lora: it has none"));
+  }
+  const HuggingFaceModelSpec& model = *trained.spec.hugging_face;
+  return ExportAdapters(FileSystem::Posix(), model.path, ToLoraSpec(*model.lora, trained.spec.seed),
+                        *trained.weights, directory);
+}
+
+}  // namespace
+
 absl::Status RunExport(const ExportCommand& command) {
+  if (IsModelDirectory(command.run) && command.adapters) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--adapters: ", command.run, " is a model's directory, not a run's"));
+  }
   if (IsModelDirectory(command.run)) return ExportLanguageModel(command);
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
+  if (command.adapters) {
+    TPO_RETURN_IF_ERROR(ExportAdaptersOf(trained, command.directory));
+    std::printf("exported the adapters of step %lld to %s\n", static_cast<long long>(trained.step),
+                command.directory.c_str());
+    return absl::OkStatus();
+  }
   if (trained.spec.hugging_face.has_value()) {
     const TensorType type =
         command.type == "bfloat16" ? TensorType::kBfloat16 : TensorType::kFloat32;

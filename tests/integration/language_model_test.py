@@ -86,8 +86,8 @@ class LanguageModelTest(harness.IntegrationTest):
         self.assertEqual(len(run.lines), 6)
         for record in run.records:
             self.assertLessEqual(record["staleness_max"], 2)
-            if record["staleness_max"] == 0:
-                self.assertEqual(record["logprob_mismatch"] < 1e-6, True, record)
+            # Between versions the policy moves, which isn't rounding noise.
+            self.assertEqual(record["logprob_mismatch"] < 1e-6, record["staleness_max"] == 0, record)
 
     def test_checkpoint_export_generate_and_eval(self):
         run = self.train_model("run", model__hf__compute_type="bfloat16")
@@ -136,6 +136,19 @@ class LanguageModelTest(harness.IntegrationTest):
         self.run_to_end("tpo", "export", whole, exported)
         self.assertEqual(set(tensors_of(exported / "model.safetensors")),
                          set(tensors_of(self.model / "model.safetensors")))
+
+        # By themselves; tests/services/engine/transformers_test.py has PEFT load them.
+        adapters = self.scratch / "adapters"
+        self.run_to_end("tpo", "export", whole, adapters, "--adapters")
+        self.assertEqual(tensors_of(adapters / "adapter_model.safetensors"), names)
+        config = json.loads((adapters / "adapter_config.json").read_text(encoding="utf-8"))
+        self.assertEqual((config["peft_type"], config["r"], config["lora_alpha"]), ("LORA", 2, 4))
+        self.assertEqual(config["base_model_name_or_path"], str(self.model))
+        self.assertIn("q_proj", config["target_modules"])
+        output = self.run_to_end("tpo", "export", whole, adapters, "--adapters", status=2)
+        self.assertIn("not empty", output)
+        output = self.run_to_end("tpo", "export", self.model, adapters, "--adapters", status=2)
+        self.assertIn("not a run's", output)
 
     def test_bad_input(self):
         def refused(*flags):

@@ -1,5 +1,6 @@
 """What `tpo export` writes loads in Hugging Face transformers and computes the same; what `tpo generate` generates is
-what transformers generates.
+what transformers generates. With PEFT in that environment as well (`pip install --no-deps peft==0.19.0 accelerate==1.15.0
+psutil==7.2.2`): it loads the adapters that `tpo export --adapters` writes, and computes the same.
 
 Runs itself with the environment that `./dev setup transformers` makes, or with the interpreter that
 $TPO_TRANSFORMERS_PYTHON names; skipped where neither is there.
@@ -38,6 +39,11 @@ except ImportError as missing:
         print(f"SKIPPED: {missing}; `./dev setup transformers` installs what this test compares with")
         sys.exit(SKIPPED)
     os.execve(python, [str(python), *sys.argv], {**os.environ, "TPO_TRANSFORMERS_TEST": "1"})
+
+try:
+    import peft
+except ImportError:
+    peft = None
 
 BIN = pathlib.Path(os.environ["TPO_BIN_DIR"])
 GOLDEN = pathlib.Path(os.environ.get("TPO_GOLDEN_DIR") or SOURCE / "tests" / "golden")
@@ -91,6 +97,32 @@ class TransformersTest(unittest.TestCase):
                 log_probs = model(whole).logits[0, len(prompt) - 1:-1].log_softmax(-1)
                 for drawn, token, row in zip(ours["log_probs"], ours["tokens"], log_probs):
                     self.assertAlmostEqual(drawn, row[token].item(), delta=1e-5)
+
+    @unittest.skipIf(peft is None, "no peft in this environment")
+    def test_peft_loads_adapters_and_computes_what_the_merged_export_does(self):
+        folder = self.exported.parent
+        dataset = folder / "rows.jsonl"
+        dataset.write_text("".join(json.dumps({"prompt": f"letter {row}?"}) + "\n" for row in range(40)))
+        config = SOURCE / "tests/integration/language_model.yaml"
+        sys.path.insert(0, str(SOURCE / "tests/integration"))
+        import tiny_language_model  # noqa: PLC0415
+        for case in ("tiny_llama", "tiny_qwen3"):
+            with self.subTest(case=case), torch.no_grad():
+                model = tiny_language_model.make_model(folder / case, case)
+                run = folder / f"run-{case}"
+                tpo("train", config, "--run_dir", run, "--quiet", "--set", f"task.dataset.path={dataset}",
+                    "--set", f"model.hf.path={model}", "--set", "model.hf.lora={rank: 3, alpha: 7}",
+                    "--set", "learner.steps=2")
+                adapters, merged = folder / f"adapters-{case}", folder / f"merged-{case}"
+                tpo("export", run, adapters, "--adapters")
+                tpo("export", run, merged)
+                tokens = torch.tensor([list(range(5, 25))])
+                base = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+                before = base(tokens).logits
+                ours = transformers.AutoModelForCausalLM.from_pretrained(merged, dtype="auto")(tokens).logits
+                theirs = peft.PeftModel.from_pretrained(base, adapters).eval()(tokens).logits
+                self.assertGreater((ours - before).abs().max().item(), 1e-3)
+                self.assertLess((ours - theirs).abs().max().item(), 2e-5)
 
 
 if __name__ == "__main__":
