@@ -2,6 +2,9 @@
 // them), prompts of 32 tokens, completions of 64, all cores; beside it what bounds it on the same
 // machine: reading the weights from memory, and products.
 //
+// The environment variable GENERATION_MODEL chooses another model: "qwen3-0.6b", that shape with
+// random weights, or a Hugging Face directory with its own.
+//
 // Names: Generate/<prompts>/<completions of each>/<1: bfloat16, 0: float32>. Counters: tokens/s of
 // the completions; "bandwidth" and "products": parts of the rates that Read and Product reach,
 // which run first.
@@ -10,7 +13,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <cstring>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <random>
@@ -19,6 +23,7 @@
 
 #include "bench/product_rate.h"
 #include "policy/hugging_face/model_config.h"
+#include "policy/hugging_face/model_directory.h"
 #include "policy/language_model/language_model.h"
 #include "rollout/generation_engine.h"
 
@@ -35,24 +40,48 @@ double Now() {
 double best_bytes_per_second = 0.0;
 double best_flop_per_second[2] = {0.0, 0.0};
 
-const LanguageModelConfig& Config() {
-  static const LanguageModelConfig config = *ParseLanguageModelConfig(R"({
+constexpr char kSmolLm2[] = R"({
     "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "num_hidden_layers": 30,
     "num_attention_heads": 9, "num_key_value_heads": 3, "intermediate_size": 1536,
     "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "rope_theta": 100000.0,
-    "tie_word_embeddings": true})");
+    "tie_word_embeddings": true})";
+constexpr char kQwen3[] = R"({
+    "model_type": "qwen3", "vocab_size": 151936, "hidden_size": 1024, "num_hidden_layers": 28,
+    "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128,
+    "intermediate_size": 3072, "max_position_embeddings": 40960, "rms_norm_eps": 1e-6,
+    "rope_theta": 1000000.0, "tie_word_embeddings": true})";
+
+std::string ModelName() {
+  const char* const name = std::getenv("GENERATION_MODEL");
+  return name == nullptr ? "smollm2" : name;
+}
+
+// nullptr: a shape with random weights.
+const ModelDirectory* Directory() {
+  static const ModelDirectory* const directory = []() -> const ModelDirectory* {
+    if (ModelName() == "smollm2" || ModelName() == "qwen3-0.6b") return nullptr;
+    auto opened = ModelDirectory::Open(ModelName());
+    if (opened.ok()) return opened->release();
+    std::fprintf(stderr, "GENERATION_MODEL: %s\n", opened.status().ToString().c_str());
+    std::exit(1);
+  }();
+  return directory;
+}
+
+const LanguageModelConfig& Config() {
+  static const LanguageModelConfig config =
+      Directory() != nullptr
+          ? Directory()->config()
+          : *ParseLanguageModelConfig(ModelName() == "smollm2" ? kSmolLm2 : kQwen3);
   return config;
 }
 
-std::shared_ptr<const LanguageModel> Model(bool bfloat16) {
-  static std::map<bool, std::shared_ptr<const LanguageModel>> models;
-  std::shared_ptr<const LanguageModel>& model = models[bfloat16];
-  if (model != nullptr) return model;
+std::shared_ptr<const LanguageModel> RandomModel(bool bfloat16) {
   std::map<std::string, std::vector<int64_t>> shapes;
   for (const LanguageModelTensor& tensor : LanguageModelTensors(Config()))
     shapes[tensor.name] = tensor.shape;
   std::mt19937 random(1);
-  std::vector<float> values(size_t{49152} * 576);
+  std::vector<float> values(static_cast<size_t>(Config().vocab_size) * Config().hidden_size);
   std::uniform_real_distribution<float> uniform(-0.05F, 0.05F);
   for (float& value : values) value = uniform(random);
   const std::string_view bytes(reinterpret_cast<const char*>(values.data()), values.size() * 4);
@@ -64,7 +93,16 @@ std::shared_ptr<const LanguageModel> Model(bool bfloat16) {
     view.bytes = bytes;
     return view;
   };
-  model = LanguageModel::Create(Config(), source, bfloat16);
+  return LanguageModel::Create(Config(), source, bfloat16);
+}
+
+std::shared_ptr<const LanguageModel> Model(bool bfloat16) {
+  static std::map<bool, std::shared_ptr<const LanguageModel>> models;
+  std::shared_ptr<const LanguageModel>& model = models[bfloat16];
+  if (model == nullptr) {
+    model = Directory() != nullptr ? LanguageModel::Create(*Directory(), bfloat16)
+                                   : RandomModel(bfloat16);
+  }
   return model;
 }
 
@@ -115,7 +153,7 @@ void Generate(benchmark::State& state) {
     GenerationRequest request;
     request.prompt_id = p;
     for (int i = 0; i < kPromptTokens; ++i)
-      request.prompt.push_back(static_cast<TokenId>(random() % 49152));
+      request.prompt.push_back(static_cast<TokenId>(random() % Config().vocab_size));
     request.completions = completions;
     request.max_tokens = kNewTokens;
     requests.push_back(std::move(request));

@@ -1,6 +1,7 @@
 """Hugging Face `generate` on the work of generation_bench: tokens per second of completions.
 
     ~/.cache/tpo/venv-…/bin/python bench/generation/transformers_generate.py MODEL [--rows 1 16 128]
+    ~/.cache/tpo/venv-…/bin/python bench/generation/transformers_generate.py qwen3-0.6b --types bfloat16 --rows 1 16
 
 with the environment of `./dev setup transformers`, on the same machine, nothing else running. Rows are completions: 128
 stands for 16 prompts of 8, which generate computes as 128 prompts.
@@ -28,9 +29,20 @@ def tokens_per_second(model: transformers.PreTrainedModel, rows: int, repeats: i
     return rows * NEW_TOKENS / fastest
 
 
+def load(name: str, kind: str) -> transformers.PreTrainedModel:
+    dtype = getattr(torch, kind)
+    if name != "qwen3-0.6b":
+        return transformers.AutoModelForCausalLM.from_pretrained(name, dtype=dtype).eval()
+    config = transformers.Qwen3Config(
+        vocab_size=151936, hidden_size=1024, num_hidden_layers=28, num_attention_heads=16, num_key_value_heads=8,
+        head_dim=128, intermediate_size=3072, max_position_embeddings=40960, rms_norm_eps=1e-6, tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})
+    return transformers.AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("model", help="a Hugging Face directory")
+    parser.add_argument("model", help="a Hugging Face directory, or qwen3-0.6b: that shape with random weights")
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 16, 128])
     parser.add_argument("--types", nargs="+", default=["bfloat16", "float32"])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -39,7 +51,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     print(f"transformers {transformers.__version__}, torch {torch.__version__}, {arguments.threads} threads")
     for kind in arguments.types:
-        model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, dtype=getattr(torch, kind)).eval()
+        model = load(arguments.model, kind)
         for rows in arguments.rows:
             print(f"{kind} {rows} rows: {tokens_per_second(model, rows, arguments.repeats):.1f} tokens/s", flush=True)
 

@@ -125,6 +125,17 @@ class LanguageModelTest(harness.IntegrationTest):
         self.train_model("parts", "--resume", learner__reference_kl=5, learner__micro_batch_tokens=100000)
         self.assert_same_course(parts, kept)
 
+    def test_muon(self):
+        muon = {"learner__optimizer": "{muon: {learning_rate: 0.005}}"}
+        whole = self.train_model("whole", **muon)
+        state = set(tensors_of(whole.newest_checkpoint / "optimizer.safetensors"))
+        self.assertIn("model.layers.0.self_attn.q_proj.weight/momentum", state)
+        self.assertIn("model.embed_tokens.weight/first_moment", state)
+        self.assertNotIn("model.embed_tokens.weight/momentum", state)
+        parts = self.train_model("parts", learner__steps=2, **muon)
+        self.train_model("parts", "--resume", **muon)
+        self.assert_same_course(parts, whole)
+
     def test_adapters(self):
         whole = self.train_model("whole", model__hf__lora="{rank: 2}")
         names = tensors_of(whole.newest_checkpoint / "model.safetensors")

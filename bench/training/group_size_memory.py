@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Memory of `tpo train` by the size of a group: it should be the same for 4 completions of a prompt as for 128.
+
+    bench/training/group_size_memory.py MODEL --prompts MODEL/prompts.jsonl [--sizes 4 16 64 128] [--tpo build/release/bin/tpo]
+
+MODEL and its prompts as for tpo_step.py. One step of four prompts of 32 tokens, with completions of 32 tokens; the working
+memory of a pass (`learner.micro_batch_tokens`) and of the cache (`rollout.cache_mib`) are bounded to what the smallest group
+fills. Two peaks: until the step was trained, and of the whole process, which then publishes the new weights, has the worker
+load them and writes the checkpoint; the second depends on which of these happen at the same time.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONFIG = """
+task:
+  dataset:
+    path: {prompts}
+    chat: false
+    verifier: {{length: {{unit: characters, linear: {{from: 60, to: 200, score_from: 1, score_to: 0}}}}}}
+model: {{hf: {{path: {model}, compute_type: {type}}}}}
+rollout: {{group_size: {size}, max_tokens: 32, cache_mib: 16}}
+learner:
+  prompts_per_step: 4
+  prompts_per_lease: 1
+  epochs: 1
+  steps: 1
+  micro_batch_tokens: 512
+  optimizer: {{adamw: {{learning_rate: 1.0e-6}}}}
+  checkpoint: {{every_steps: 0}}
+"""
+
+
+def peak_bytes(arguments: argparse.Namespace, size: int) -> tuple[int, int, int]:
+    """The peaks, and the tokens that were trained on."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder = pathlib.Path(directory)
+        config = folder / "step.yaml"
+        config.write_text(CONFIG.format(prompts=arguments.prompts.resolve(), model=arguments.model.resolve(),
+                                        type=arguments.type, size=size), encoding="utf-8")
+        subprocess.run([arguments.tpo, "train", config, "--run_dir", folder / "run", "--quiet"], check=True)
+        record = json.loads((folder / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        summary = json.loads((folder / "run/summary.json").read_text(encoding="utf-8"))
+    return record["peak_memory_bytes"], summary["peak_memory_bytes"], record["forward_tokens"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--prompts", type=pathlib.Path, required=True)
+    parser.add_argument("--type", default="bfloat16", choices=["float32", "bfloat16"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[4, 16, 64, 128])
+    parser.add_argument("--tpo", type=pathlib.Path, default=ROOT / "build/release/bin/tpo")
+    arguments = parser.parse_args()
+    peaks = []
+    for size in arguments.sizes:
+        trained, whole, tokens = peak_bytes(arguments, size)
+        peaks.append((trained, whole))
+        print(f"K = {size}: {trained / 2**30:.3f} GiB until trained, {whole / 2**30:.3f} GiB in all; "
+              f"{tokens} tokens in the batch", flush=True)
+    for name, values in zip(("until trained", "in all"), zip(*peaks)):
+        print(f"largest over smallest, {name}: {max(values) / min(values):.4f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
