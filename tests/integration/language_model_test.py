@@ -2,6 +2,7 @@
 evaluated; exported."""
 
 import json
+import signal
 import struct
 
 import harness
@@ -77,6 +78,22 @@ class LanguageModelTest(harness.IntegrationTest):
         run, learner = self.start_learner("apart", *self.files(), config=CONFIG)
         workers = [self.start_worker(learner.address, "--quiet") for _ in range(2)]
         self.assert_ended_well(learner, *workers)
+        self.assert_same_course(run, whole)
+        self.assertEqual(self.figures(run), self.figures(whole))
+
+    def test_killed_at_any_moment_it_goes_on_the_same_way(self):
+        fields = {"learner__steps": 24, "learner__checkpoint__every_steps": 5, "evaluation__every_steps": 3}
+        whole = self.train_model("whole", **fields)
+        flags = ()
+        for step in (5, 15):
+            run, learner = self.start_learner("killed", *self.files(**fields), *flags, config=CONFIG)
+            worker = self.start_worker(learner.address, "--quiet")
+            harness.wait_until(lambda: run.checkpoint(step).exists() or not learner.running(), f"a checkpoint of {learner}")
+            for process in (learner, worker):
+                process.kill()
+                self.assertEqual(process.wait(), -signal.SIGKILL, str(process))
+            flags = ("--resume",)
+        self.train_model("killed", "--resume", **fields)
         self.assert_same_course(run, whole)
         self.assertEqual(self.figures(run), self.figures(whole))
 
