@@ -6,8 +6,8 @@
 
 Runs of `tpo train` on the reverse-copy task with models of several sizes; a checkpoint every second step, more often
 than anybody would, so that one is nearly always being written while the next steps are trained. A stall is the time in
-which the learner's thread did nothing but begin a checkpoint (`checkpoint_stall_seconds` in metrics.jsonl): copying
-the optimizer's state, and waiting for the checkpoint before if the disk is slower than the steps. The last column is a
+which the learner's thread stood still for a checkpoint (`checkpoint_stall_seconds` in metrics.jsonl): beginning it, waiting for
+the copy of the optimizer's state before the next update, and for the checkpoint before if the disk is slower than the steps. The last column is a
 step of the same run without checkpoints: what writing takes from the cores. Beside it stands what publishing takes of
 each step (`publish_seconds`: copying the weights, their checksums, telling the subscribers), which the learner's thread
 does itself, too, and with --staleness how long it waits for groups (`rollout_seconds`).

@@ -55,7 +55,8 @@ struct StepRecord {
   double rollout_seconds = 0.0;
   double train_seconds = 0.0;
   double publish_seconds = 0.0;  // part of train_seconds: from the last update to published weights
-  // Since the last step, in which the learner's thread did nothing but start checkpoints.
+  // Since the last step, in which the learner's thread stood still for a checkpoint; the wait for
+  // its copy is part of train_seconds.
   double checkpoint_stall_seconds = 0.0;
   // Parts of their time in which they waited, since the last step: the learner for groups; the
   // workers' lease loops for a lease or weights, and for verdicts (0 where they don't tell).

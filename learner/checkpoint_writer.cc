@@ -18,11 +18,18 @@ CheckpointWriter::~CheckpointWriter() {
   thread_.join();
 }
 
-void CheckpointWriter::Begin(CheckpointData data, std::function<void(const Result&)> on_end) {
+void CheckpointWriter::Begin(CheckpointData data, Copy copy,
+                             std::function<void(const Result&)> on_end) {
   const absl::MutexLock lock(&mutex_);
   assert(!writing_.has_value());
   writing_ = data.step;
-  job_ = Job{std::move(data), std::move(on_end), Clock::Monotonic().Now()};
+  copied_ = copy == nullptr;
+  job_ = Job{std::move(data), std::move(copy), std::move(on_end), Clock::Monotonic().Now()};
+}
+
+void CheckpointWriter::WaitUntilCopied() const {
+  const absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&copied_));
 }
 
 bool CheckpointWriter::idle() const { return !writing().has_value(); }
@@ -63,9 +70,15 @@ void CheckpointWriter::Run() {
     }
     Result result;
     result.step = job->data.step;
-    absl::StatusOr<std::string> path = store_->Save(job->data);
+    const absl::Status copied = job->copy ? job->copy(job->data) : absl::OkStatus();
+    {
+      const absl::MutexLock lock(&mutex_);
+      copied_ = true;
+    }
+    const absl::StatusOr<std::string> path =
+        copied.ok() ? store_->Save(job->data) : absl::StatusOr<std::string>(copied);
     if (path.ok()) {
-      result.info = CheckpointInfo{*std::move(path), result.step};
+      result.info = CheckpointInfo{*path, result.step};
     } else {
       result.info = path.status();
     }

@@ -1,5 +1,8 @@
-// Writes checkpoints in the background, so that training goes on meanwhile: the caller makes a copy
-// of the state, a thread of the writer brings it to the disk.
+// Writes checkpoints in the background, so that training goes on meanwhile: a thread of the writer
+// copies what training is about to change, then brings the state to the disk.
+//
+//   learner: Begin ── forward, backward ── WaitUntilCopied ── update ── …
+//   writer:       └─ copy ──────────────┘└─ write, sync ──────────── …
 //
 // One checkpoint is written at a time, so there is one copy of the state at most. A failure (the
 // disk is full, say) is a result like any other: the next checkpoint may succeed.
@@ -40,10 +43,16 @@ class CheckpointWriter {
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
-  // Begins to write; returns at once. `on_end` is called from the writer's thread when it has ended
+  // Begins to write; returns at once. `copy` is called first, from the writer's thread, and adds
+  // what `data` lacks; nobody may change what it reads before WaitUntilCopied. Its error ends the
+  // checkpoint. It may be empty. `on_end` is called from the writer's thread when it has ended
   // and the writer is idle; it must not block, and may be empty. REQUIRES: idle(); only one thread
   // at a time begins checkpoints.
-  void Begin(CheckpointData data, std::function<void(const Result&)> on_end = {});
+  using Copy = std::function<absl::Status(CheckpointData&)>;
+  void Begin(CheckpointData data, Copy copy, std::function<void(const Result&)> on_end = {});
+
+  // Waits until the checkpoint in progress, if there is one, has its copy.
+  void WaitUntilCopied() const;
 
   // Whether nothing is being written.
   bool idle() const;
@@ -60,6 +69,7 @@ class CheckpointWriter {
  private:
   struct Job {
     CheckpointData data;
+    Copy copy;
     std::function<void(const Result&)> on_end;
     absl::Duration begin;
   };
@@ -69,6 +79,7 @@ class CheckpointWriter {
   mutable absl::Mutex mutex_;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<Job> job_ ABSL_GUARDED_BY(mutex_);          // that nobody has taken up
+  bool copied_ ABSL_GUARDED_BY(mutex_) = true;              // what is being written
   std::optional<int64_t> writing_ ABSL_GUARDED_BY(mutex_);  // from Begin to the end
   std::optional<int64_t> saved_ ABSL_GUARDED_BY(mutex_);
   std::vector<Result> results_ ABSL_GUARDED_BY(mutex_);

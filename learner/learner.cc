@@ -147,6 +147,7 @@ absl::Status Learner::Initialize() {
   trainer.threads = spec.learner.threads;
   trainer.temperature = spec.rollout.sampling.temperature;
   trainer.importance = spec.learner.objective.importance;
+  trainer.before_update = [this] { WaitForCopy(); };
   trainer_ = std::make_unique<Trainer>(trainer, policy_.get(), objective_.get(), optimizer_.get());
   if (options_.resume) TPO_RETURN_IF_ERROR(Resume());
 
@@ -432,15 +433,20 @@ absl::Status Learner::AddTensors(Tensors tensors, CheckpointData& data) {
     TPO_ASSIGN_OR_RETURN(data.in_place, ViewState(policy_->parameters(), optimizer_->State()));
     return absl::OkStatus();
   }
-  // What is published is never changed: no copy is needed.
+  // What is published of a language model is rounded.
+  if (options_.spec.hugging_face.has_value()) return absl::OkStatus();
+  // Of others it is never changed: no copy is needed.
   const std::shared_ptr<const WeightSnapshot> published = weight_store_.Newest();
   if (published == nullptr || published->version != step_) {
     return absl::InternalError("the weights of the last step aren't published");
   }
   data.model = {published, &published->weights};
+  return absl::OkStatus();
+}
+
+absl::Status Learner::CopyTensors(CheckpointData& data) const {
   try {
-    // What is published of a language model is rounded.
-    if (options_.spec.hugging_face.has_value()) {
+    if (data.model == nullptr) {
       TPO_ASSIGN_OR_RETURN(TensorBundle parameters, BundleTensors(policy_->parameters()));
       data.model = std::make_shared<const TensorBundle>(std::move(parameters));
     }
@@ -450,6 +456,17 @@ absl::Status Learner::AddTensors(Tensors tensors, CheckpointData& data) {
         absl::StrCat("reading the optimizer's state failed: ", error.what()));
   }
   return absl::OkStatus();
+}
+
+void Learner::WaitForCopy() {
+  const absl::Duration begin = Clock::Monotonic().Now();
+  checkpoint_writer_.WaitUntilCopied();
+  checkpoint_stall_ += Clock::Monotonic().Now() - begin;
+}
+
+CheckpointWriter::Copy Learner::Copy(Tensors tensors) const {
+  if (tensors == Tensors::kInPlace) return nullptr;
+  return [this](CheckpointData& data) { return CopyTensors(data); };
 }
 
 bool Learner::IsSaved() const {
@@ -473,7 +490,7 @@ void Learner::BeginScheduledCheckpoint() {
       checkpoint_patience_ = options_.checkpoint_patience;
       absl::StatusOr<CheckpointData> data = State(Tensors::kCopied);
       status = data.status();
-      if (data.ok()) checkpoint_writer_.Begin(*std::move(data));
+      if (data.ok()) checkpoint_writer_.Begin(*std::move(data), Copy(Tensors::kCopied));
     }
   }
   const absl::Duration stall = Clock::Monotonic().Now() - begin;
@@ -512,7 +529,7 @@ absl::StatusOr<CheckpointInfo> Learner::WriteCheckpoint(Tensors tensors) {
     const absl::MutexLock lock(&state_mutex_);
     if (!checkpoint_writer_.idle()) continue;
     TPO_ASSIGN_OR_RETURN(CheckpointData data, State(tensors));
-    checkpoint_writer_.Begin(std::move(data), take);
+    checkpoint_writer_.Begin(std::move(data), Copy(tensors), take);
     break;
   }
   ended.WaitForNotification();

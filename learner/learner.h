@@ -136,10 +136,15 @@ class Learner : public AdminApi {
   // What is written of the tensors: a copy, so that training may go on, or, when it has ended and
   // memory needn't grow once more, the tensors themselves.
   enum class Tensors { kCopied, kInPlace };
-  // The run's state.
+  // The run's state, but for what Copy adds.
   absl::StatusOr<CheckpointData> State(Tensors tensors) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
   absl::Status AddTensors(Tensors tensors, CheckpointData& data)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
+  // The copy of what the next update changes, for the writer's thread; empty when none is wanted.
+  CheckpointWriter::Copy Copy(Tensors tensors) const;
+  absl::Status CopyTensors(CheckpointData& data) const;
+  // Before an update: waits until a checkpoint that was begun has its copy.
+  void WaitForCopy();
   // Writes a checkpoint of the state, in its turn, and waits for it.
   absl::StatusOr<CheckpointInfo> WriteCheckpoint(Tensors tensors);
   // Begins to write a checkpoint of step_ in the background when the writer gets idle in time, and

@@ -319,6 +319,7 @@ bool Trainer::Update(const Batch& batch, const ObjectiveOutput& output, int epoc
     const double scale = options_.gradient_clip_norm / norm;
     ForEachTensor([&](int i) { gradients_[i].mul_(scale); });
   }
+  if (options_.before_update) options_.before_update();
   optimizer_->BeginStep();
   tasks_.Run(optimizer_->parts(), [&](int part, int) { optimizer_->StepPart(part, gradients_); });
   policy_->OnParametersChanged();

@@ -81,6 +81,8 @@ class Trainer {
     std::function<absl::Span<const double>(const PrefixTree& tree, double temperature)> reference =
         nullptr;
     double gradient_clip_norm = 0.0;  // a larger gradient is scaled down to it; 0: none is
+    // Called before parameters and optimizer change; may be empty.
+    std::function<void()> before_update = nullptr;
     // For the objectives that aren't TPO; the loss is reported without the weights.
     ImportanceSpec importance = {};
   };

@@ -35,7 +35,7 @@ TEST_F(CheckpointWriterTest, WritesWhileItsCallerGoesOn) {
   CheckpointWriter writer(&store_);
   EXPECT_TRUE(writer.idle());
   files_.CloseGate();
-  writer.Begin(DataOf(3));
+  writer.Begin(DataOf(3), nullptr);
   files_.WaitForWaiting();
   EXPECT_EQ(writer.writing(), 3);
   EXPECT_FALSE(writer.idle());
@@ -54,18 +54,53 @@ TEST_F(CheckpointWriterTest, WritesWhileItsCallerGoesOn) {
   EXPECT_THAT(writer.TakeResults(), IsEmpty()) << "each is told once";
 }
 
+TEST_F(CheckpointWriterTest, WhatItCopiesMayChangeOnlyOnceItIsCopied) {
+  CheckpointWriter writer(&store_);
+  writer.WaitUntilCopied();  // nothing to wait for
+  absl::Notification may_copy;
+  absl::Mutex mutex;
+  float state = 1.0F;
+  writer.Begin(DataOf(6), [&](CheckpointData& data) {
+    may_copy.WaitForNotification();
+    const absl::MutexLock lock(&mutex);
+    data.optimizer = MakeBundle({state});
+    return absl::OkStatus();
+  });
+  std::thread training([&] {
+    writer.WaitUntilCopied();
+    EXPECT_TRUE(may_copy.HasBeenNotified());
+    const absl::MutexLock lock(&mutex);
+    state = 2.0F;
+  });
+  may_copy.Notify();
+  training.join();
+  ASSERT_TRUE(writer.WaitUntilIdle(absl::InfiniteDuration()));
+  EXPECT_EQ(store_.LoadNewest().value()->data.optimizer.bytes(), MakeBundle({1.0F}).bytes());
+}
+
+TEST_F(CheckpointWriterTest, ACopyThatFailsIsAResult) {
+  CheckpointWriter writer(&store_);
+  writer.Begin(DataOf(7), [](CheckpointData&) { return absl::InternalError("no memory"); });
+  writer.WaitUntilCopied();
+  ASSERT_TRUE(writer.WaitUntilIdle(absl::InfiniteDuration()));
+  const std::vector<CheckpointWriter::Result> results = writer.TakeResults();
+  ASSERT_THAT(results, SizeIs(1));
+  EXPECT_EQ(results[0].info.status(), absl::InternalError("no memory"));
+  EXPECT_THAT(*store_.Steps(), IsEmpty());
+}
+
 TEST_F(CheckpointWriterTest, AFailureIsAResultAndTheNextOneMaySucceed) {
   CheckpointWriter writer(&store_);
-  writer.Begin(DataOf(1));
+  writer.Begin(DataOf(1), nullptr);
   ASSERT_TRUE(writer.WaitUntilIdle(absl::InfiniteDuration()));
   for (const int error : {ENOSPC, EIO}) {
     files_.FailWith(absl::ErrnoToStatus(error, "cannot write"));
-    writer.Begin(DataOf(2));
+    writer.Begin(DataOf(2), nullptr);
     ASSERT_TRUE(writer.WaitUntilIdle(absl::InfiniteDuration()));
     EXPECT_THAT(*store_.Steps(), ElementsAre(1)) << "the old one stays";
   }
   files_.FailWith(absl::OkStatus());
-  writer.Begin(DataOf(3));
+  writer.Begin(DataOf(3), nullptr);
   ASSERT_TRUE(writer.WaitUntilIdle(absl::InfiniteDuration()));
   const std::vector<CheckpointWriter::Result> results = writer.TakeResults();
   ASSERT_THAT(results, SizeIs(4));
@@ -80,7 +115,7 @@ TEST_F(CheckpointWriterTest, AFailureIsAResultAndTheNextOneMaySucceed) {
 TEST_F(CheckpointWriterTest, TellsWhoeverAskedForIt) {
   CheckpointWriter writer(&store_);
   absl::Notification ended;
-  writer.Begin(DataOf(4), [&](const CheckpointWriter::Result& result) {
+  writer.Begin(DataOf(4), nullptr, [&](const CheckpointWriter::Result& result) {
     EXPECT_EQ(result.info->step, 4);
     EXPECT_EQ(store_.LoadNewest().value()->data.step, 4) << "durable by then";
     ended.Notify();
@@ -91,7 +126,7 @@ TEST_F(CheckpointWriterTest, TellsWhoeverAskedForIt) {
 TEST_F(CheckpointWriterTest, EndsWithTheCheckpointInProgress) {
   files_.CloseGate();
   auto writer = std::make_unique<CheckpointWriter>(&store_);
-  writer->Begin(DataOf(5));
+  writer->Begin(DataOf(5), nullptr);
   std::thread ending([&] { writer.reset(); });
   files_.WaitForWaiting();
   files_.OpenGate();
