@@ -59,8 +59,10 @@ MUTATIONS = {
         BOOK, "options_.first_lease_id > state.next_lease_id\n                            ? options_.first_lease_id\n"
         "                            : state.next_lease_id + kLeaseIdsPerIncarnation", "state.next_lease_id"),
     "admission is one step too generous": (
-        BOOK, "std::min(weight_version_ + 1 + options_.max_staleness, options_.steps)",
-        "std::min(weight_version_ + 2 + options_.max_staleness, options_.steps)"),
+        BOOK, "(weight_version_ + 1) * per_step + lookahead_", "(weight_version_ + 2) * per_step + lookahead_"),
+    "the lookahead isn't bounded": (
+        BOOK, "std::min(lookahead_ + units * options_.prompts_per_lease, most)",
+        "std::max(lookahead_ + units * options_.prompts_per_lease, most)"),
     "a drop doesn't free its place": (BOOK, "  --ledger_.in_flight;\n  --unfinished_;", "  --ledger_.in_flight;\n"
                                       "  if (state == PromptState::kTrained) --unfinished_;"),
     "a checkpoint forgets what is in flight": (
