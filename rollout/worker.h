@@ -55,7 +55,7 @@ class RolloutWorker {
     uint64_t tokens = 0;
     uint64_t rejected = 0;  // groups whose submission wasn't accepted
     uint64_t unscored = 0;  // completions whose verdict isn't a score
-    WorkerTimes times;
+    WorkerTimes times;      // without what leases waited for their turn to sample
   };
 
   // Makes the verifier that a run's config asks for, once the worker knows it.
