@@ -5,6 +5,7 @@ Objects are plain dictionaries, as YAML reads them. A pod is looked at through `
 
 import dataclasses
 import functools
+import itertools
 import os
 import pathlib
 import shutil
@@ -73,17 +74,23 @@ def tools():
     return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(DEPLOY.glob("tools/*.yaml"))]
 
 
+def goes_together(names):
+    return all(frozenset(pair) not in APART for pair in itertools.combinations(names, 2))
+
+
+@functools.cache
 def combinations():
-    """What is tried out: overlays, the base, each component on it, and each pair that goes together."""
+    """What is tried out: overlays, the base, each component on it, each pair that goes together, and as many together as
+    go. With TPO_ALL_COMBINATIONS set, all that there are: some hundred, for minutes."""
     names = [path.name for path in COMPONENTS]
+    possible = [chosen for count in range(len(names) + 1) for chosen in itertools.combinations(names, count)
+                if goes_together(chosen)]
+    largest = [chosen for chosen in possible if not any(set(chosen) < set(other) for other in possible)]
+    tried = possible if os.environ.get("TPO_ALL_COMBINATIONS") else (
+        [chosen for chosen in possible if len(chosen) <= 2] + largest)
     found = {overlay.name: functools.partial(render, overlay) for overlay in OVERLAYS}
     found["base"] = functools.partial(render, BASE)
-    for name in names:
-        found[f"base + {name}"] = functools.partial(compose, name)
-    for first in names:
-        for second in names:
-            if first < second and frozenset({first, second}) not in APART:
-                found[f"base + {first} + {second}"] = functools.partial(compose, first, second)
+    found.update((" + ".join(("base", *chosen)), functools.partial(compose, *chosen)) for chosen in tried if chosen)
     return found
 
 
