@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "core/clock.h"
+#include "core/role_book.h"
 #include "core/step_record.h"
 #include "core/types.h"
 
@@ -65,6 +66,7 @@ struct RunDetails {
   std::vector<GroupFigures> groups;  // of one step
   std::optional<int64_t> checkpoint_step;
   absl::Duration checkpoint_age;  // where there is a checkpoint
+  RoleDetails roles;              // not of the board: who serves the details adds them
 
   friend bool operator==(const RunDetails&, const RunDetails&) = default;
 };

@@ -1,8 +1,10 @@
 #include "core/trace.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cmath>
+#include <random>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -61,7 +63,23 @@ std::optional<uint64_t> ParseNumber(std::string_view text) {
   return value;
 }
 
+// Differs from call to call, and between processes.
+uint64_t RandomNumber() {
+  static const uint64_t seed = [] {
+    std::random_device random;
+    return uint64_t{random()} << 32 | random();
+  }();
+  static std::atomic<uint64_t> calls = 0;
+  Hash hash(seed);
+  hash.Add(++calls);
+  return hash.Value();
+}
+
 }  // namespace
+
+TraceId NewTraceId() { return {.high = RandomNumber(), .low = RandomNumber()}; }
+
+uint64_t NewSpanId() { return RandomNumber(); }
 
 TraceId GroupTraceId(std::string_view run_id, uint64_t prompt_id) {
   TraceId id;
@@ -138,6 +156,34 @@ std::optional<Span> BeginVerifySpan(const Tracing& tracing, std::string_view ide
   span.start = absl::Now();
   span.texts = {{"tpo.backend", backend}, {"tpo.task", task}};
   return span;
+}
+
+std::optional<Span> BeginCallSpan(const Tracing& tracing, std::string_view method) {
+  if (tracing.sink == nullptr) return std::nullopt;
+  const TraceId trace = NewTraceId();
+  if (!tracing.Wants(trace)) return std::nullopt;
+  Span span;
+  span.trace = trace;
+  span.id = NewSpanId();
+  span.name = method;
+  span.kind = SpanKind::kClient;
+  span.start = absl::Now();
+  return span;
+}
+
+Span ServedCallSpan(const SpanContext& caller, std::string_view method, absl::Time start) {
+  Span span;
+  span.trace = caller.trace;
+  span.id = NewSpanId();
+  span.parent = caller.span;
+  span.name = method;
+  span.kind = SpanKind::kServer;
+  span.start = start;
+  return span;
+}
+
+SpanContext ContextOf(const Span& span) {
+  return {.trace = span.trace, .span = span.id, .sampled = true};
 }
 
 }  // namespace tpo

@@ -3,8 +3,9 @@
 // Every group has one trace. Its id is a hash of the run's id and the prompt's, so that learner and
 // workers know it without being told; so do the ids of the spans that others refer to. Which groups
 // are traced follows from the id too (the part of it that W3C's consistent sampling looks at), so
-// all roles agree. Towards verifiers, which may be anybody's, the context travels in W3C's header
-// `traceparent` (https://www.w3.org/TR/trace-context).
+// all roles agree. Calls that belong to no group (leasing, weights, status, ...) each have a trace
+// of their own. With every call of a trace its context travels in W3C's header `traceparent`
+// (https://www.w3.org/TR/trace-context).
 //
 //   group (lease to training)
 //   ├── rollout   lease received to groups handed in        worker
@@ -12,6 +13,9 @@
 //   │       └── judge                                       verifier
 //   ├── submit    received to answered                      learner
 //   └── train     the step                                  learner
+//
+//   LeasePrompts and other calls, by their method           whoever calls
+//   └── the same                                            whoever answers
 //
 // Values and pure functions; thread-safe.
 #ifndef TPO_CORE_TRACE_H_
@@ -42,6 +46,10 @@ TraceId GroupTraceId(std::string_view run_id, uint64_t prompt_id);
 // Never zero.
 uint64_t KnownSpanId(const TraceId& trace, std::string_view name, uint64_t number = 0);
 
+// Of a trace, or a span, that nobody else has to know beforehand: random. Never zero.
+TraceId NewTraceId();
+uint64_t NewSpanId();
+
 // Whether a trace is among the `fraction`, 0 to 1, of those that are recorded.
 bool IsSampled(const TraceId& trace, double fraction);
 
@@ -60,11 +68,18 @@ std::string ToTraceParent(const SpanContext& context);
 // Nothing for what isn't a valid header. Of a later version the part that this one knows is taken.
 std::optional<SpanContext> ParseTraceParent(std::string_view header);
 
+enum class SpanKind {
+  kInternal,
+  kServer,  // of a call, as who answers it sees it
+  kClient,  // the same, as who makes it does
+};
+
 struct Span {
   TraceId trace;
   uint64_t id = 0;
   uint64_t parent = 0;  // 0: none
   std::string name;
+  SpanKind kind = SpanKind::kInternal;
   absl::Time start;
   absl::Time end;
   std::vector<std::pair<std::string, int64_t>> numbers;    // attributes
@@ -112,6 +127,16 @@ std::optional<GroupKey> ParseGroupKey(std::string_view idempotency_key);
 std::optional<Span> BeginVerifySpan(const Tracing& tracing, std::string_view idempotency_key,
                                     const std::string& task, const std::string& backend,
                                     uint64_t attempt);
+
+// A span of a call that begins now and belongs to no group, in a trace of its own. Nothing when
+// that trace isn't to be recorded.
+std::optional<Span> BeginCallSpan(const Tracing& tracing, std::string_view method);
+
+// A span of the same call as who answers it sees it; it has no end yet.
+Span ServedCallSpan(const SpanContext& caller, std::string_view method, absl::Time start);
+
+// Where what hangs below the span begins.
+SpanContext ContextOf(const Span& span);
 
 }  // namespace tpo
 

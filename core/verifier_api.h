@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/trace.h"
 #include "core/types.h"
 
 namespace tpo {
@@ -32,6 +33,10 @@ struct VerifyRequest {
   // Whether the caller has gone, so that all work for it is wasted; thread-safe, cheap enough to
   // poll. May be empty. Not to be called after Verify has returned.
   std::function<bool()> cancelled;
+  // The trace that the call belongs to, and W3C's header "tracestate" of it, for calls that the
+  // verifier makes on its part; none: it isn't known to be traced.
+  std::optional<SpanContext> trace;
+  std::string trace_state;
 };
 
 struct VerifierDescription {

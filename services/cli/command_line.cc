@@ -47,7 +47,7 @@ void AddTraces(CLI::App* app, TraceFlags* flags) {
   };
   CLI::Option* const endpoint = AddTraceEndpoint(app, flags);
   app->add_option("--trace_sample_ratio", flags->sample_ratio,
-                  "Part of the groups that is traced, 0 to 1; the same for all roles")
+                  "Part of the groups and calls that is traced, 0 to 1; the same for all roles")
       ->type_name("RATIO")
       ->check(CLI::Validator(check, ""))
       ->capture_default_str()
@@ -207,9 +207,11 @@ void DefineRelay(CLI::App* app, RelayCommand* command) {
   AddAddress(app, "--listen", PortZero::kAllowed, &command->listen,
              "Where workers ask for weights; port 0 picks one and prints it")
       ->required();
+  app->add_option("--name", command->name, "Name of this relay at the learner [the host's name]");
   app->add_flag("--keep_serving", command->keep_serving,
                 "Stay after the end of the run, for the next one, until told to end");
   AddMetricsListen(app, &command->metrics_listen);
+  AddTraces(app, &command->traces);
   AddClientTls(app, &command->client_tls);
   CLI::Option* client_ca =
       app->add_option("--tls_client_ca", command->server_tls.client_ca,
@@ -224,6 +226,7 @@ void DefineRelay(CLI::App* app, RelayCommand* command) {
     RequireLoopback("--learner", command->learner,
                     command->insecure || command->client_tls.given());
     RequireLoopback("--listen", command->listen, command->insecure || command->server_tls.given());
+    RequireSafeTraces(command->traces, command->insecure);
   });
   app->footer(
       "Examples:\n"

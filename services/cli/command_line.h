@@ -81,10 +81,12 @@ struct RolloutCommand {
 struct RelayCommand {
   std::string learner;  // or another relay
   std::string listen;
+  std::string name;           // empty: the host's name
   ClientTlsFlags client_tls;  // towards the learner
   ServerTlsFlags server_tls;  // with the same certificate and key
   bool keep_serving = false;  // after the end of the run, until a signal
   std::string metrics_listen;
+  TraceFlags traces;
   bool insecure = false;
 };
 

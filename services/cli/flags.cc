@@ -19,7 +19,7 @@ CLI::Option* AddAddress(CLI::App* app, const std::string& flag, PortZero port_ze
 CLI::Option* AddTraceEndpoint(CLI::App* app, TraceFlags* flags) {
   CLI::Option* const endpoint =
       AddAddress(app, "--trace_endpoint", PortZero::kRefused, &flags->endpoint,
-                 "Send traces of groups to the OpenTelemetry collector at HOST:PORT, by OTLP over "
+                 "Send traces to the OpenTelemetry collector at HOST:PORT, by OTLP over "
                  "gRPC");
   app->add_option("--trace_ca", flags->ca,
                   "Encrypt, and trust collectors with a certificate of these authorities (PEM)")

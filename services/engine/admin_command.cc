@@ -5,6 +5,7 @@
 
 #include "core/status_macros.h"
 #include "services/engine/engine.h"
+#include "services/engine/environment_trace.h"
 #include "services/engine/tls_options.h"
 #include "services/grpc/admin_client.h"
 #include "services/grpc/channel.h"
@@ -14,7 +15,8 @@ namespace {
 
 absl::Status Checkpoint(const AdminCommand& command,
                         const std::shared_ptr<grpc::Channel>& channel) {
-  TPO_ASSIGN_OR_RETURN(const CheckpointInfo info, RequestCheckpoint(channel));
+  TPO_ASSIGN_OR_RETURN(const CheckpointInfo info,
+                       RequestCheckpoint(channel, absl::Minutes(10), EnvironmentTrace()));
   if (command.json) {
     const nlohmann::ordered_json json = {{"step", info.step}, {"path", info.path}};
     std::printf("%s\n", json.dump().c_str());
@@ -26,7 +28,7 @@ absl::Status Checkpoint(const AdminCommand& command,
 }
 
 absl::Status Drain(const AdminCommand& command, const std::shared_ptr<grpc::Channel>& channel) {
-  TPO_RETURN_IF_ERROR(RequestDrain(channel));
+  TPO_RETURN_IF_ERROR(RequestDrain(channel, absl::Seconds(10), EnvironmentTrace()));
   std::printf("%s\n", command.json ? R"({"draining":true})"
                                    : "the run ends after the step in training, with a checkpoint");
   return absl::OkStatus();

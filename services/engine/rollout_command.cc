@@ -52,7 +52,9 @@ absl::Status RunRollout(const RolloutCommand& command) {
                        StartTraces(command.traces.endpoint, command.traces.ca,
                                    command.insecure || command.traces.insecure, "tpo-rollout"));
   const Tracing tracing = {.sink = traces.get(), .sample_ratio = command.traces.sample_ratio};
+  PoolMonitor verification;
   GrpcLearnerClientOptions client_options;
+  client_options.verifiers = [&verification] { return VerifierStatuses(verification.Read()); };
   client_options.tracing = tracing;
   client_options.weight_observer = &weight_metrics;
   client_options.call_deadline =
@@ -68,7 +70,6 @@ absl::Status RunRollout(const RolloutCommand& command) {
   options.parallel_leases = command.parallel_leases;
   options.give_up_after = absl::Seconds(command.give_up_after_seconds);
   options.on_warning = [](const std::string& warning) { spdlog::warn("{}", warning); };
-  PoolMonitor verification;
   RolloutWorker worker(options, &learner, [&](const RunInfo& run) {
     return MakeVerifier(run, command.insecure, &verification, tls.value_or(TlsOptions()), tracing);
   });

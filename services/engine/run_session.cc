@@ -43,24 +43,6 @@ LearnerEndpoint::Connection ConnectionOf(WorkerStream stream) {
   return LearnerEndpoint::Connection::kClosed;
 }
 
-std::vector<VerifierView> ViewVerifiers(const std::vector<PoolCounts>& pools) {
-  std::vector<VerifierView> views;
-  for (const PoolCounts& pool : pools) {
-    for (const ReplicaCounts& replica : pool.replicas) {
-      VerifierView view;
-      view.verifier = pool.verifier;
-      view.backend = replica.name;
-      view.state = replica.breaker == CircuitBreaker::State::kClosed     ? "healthy"
-                   : replica.breaker == CircuitBreaker::State::kHalfOpen ? "on probation"
-                                                                         : "left alone";
-      for (const auto& [code, count] : replica.attempts)
-        (code == absl::StatusCode::kOk ? view.answered : view.failed) += count;
-      views.push_back(std::move(view));
-    }
-  }
-  return views;
-}
-
 // Tells of steps that were left out, and ends the run when its prompts fail.
 class Watcher : public StepObserver {
  public:
@@ -93,7 +75,8 @@ RunSession::RunSession(const RunFlags& flags, const ServerTlsFlags& tls)
       rpc_metrics_(&metrics_),
       learner_metrics_(&metrics_),
       worker_metrics_(&metrics_),
-      board_(&Clock::Monotonic()) {
+      board_(&Clock::Monotonic()),
+      roles_(&Clock::Monotonic()) {
   metrics_.Add(MakeVerificationMetrics(&verification_));
   metrics_.Add(MakeCertificateMetrics({{"own", tls.certificate}, {"authority", tls.client_ca}},
                                       CertificateExpiry));
@@ -146,9 +129,13 @@ absl::Status RunSession::StartServers() {
   });
   if (flags_.status_listen.empty()) return absl::OkStatus();
   TPO_ASSIGN_OR_RETURN(status_server_, StatusServer::Start(StatusOptions(), [this] {
-                         return StatusView{.status = learner_->GetStatus(),
-                                           .details = board_.Read(),
-                                           .verifiers = ViewVerifiers(verification_.Read())};
+                         StatusView view{.status = learner_->GetStatus(), .details = board_.Read()};
+                         view.details.roles = roles_.Read();
+                         // Those that workers of this process, or the evaluation, ask.
+                         view.details.roles.verifiers =
+                             SumUp({std::move(view.details.roles.verifiers),
+                                    VerifierStatuses(verification_.Read())});
+                         return view;
                        }));
   return absl::OkStatus();
 }
@@ -201,12 +188,15 @@ absl::Status RunSession::MakeLearner() {
   LearnerServiceOptions service;
   service.observer = &rpc_metrics_;
   service.board = &board_;
+  service.roles = &roles_;
+  service.spans = traces_.get();
   service.on_worker_stream = [learner = learner_.get()](const std::string& worker_id,
                                                         WorkerStream stream) {
     learner->OnWorkerConnection(worker_id, ConnectionOf(stream));
   };
   learner_service_ = MakeLearnerService(api, &learner_->weights(), learner_.get(), service);
-  admin_service_ = MakeAdminService(learner_.get(), &rpc_metrics_, [this] { OnDrain(); });
+  admin_service_ = MakeAdminService(
+      learner_.get(), &rpc_metrics_, [this] { OnDrain(); }, traces_.get());
   return absl::OkStatus();
 }
 

@@ -113,6 +113,7 @@ class RunSession {
   LearnerMetrics learner_metrics_;
   WorkerMetrics worker_metrics_;
   RunBoard board_;
+  RoleBook roles_;
   std::unique_ptr<MetricsServer> metrics_server_;
   std::unique_ptr<CompositeStepObserver> writers_;
   CompositeStepObserver observers_;  // the writers and the metrics; the learner's

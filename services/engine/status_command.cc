@@ -10,6 +10,7 @@
 
 #include "core/status_macros.h"
 #include "services/engine/engine.h"
+#include "services/engine/environment_trace.h"
 #include "services/engine/tls_options.h"
 #include "services/grpc/admin_client.h"
 #include "services/grpc/channel.h"
@@ -56,7 +57,8 @@ nlohmann::ordered_json ToJson(const RunStatus& status) {
 absl::Status RunStatusCommand(const StatusCommand& command) {
   TPO_ASSIGN_OR_RETURN(auto channel, MakeLearnerChannel({command.learner, command.insecure,
                                                          ToTlsOptions(command.tls)}));
-  TPO_ASSIGN_OR_RETURN(const DetailedRunStatus run, GetDetailedRunStatus(channel));
+  TPO_ASSIGN_OR_RETURN(const DetailedRunStatus run,
+                       GetDetailedRunStatus(channel, absl::Seconds(10), EnvironmentTrace()));
   if (command.json) {
     std::printf("%s\n", ToJson(run.status).dump(-1, ' ', false, kReplaceBytes).c_str());
     return absl::OkStatus();

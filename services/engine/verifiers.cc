@@ -10,6 +10,21 @@
 #include "verifier/registry.h"
 
 namespace tpo {
+namespace {
+
+VerifierHealth HealthOf(CircuitBreaker::State breaker) {
+  switch (breaker) {
+    case CircuitBreaker::State::kClosed:
+      return VerifierHealth::kHealthy;
+    case CircuitBreaker::State::kHalfOpen:
+      return VerifierHealth::kOnProbation;
+    case CircuitBreaker::State::kOpen:
+      break;
+  }
+  return VerifierHealth::kLeftAlone;
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           bool allow_remote_plaintext,
@@ -33,6 +48,22 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
   }
   TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> built_in, VerifierRegistry::BuiltIn());
   return TraceVerifier(std::move(built_in), tracing);
+}
+
+std::vector<VerifierStatus> VerifierStatuses(const std::vector<PoolCounts>& pools) {
+  std::vector<VerifierStatus> statuses;
+  for (const PoolCounts& pool : pools) {
+    for (const ReplicaCounts& replica : pool.replicas) {
+      VerifierStatus status;
+      status.verifier = pool.verifier;
+      status.backend = replica.name;
+      status.health = HealthOf(replica.breaker);
+      for (const auto& [code, count] : replica.attempts)
+        (code == absl::StatusCode::kOk ? status.answered : status.failed) += count;
+      statuses.push_back(std::move(status));
+    }
+  }
+  return statuses;
 }
 
 }  // namespace tpo

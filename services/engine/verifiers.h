@@ -3,9 +3,11 @@
 #define TPO_SERVICES_ENGINE_VERIFIERS_H_
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/learner_api.h"
+#include "core/role_book.h"
 #include "core/trace.h"
 #include "core/verifier_api.h"
 #include "services/grpc/tls.h"
@@ -20,6 +22,9 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           PoolMonitor* monitor = nullptr,
                                                           const TlsOptions& own = {},
                                                           const Tracing& tracing = {});
+
+// How the replicas of all pools are.
+std::vector<VerifierStatus> VerifierStatuses(const std::vector<PoolCounts>& pools);
 
 }  // namespace tpo
 

@@ -4,6 +4,7 @@
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "services/grpc/call_spans.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/status.h"
 #include "tpo/v1/learner.grpc.pb.h"
@@ -12,10 +13,18 @@ namespace tpo {
 
 namespace {
 
+void Prepare(absl::Duration deadline, const std::optional<SpanContext>& caller,
+             grpc::ClientContext* context) {
+  context->set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  if (caller.has_value()) SendTraceContext(*caller, context);
+}
+
 absl::StatusOr<v1::GetStatusResponse> CallGetStatus(const std::shared_ptr<grpc::Channel>& channel,
-                                                    absl::Duration deadline, bool with_details) {
+                                                    absl::Duration deadline,
+                                                    const std::optional<SpanContext>& caller,
+                                                    bool with_details) {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  Prepare(deadline, caller, &context);
   v1::GetStatusRequest request;
   request.set_with_details(with_details);
   v1::GetStatusResponse response;
@@ -28,16 +37,18 @@ absl::StatusOr<v1::GetStatusResponse> CallGetStatus(const std::shared_ptr<grpc::
 }  // namespace
 
 absl::StatusOr<RunStatus> GetRunStatus(const std::shared_ptr<grpc::Channel>& channel,
-                                       absl::Duration deadline) {
+                                       absl::Duration deadline,
+                                       const std::optional<SpanContext>& caller) {
   TPO_ASSIGN_OR_RETURN(const v1::GetStatusResponse response,
-                       CallGetStatus(channel, deadline, /*with_details=*/false));
+                       CallGetStatus(channel, deadline, caller, /*with_details=*/false));
   return FromProto(response);
 }
 
 absl::StatusOr<DetailedRunStatus> GetDetailedRunStatus(
-    const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline) {
+    const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline,
+    const std::optional<SpanContext>& caller) {
   TPO_ASSIGN_OR_RETURN(const v1::GetStatusResponse response,
-                       CallGetStatus(channel, deadline, /*with_details=*/true));
+                       CallGetStatus(channel, deadline, caller, /*with_details=*/true));
   DetailedRunStatus detailed;
   TPO_ASSIGN_OR_RETURN(detailed.status, FromProto(response));
   TPO_ASSIGN_OR_RETURN(detailed.details, DetailsFromProto(response));
@@ -45,9 +56,10 @@ absl::StatusOr<DetailedRunStatus> GetDetailedRunStatus(
 }
 
 absl::StatusOr<CheckpointInfo> RequestCheckpoint(const std::shared_ptr<grpc::Channel>& channel,
-                                                 absl::Duration deadline) {
+                                                 absl::Duration deadline,
+                                                 const std::optional<SpanContext>& caller) {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  Prepare(deadline, caller, &context);
   v1::CheckpointResponse response;
   const grpc::Status status =
       v1::AdminService::NewStub(channel)->Checkpoint(&context, v1::CheckpointRequest(), &response);
@@ -55,9 +67,10 @@ absl::StatusOr<CheckpointInfo> RequestCheckpoint(const std::shared_ptr<grpc::Cha
   return CheckpointInfo{.path = response.path(), .step = response.step()};
 }
 
-absl::Status RequestDrain(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline) {
+absl::Status RequestDrain(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline,
+                          const std::optional<SpanContext>& caller) {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  Prepare(deadline, caller, &context);
   v1::DrainResponse response;
   return FromGrpcStatus(
       v1::AdminService::NewStub(channel)->Drain(&context, v1::DrainRequest(), &response), "Drain");

@@ -20,17 +20,18 @@ constexpr size_t kMaxWaiting = 8;
 
 class AdminHandler : public Methods {
  public:
-  AdminHandler(AdminApi* admin, RpcObserver* observer, std::function<void()> before_drain)
+  AdminHandler(AdminApi* admin, RpcObserver* observer, std::function<void()> before_drain,
+               SpanSink* spans)
       : admin_(admin),
         before_drain_(std::move(before_drain)),
-        calls_{.observer = observer, .active = {}} {}
+        calls_{.observer = observer, .active = {}, .spans = spans} {}
 
   bool WaitUntilIdle(absl::Duration timeout) { return calls_.active.WaitUntilNone(timeout); }
 
   grpc::ServerUnaryReactor* Checkpoint(grpc::CallbackServerContext* context,
                                        const grpc::ByteBuffer* /*request: it is empty*/,
                                        grpc::ByteBuffer* response_bytes) override {
-    const CallRecord record(&calls_, "Checkpoint");
+    const CallRecord record(&calls_, "Checkpoint", context);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     const bool accepted = executor_.TryRun([this, record, reactor, response_bytes] {
       const absl::StatusOr<CheckpointInfo> info = admin_->Checkpoint();
@@ -69,8 +70,9 @@ class AdminHandler : public Methods {
 
 class AdminRpcService : public RpcService {
  public:
-  AdminRpcService(AdminApi* admin, RpcObserver* observer, std::function<void()> before_drain)
-      : handler_(admin, observer, std::move(before_drain)) {}
+  AdminRpcService(AdminApi* admin, RpcObserver* observer, std::function<void()> before_drain,
+                  SpanSink* spans)
+      : handler_(admin, observer, std::move(before_drain), spans) {}
 
   std::string name() const override { return v1::AdminService::service_full_name(); }
   grpc::Service* handler() override { return &handler_; }
@@ -83,8 +85,8 @@ class AdminRpcService : public RpcService {
 }  // namespace
 
 std::unique_ptr<RpcService> MakeAdminService(AdminApi* admin, RpcObserver* observer,
-                                             std::function<void()> before_drain) {
-  return std::make_unique<AdminRpcService>(admin, observer, std::move(before_drain));
+                                             std::function<void()> before_drain, SpanSink* spans) {
+  return std::make_unique<AdminRpcService>(admin, observer, std::move(before_drain), spans);
 }
 
 }  // namespace tpo

@@ -33,6 +33,7 @@ class DescribeResponse;
 class GetStatusResponse;
 class Group;
 class Lease;
+class LeasePromptsRequest;
 class LeasePromptsResponse;
 class Prompt;
 class RegisterResponse;
@@ -43,6 +44,7 @@ class TransformerSpec;
 class Verdict;
 class VerificationSpec;
 class VerifierSpec;
+class VerifierStatus;
 class VerifyRequest;
 class WeightManifest;
 class WorkerTimes;
@@ -68,6 +70,7 @@ void ToProto(const VerifyRequest& request, v1::VerifyRequest* proto);
 void ToProto(const VerifierDescription& description, v1::DescribeResponse* proto);
 void ToProto(const WeightSnapshot& snapshot, v1::WeightManifest* proto);
 void ToProto(const WorkerTimes& times, v1::WorkerTimes* proto);
+void ToProto(const VerifierStatus& status, v1::VerifierStatus* proto);
 
 // What a WeightManifest says. Its tensors have passed ValidateManifest.
 struct WeightManifest {
@@ -93,6 +96,8 @@ absl::StatusOr<Lease> FromProto(const v1::Lease& proto);
 absl::StatusOr<LeaseResult> FromProto(const v1::LeasePromptsResponse& proto);
 absl::StatusOr<SubmitResult> FromProto(const v1::SubmitResult& proto);
 absl::StatusOr<RunStatus> FromProto(const v1::GetStatusResponse& proto);
+// What a worker says of its verifiers; those that can't be shown are passed over.
+std::vector<VerifierStatus> VerifiersFromProto(const v1::LeasePromptsRequest& proto);
 absl::StatusOr<RunDetails> DetailsFromProto(const v1::GetStatusResponse& proto);
 absl::StatusOr<VerifyRequest> FromProto(const v1::VerifyRequest& proto);
 absl::StatusOr<VerifierDescription> FromProto(const v1::DescribeResponse& proto);

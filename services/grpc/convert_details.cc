@@ -89,13 +89,54 @@ GroupFigures ToFigures(const v1::GroupFigures& proto) {
   return group;
 }
 
+bool CanBeShown(const v1::VerifierStatus& proto) {
+  return CheckName(proto.verifier(), "verifier").ok() &&
+         (proto.backend().empty() || CheckName(proto.backend(), "backend").ok());
+}
+
+VerifierStatus ToStatus(const v1::VerifierStatus& proto) {
+  return {.verifier = proto.verifier(),
+          .backend = proto.backend(),
+          .health = v1::VerifierHealth_IsValid(proto.health())
+                        ? static_cast<VerifierHealth>(proto.health())
+                        : VerifierHealth::kUnspecified,
+          .answered = proto.answered(),
+          .failed = proto.failed()};
+}
+
+void ToProto(const RelayStatus& status, v1::RelayStatus* proto) {
+  proto->set_name(ValidUtf8(status.name));
+  proto->set_connected(status.connected);
+  tpo::ToProto(status.since, proto->mutable_since());
+  proto->set_weight_version(status.weight_version);
+}
+
 }  // namespace
+
+void ToProto(const VerifierStatus& status, v1::VerifierStatus* proto) {
+  proto->set_verifier(ValidUtf8(status.verifier));
+  proto->set_backend(ValidUtf8(status.backend));
+  proto->set_health(static_cast<v1::VerifierHealth>(status.health));
+  proto->set_answered(status.answered);
+  proto->set_failed(status.failed);
+}
+
+std::vector<VerifierStatus> VerifiersFromProto(const v1::LeasePromptsRequest& proto) {
+  std::vector<VerifierStatus> verifiers;
+  for (const v1::VerifierStatus& one : proto.verifiers()) {
+    if (verifiers.size() < RoleBook::kMostVerifiers && CanBeShown(one))
+      verifiers.push_back(ToStatus(one));
+  }
+  return verifiers;
+}
 
 void DetailsToProto(const std::vector<WorkerStatus>& workers_seen, const RunDetails& details,
                     v1::GetStatusResponse* proto) {
   for (const WorkerStatus& worker : workers_seen) ToProto(worker, proto->add_workers_seen());
   for (const StepFigures& step : details.steps) ToProto(step, proto->add_steps());
   for (const GroupFigures& group : details.groups) ToProto(group, proto->add_groups());
+  for (const RelayStatus& relay : details.roles.relays) ToProto(relay, proto->add_relays());
+  for (const VerifierStatus& one : details.roles.verifiers) ToProto(one, proto->add_verifiers());
   if (!details.checkpoint_step.has_value()) return;
   proto->set_checkpoint_step(*details.checkpoint_step);
   ToProto(details.checkpoint_age, proto->mutable_checkpoint_age());
@@ -105,6 +146,16 @@ absl::StatusOr<RunDetails> DetailsFromProto(const v1::GetStatusResponse& proto) 
   RunDetails details;
   for (const v1::StepFigures& step : proto.steps()) details.steps.push_back(ToFigures(step));
   for (const v1::GroupFigures& group : proto.groups()) details.groups.push_back(ToFigures(group));
+  for (const v1::RelayStatus& relay : proto.relays()) {
+    absl::StatusOr<absl::Duration> since = FromProto(relay.since());
+    if (!since.ok()) return InField("relays", since.status());
+    details.roles.relays.push_back({.name = relay.name(),
+                                    .connected = relay.connected(),
+                                    .since = *since,
+                                    .weight_version = relay.weight_version()});
+  }
+  for (const v1::VerifierStatus& one : proto.verifiers())
+    details.roles.verifiers.push_back(ToStatus(one));
   if (proto.has_checkpoint_step()) {
     details.checkpoint_step = proto.checkpoint_step();
     absl::StatusOr<absl::Duration> age = FromProto(proto.checkpoint_age());

@@ -8,8 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
+#include "services/grpc/call_spans.h"
 #include "services/grpc/calls.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/learner_service.h"
@@ -22,6 +24,9 @@ namespace {
 
 // Groups go into a message until it has this size: then the message's own cost no longer counts.
 constexpr size_t kMessageBytes = 64 << 10;
+
+// Between two reports on verifiers.
+constexpr absl::Duration kVerifierReportPause = absl::Seconds(1);
 
 // One SubmitGroups call. Writes don't wait for the answers to what was written before, so that the
 // network's latency is paid once and not per group; the learner's pace reaches here as writes that
@@ -126,9 +131,10 @@ struct GrpcLearnerClient::Impl {
         stub(v1::LearnerService::NewStub(channel)),
         watcher(
             client_options.weights_channel != nullptr ? client_options.weights_channel : channel,
-            client_options.weight_observer) {
-    if (client_options.weights_channel != nullptr)
-      presence.emplace(channel, nullptr, WeightWatcher::Subscriber::kPresence);
+            {.observer = client_options.weight_observer, .tracing = client_options.tracing}) {
+    if (client_options.weights_channel == nullptr) return;
+    presence.emplace(channel, WeightWatcherOptions{.subscriber = WeightSubscriber::kPresence,
+                                                   .tracing = client_options.tracing});
   }
 
   // Where the first traced group of these was sampled.
@@ -144,11 +150,28 @@ struct GrpcLearnerClient::Impl {
     return std::nullopt;
   }
 
+  // Now and then: the learner keeps what it was told last.
+  void AddVerifiers(v1::LeasePromptsRequest* request) {
+    if (!options.verifiers) return;
+    const absl::Time now = absl::Now();
+    {
+      const absl::MutexLock lock(&mutex);
+      absl::Time& reported = verifiers_reported[request->worker_id()];
+      if (now - reported < kVerifierReportPause) return;
+      reported = now;
+    }
+    for (const VerifierStatus& one : options.verifiers()) {
+      if (request->verifiers_size() < static_cast<int>(RoleBook::kMostVerifiers))
+        ToProto(one, request->add_verifiers());
+    }
+  }
+
   const GrpcLearnerClientOptions options;
   Calls calls;
   absl::Mutex mutex;
   // What each worker that shares the client reported and hasn't been sent.
   std::map<std::string, WorkerTimes> times ABSL_GUARDED_BY(mutex);
+  std::map<std::string, absl::Time> verifiers_reported ABSL_GUARDED_BY(mutex);  // by worker
   std::string run_id ABSL_GUARDED_BY(mutex);
   const std::unique_ptr<v1::LearnerService::Stub> stub;
   WeightWatcher watcher;
@@ -173,12 +196,15 @@ absl::StatusOr<RunInfo> GrpcLearnerClient::Register(const std::string& worker_na
   request.set_worker_name(worker_name);
   request.set_protocol_version(kProtocolVersion);
   v1::RegisterResponse response;
+  ClientSpan span(impl_->options.tracing, "Register", call.context());
   const grpc::Status status = impl_->stub->Register(call.context(), request, &response);
-  TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "Register"));
+  TPO_RETURN_IF_ERROR(span.End(FromGrpcStatus(status, "Register")));
   TPO_ASSIGN_OR_RETURN(RunInfo info, FromProto(response));
   {
     const absl::MutexLock lock(&impl_->mutex);
     impl_->run_id = info.run_id;
+    // Ids of workers of a former life never come again.
+    impl_->verifiers_reported.clear();
   }
   impl_->watcher.Restart(info.worker_id, response.learner_incarnation());
   if (impl_->presence.has_value()) impl_->presence->Restart(info.worker_id);
@@ -190,6 +216,7 @@ absl::StatusOr<LeaseResult> GrpcLearnerClient::LeasePrompts(const std::string& w
   call.context()->set_wait_for_ready(true);
   v1::LeasePromptsRequest request;
   request.set_worker_id(worker_id);
+  impl_->AddVerifiers(&request);
   {
     const absl::MutexLock lock(&impl_->mutex);
     if (const auto times = impl_->times.extract(worker_id); !times.empty()) {
@@ -197,8 +224,9 @@ absl::StatusOr<LeaseResult> GrpcLearnerClient::LeasePrompts(const std::string& w
     }
   }
   v1::LeasePromptsResponse response;
+  ClientSpan span(impl_->options.tracing, "LeasePrompts", call.context());
   const grpc::Status status = impl_->stub->LeasePrompts(call.context(), request, &response);
-  TPO_RETURN_IF_ERROR(FromGrpcStatus(status, "LeasePrompts"));
+  TPO_RETURN_IF_ERROR(span.End(FromGrpcStatus(status, "LeasePrompts")));
   return FromProto(response);
 }
 
@@ -213,7 +241,7 @@ absl::StatusOr<std::vector<SubmitResult>> GrpcLearnerClient::SubmitGroups(
   Call call(&impl_->calls, impl_->options.submit_deadline);
   call.context()->set_wait_for_ready(true);
   if (const std::optional<SpanContext> rollout = impl_->RolloutOf(groups))
-    call.context()->AddMetadata("traceparent", ToTraceParent(*rollout));
+    SendTraceContext(*rollout, call.context());
   return SubmitCall(worker_id, groups, call.context()).Run(impl_->stub.get());
 }
 
@@ -227,7 +255,9 @@ absl::Status GrpcLearnerClient::Deregister(const std::string& worker_id) {
   v1::DeregisterRequest request;
   request.set_worker_id(worker_id);
   v1::DeregisterResponse response;
-  return FromGrpcStatus(impl_->stub->Deregister(call.context(), request, &response), "Deregister");
+  ClientSpan span(impl_->options.tracing, "Deregister", call.context());
+  return span.End(
+      FromGrpcStatus(impl_->stub->Deregister(call.context(), request, &response), "Deregister"));
 }
 
 }  // namespace tpo

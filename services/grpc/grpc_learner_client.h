@@ -13,6 +13,7 @@
 #ifndef TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
 #define TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/learner_api.h"
+#include "core/role_book.h"
 #include "core/trace.h"
 #include "services/grpc/observer.h"
 
@@ -38,9 +40,13 @@ struct GrpcLearnerClientOptions {
   absl::Duration farewell_deadline = absl::Seconds(2);
   // May be nullptr; else outlives the client.
   WeightObserver* weight_observer = nullptr;
-  // Which groups are traced. Of those that a SubmitGroups call carries, the first one's span
-  // "rollout" is named in the header "traceparent", for what is between worker and learner.
+  // Which groups and calls are traced. The header "traceparent" of SubmitGroups names the span
+  // "rollout" of the first traced group that the call carries; that of any other call a span of the
+  // call itself.
   Tracing tracing = {};
+  // What is said of the verifiers that the workers ask, about once a second while prompts are
+  // leased. May be empty.
+  std::function<std::vector<VerifierStatus>()> verifiers = {};
   // Where weights come from, a relay; nullptr: from the learner as well.
   std::shared_ptr<grpc::Channel> weights_channel = nullptr;
 };

@@ -40,7 +40,8 @@ VerifyResult ToVerdicts(const VerifyRequest& request, absl::Status status,
 
 std::unique_ptr<VerifierCall> NewCall(Calls* calls, absl::Duration deadline,
                                       const VerifyRequest& request) {
-  return std::make_unique<VerifierCall>(calls, deadline, /*wait_for_ready=*/true, request);
+  return std::make_unique<VerifierCall>(calls, deadline, /*wait_for_ready=*/true, request,
+                                        request.trace);
 }
 
 // How many calls are in flight.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
+#include "services/grpc/call_spans.h"
 #include "services/grpc/message_limits.h"
 #include "services/grpc/status.h"
 #include "services/grpc/verifier_call.h"
@@ -45,10 +46,11 @@ class GrpcAttempt : public VerifierReplica::Attempt,
 
   void Start(const VerifyRequest& request, absl::Duration time_left,
              VerifierReplica::Done done) override {
-    auto call = std::make_unique<VerifierCall>(&shared_->calls, time_left,
-                                               /*wait_for_ready=*/false, request);
+    BeginSpan(request);
+    auto call = std::make_unique<VerifierCall>(
+        &shared_->calls, time_left, /*wait_for_ready=*/false, request,
+        span_.has_value() ? std::optional(ContextOf(*span_)) : request.trace);
     VerifierCall* const started = call.get();
-    BeginSpan(request, started->call.context());
     {
       const absl::MutexLock lock(&mutex_);
       call_ = std::move(call);
@@ -69,13 +71,10 @@ class GrpcAttempt : public VerifierReplica::Attempt,
   }
 
  private:
-  void BeginSpan(const VerifyRequest& request, grpc::ClientContext* context) {
+  void BeginSpan(const VerifyRequest& request) {
     static std::atomic<uint64_t> attempts = 0;
     span_ = BeginVerifySpan(shared_->tracing, request.idempotency_key, request.prompt.task,
                             shared_->name, ++attempts);
-    if (!span_.has_value()) return;
-    context->AddMetadata(
-        "traceparent", ToTraceParent({.trace = span_->trace, .span = span_->id, .sampled = true}));
   }
 
   // Another attempt was faster, or nobody wants to know any more.
@@ -136,9 +135,11 @@ class GrpcVerifierReplica : public VerifierReplica {
   absl::StatusOr<VerifierDescription> Describe(absl::Duration patience) override {
     Call call(&shared_->calls, patience);
     v1::DescribeResponse response;
+    ClientSpan span(shared_->tracing, "Describe", call.context());
     const grpc::Status status =
         shared_->stub->Describe(call.context(), v1::DescribeRequest(), &response);
-    TPO_RETURN_IF_ERROR(FromGrpcStatus(status, absl::StrCat("Describe at ", shared_->name)));
+    TPO_RETURN_IF_ERROR(
+        span.End(FromGrpcStatus(status, absl::StrCat("Describe at ", shared_->name))));
     return FromProto(response);
   }
 

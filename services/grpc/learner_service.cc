@@ -49,7 +49,8 @@ class LearnerHandler : public Methods {
       : learner_(learner),
         admin_(admin),
         board_(options.board),
-        calls_{.observer = options.observer, .active = {}},
+        roles_(options.roles),
+        calls_{.observer = options.observer, .active = {}, .spans = options.spans},
         incarnation_(NewIncarnation()),
         weight_streams_(weights, &calls_,
                         {.frame_bytes = options.weight_frame_bytes,
@@ -59,6 +60,7 @@ class LearnerHandler : public Methods {
                                return request.relay() ? absl::OkStatus()
                                                       : CheckWorker(learner, request.worker_id());
                              },
+                         .roles = options.roles,
                          .on_stream = options.on_worker_stream}) {}
 
   void Close() { weight_streams_.Close(); }
@@ -110,6 +112,8 @@ class LearnerHandler : public Methods {
         learner_->ReportTimes(request.worker_id(), *times);
       }
       TPO_ASSIGN_OR_RETURN(const LeaseResult result, learner_->LeasePrompts(request.worker_id()));
+      if (roles_ != nullptr && request.verifiers_size() > 0)
+        roles_->OnVerifiers(request.worker_id(), VerifiersFromProto(request));
       ToProto(result, response);
       return absl::OkStatus();
     };
@@ -135,8 +139,9 @@ class LearnerHandler : public Methods {
       const RunStatus status = admin_->GetStatus();
       ToProto(status, response);
       if (request.with_details()) {
-        DetailsToProto(status.workers_seen, board_ != nullptr ? board_->Read() : RunDetails(),
-                       response);
+        RunDetails details = board_ != nullptr ? board_->Read() : RunDetails();
+        if (roles_ != nullptr) details.roles = roles_->Read();
+        DetailsToProto(status.workers_seen, details, response);
       }
       return absl::OkStatus();
     };
@@ -148,6 +153,7 @@ class LearnerHandler : public Methods {
   LearnerApi* const learner_;
   AdminApi* const admin_;
   const RunBoard* const board_;
+  RoleBook* const roles_;
   CallBook calls_;
   const std::string incarnation_;
   WeightStreams weight_streams_;

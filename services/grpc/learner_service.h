@@ -13,7 +13,9 @@
 
 #include "core/admin_api.h"
 #include "core/learner_api.h"
+#include "core/role_book.h"
 #include "core/run_board.h"
+#include "core/trace.h"
 #include "core/weight_store.h"
 #include "services/grpc/observer.h"
 #include "services/grpc/rpc_service.h"
@@ -35,11 +37,18 @@ struct LearnerServiceOptions {
   uint64_t weight_frame_bytes = 1 << 20;
   // Where GetStatus finds details. May be nullptr; else outlives the service.
   const RunBoard* board = nullptr;
+  // Told what is heard of relays and verifiers, and asked for the details of GetStatus. May be
+  // nullptr; else outlives the service.
+  RoleBook* roles = nullptr;
   // May be nullptr; else outlives the service.
   RpcObserver* observer = nullptr;
+  // Where spans go of calls whose header "traceparent" says that they are sampled, but for
+  // SubmitGroups, whose groups have spans of their own (services/tracing/group_traces.h). May be
+  // nullptr; else outlives the service.
+  SpanSink* spans = nullptr;
   // Told of each stream that was taken up, at its begin and its end, from gRPC's threads; must not
   // block. May be empty.
-  std::function<void(const std::string& worker_id, WorkerStream)> on_worker_stream;
+  std::function<void(const std::string& worker_id, WorkerStream)> on_worker_stream = {};
 };
 
 // `learner`, `weights` and `admin` (for GetStatus) outlive the service. WatchWeights streams end
@@ -49,9 +58,10 @@ std::unique_ptr<RpcService> MakeLearnerService(LearnerApi* learner, WeightStore*
                                                const LearnerServiceOptions& options);
 
 // `admin` outlives the service. `before_drain`, which may be empty, is called before each Drain is
-// passed on, from gRPC's threads; must not block.
+// passed on, from gRPC's threads; must not block. `spans` is as above.
 std::unique_ptr<RpcService> MakeAdminService(AdminApi* admin, RpcObserver* observer,
-                                             std::function<void()> before_drain = {});
+                                             std::function<void()> before_drain = {},
+                                             SpanSink* spans = nullptr);
 
 }  // namespace tpo
 

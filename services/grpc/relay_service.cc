@@ -45,7 +45,8 @@ struct Life {
 class RelayHandler : public Methods {
  public:
   explicit RelayHandler(const RelayServiceOptions& options)
-      : options_(options), calls_{.observer = options.observer, .active = {}} {
+      : options_(options),
+        calls_{.observer = options.observer, .active = {}, .spans = options.spans} {
     auto none = std::make_shared<Life>("", options.weight_frame_bytes, &calls_);
     none->streams.Close(absl::UnavailableError("the relay has no weights yet; try again later"));
     current_ = std::move(none);

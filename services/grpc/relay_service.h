@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "core/trace.h"
 #include "services/grpc/observer.h"
 #include "services/grpc/rpc_service.h"
 #include "services/grpc/weight_watcher.h"
@@ -26,6 +27,8 @@ struct RelayServiceOptions {
   uint64_t weight_frame_bytes = 1 << 20;
   // May be nullptr; else outlives the service.
   RpcObserver* observer = nullptr;
+  // LearnerServiceOptions::spans.
+  SpanSink* spans = nullptr;
 };
 
 // Thread-safe.

@@ -4,6 +4,7 @@
 #define TPO_SERVICES_GRPC_VERIFIER_CALL_H_
 
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/stub_options.h"
+#include "services/grpc/call_spans.h"
 #include "services/grpc/calls.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/message_limits.h"
@@ -25,10 +27,12 @@ namespace tpo {
 // One call of Verify. The answer is kept as bytes until it is known to be worth parsing: a verifier
 // may be anybody's.
 struct VerifierCall {
+  // `trace`: the span that makes the call, if it is traced.
   VerifierCall(Calls* calls, absl::Duration deadline, bool wait_for_ready,
-               const VerifyRequest& request)
+               const VerifyRequest& request, const std::optional<SpanContext>& trace)
       : call(calls, deadline) {
     call.context()->set_wait_for_ready(wait_for_ready);
+    if (trace.has_value()) SendTraceContext(*trace, call.context());
     v1::VerifyRequest message;
     ToProto(request, &message);
     request_bytes = SerializeMessage(message);

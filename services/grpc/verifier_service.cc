@@ -59,7 +59,7 @@ class VerifierHandler : public Methods {
       : verifier_(verifier),
         options_(options),
         description_(DescribeWithin(verifier, options)),
-        calls_{.observer = options.rpc_observer, .active = {}},
+        calls_{.observer = options.rpc_observer, .active = {}, .spans = options.spans},
         executor_(Threads(options.threads), options.queue_capacity,
                   [this](size_t length) { ReportQueue(length); }) {
     ReportQueue(0);
@@ -140,8 +140,9 @@ class VerifierHandler : public Methods {
     request.deadline = DeadlineOf(context);
     request.cancelled = [&context] { return context.IsCancelled(); };
     const absl::Time start = absl::Now();
+    std::optional<Span> span = BeginTrace(context, start, &request);
     absl::StatusOr<std::vector<Verdict>> judged = VerifyWithoutExceptions(request);
-    Trace(context, request, start, judged.status());
+    EndTrace(std::move(span), request, judged.status());
     TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, std::move(judged));
     verdicts = SanitizeVerdicts(request, std::move(verdicts));
     if (options_.verifier_observer != nullptr)
@@ -159,25 +160,33 @@ class VerifierHandler : public Methods {
     response->set_verifier_version(judge.has_value() ? judge->version : description_->version);
   }
 
-  void Trace(const grpc::CallbackServerContext& context, const VerifyRequest& request,
-             absl::Time start, const absl::Status& status) const {
-    if (options_.spans == nullptr) return;
-    const auto header = context.client_metadata().find("traceparent");
-    if (header == context.client_metadata().end()) return;
-    const std::optional<SpanContext> parent =
-        ParseTraceParent({header->second.data(), header->second.size()});
-    if (!parent.has_value() || !parent->sampled) return;
+  // The span "judge", if there is to be one. The request gets the context for what the verifier
+  // calls: the span's, or else the caller's.
+  std::optional<Span> BeginTrace(const grpc::CallbackServerContext& context, absl::Time start,
+                                 VerifyRequest* request) const {
+    const std::optional<SpanContext> parent = TraceOf(context);
+    if (!parent.has_value()) return std::nullopt;
+    request->trace = parent;
+    request->trace_state = MetadataOf(context, kTraceStateKey);
+    if (options_.spans == nullptr || !parent->sampled) return std::nullopt;
     Span span;
     span.trace = parent->trace;
     span.id = KnownSpanId(parent->trace, "judge", parent->span);
     span.parent = parent->span;
     span.name = "judge";
     span.start = start;
-    span.end = absl::Now();
-    span.numbers = {{"tpo.completions", static_cast<int64_t>(request.completions.size())}};
-    span.texts = {{"tpo.task", request.prompt.task}};
-    if (!status.ok()) span.error = status.ToString();
-    options_.spans->Add(std::move(span));
+    request->trace = ContextOf(span);
+    return span;
+  }
+
+  void EndTrace(std::optional<Span> span, const VerifyRequest& request,
+                const absl::Status& status) const {
+    if (!span.has_value()) return;
+    span->end = absl::Now();
+    span->numbers = {{"tpo.completions", static_cast<int64_t>(request.completions.size())}};
+    span->texts = {{"tpo.task", request.prompt.task}};
+    if (!status.ok()) span->error = status.ToString();
+    options_.spans->Add(*std::move(span));
   }
 
   void ReportQueue(size_t length) {

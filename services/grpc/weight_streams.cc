@@ -31,7 +31,7 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
       : streams_(streams),
         context_(context),
         weights_(streams->weights_),
-        record_(streams->calls_, "WatchWeights") {}
+        record_(streams->calls_, "WatchWeights", context) {}
 
   void Begin(const absl::StatusOr<v1::WatchWeightsRequest>& request) {
     if (!request.ok()) return End(request.status());
@@ -42,7 +42,10 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
               : absl::StrCat("the worker has ", kMaxStreamsPerWorker, " weight streams already")));
     }
     worker_id_ = request->worker_id();
+    relay_ = request->relay();
+    relay_name_ = request->relay_name();
     entered_ = true;
+    if (RoleBook* const roles = RolesOfRelay(); roles != nullptr) roles->OnRelayOpened(relay_name_);
     streams_->Tell(worker_id_, WorkerStream::kOpened);
     {
       absl::MutexLock lock(&mutex_);
@@ -98,6 +101,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnDone() override {
     if (subscription_ != 0) weights_->Unsubscribe(subscription_);
     if (entered_) {
+      if (RoleBook* const roles = RolesOfRelay(); roles != nullptr)
+        roles->OnRelayEnded(relay_name_);
       streams_->Tell(worker_id_, HowItEnded());
       streams_->Leave(worker_id_);
     }
@@ -106,6 +111,9 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   }
 
  private:
+  // Where it is kept what becomes of the stream, if it is a relay's.
+  RoleBook* RolesOfRelay() const { return relay_ ? streams_->options_.roles : nullptr; }
+
   WorkerStream HowItEnded() {
     absl::MutexLock lock(&mutex_);
     const bool lost = end_.has_value() && absl::IsCancelled(*end_) && !broken_off_;
@@ -149,6 +157,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
         observer->OnWeightBytesSent(size_bytes);
       return true;
     }
+    if (RoleBook* const roles = RolesOfRelay(); roles != nullptr && current_ != nullptr)
+      roles->OnRelaySent(relay_name_, current_->version);
     current_ = weights_->Newest();
     if (current_ == nullptr || current_->version <= newest_sent_) {
       current_ = nullptr;
@@ -169,6 +179,8 @@ class WeightStream : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   CallRecord record_;
   bool entered_ = false;   // the request was taken
   std::string worker_id_;  // empty: a relay's
+  bool relay_ = false;
+  std::string relay_name_;
   uint64_t subscription_ = 0;
   // Belongs to the write in progress while writing_ is set.
   grpc::ByteBuffer message_;
@@ -243,6 +255,8 @@ absl::StatusOr<v1::WatchWeightsRequest> WeightStreams::CheckRequest(
   if (request.resume_version() < 0) return absl::InvalidArgumentError("resume_version: negative");
   if (request.relay() && !request.worker_id().empty())
     return absl::InvalidArgumentError("worker_id: a relay has none");
+  if (!request.relay_name().empty())
+    TPO_RETURN_IF_ERROR(CheckName(request.relay_name(), "relay_name"));
   TPO_RETURN_IF_ERROR(options_.check(request));
   if (!request.learner_incarnation().empty() &&
       request.learner_incarnation() != options_.incarnation) {

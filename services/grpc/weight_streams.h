@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "core/role_book.h"
 #include "core/weight_store.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
@@ -34,6 +35,8 @@ struct WeightStreamsOptions {
   std::string incarnation;
   // Whether the request is one for these streams; else they end with its error.
   std::function<absl::Status(const v1::WatchWeightsRequest&)> check;
+  // Told of relays' streams. May be nullptr; else outlives the streams.
+  RoleBook* roles = nullptr;
   // LearnerServiceOptions::on_worker_stream. Not called for relays.
   std::function<void(const std::string& worker_id, WorkerStream)> on_stream;
 };

@@ -8,6 +8,7 @@
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "services/grpc/call_spans.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/status.h"
 #include "spdlog/spdlog.h"
@@ -27,12 +28,9 @@ absl::Span<const std::byte> AsBytes(const std::string& data) {
 
 }  // namespace
 
-WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel, WeightObserver* observer,
-                             Subscriber subscriber)
-    : channel_(std::move(channel)),
-      observer_(observer),
-      subscriber_(subscriber),
-      backoff_(kInitialPause, kMaximumPause) {}
+WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel,
+                             const WeightWatcherOptions& options)
+    : channel_(std::move(channel)), options_(options), backoff_(kInitialPause, kMaximumPause) {}
 
 WeightWatcher::~WeightWatcher() {
   Close();
@@ -95,7 +93,7 @@ void WeightWatcher::Restart(const std::string& worker_id, const std::string& inc
   ended_.reset();
   newest_ = nullptr;
   if (stream_ != nullptr) stream_->TryCancel();
-  if (subscriber_ == Subscriber::kPresence) StartThread();
+  if (options_.subscriber == WeightSubscriber::kPresence) StartThread();
 }
 
 void WeightWatcher::Close() {
@@ -152,14 +150,17 @@ absl::Status WeightWatcher::ReadStream() {
     request.set_worker_id(worker_id_);
     request.set_learner_incarnation(incarnation_);
   }
-  request.set_relay(subscriber_ == Subscriber::kRelay);
-  if (subscriber_ == Subscriber::kPresence) newest = std::numeric_limits<WeightVersion>::max();
+  request.set_relay(options_.subscriber == WeightSubscriber::kRelay);
+  request.set_relay_name(options_.name);
+  if (options_.subscriber == WeightSubscriber::kPresence)
+    newest = std::numeric_limits<WeightVersion>::max();
   if (assembled_generation_ != generation) assembler_.Forget();
   assembled_generation_ = generation;
   request.set_have_version(newest);
   request.set_resume_version(assembler_.held_version());
   request.set_resume_bytes(assembler_.held_bytes());
 
+  ClientSpan span(options_.tracing, "WatchWeights", &context);
   const auto stub = v1::LearnerService::NewStub(channel_);
   const auto reader = stub->WatchWeights(&context, request);
   absl::Status fault;
@@ -172,7 +173,8 @@ absl::Status WeightWatcher::ReadStream() {
     fault = snapshot.status();
     if (!fault.ok()) continue;
     newest = (*snapshot)->version;
-    if (observer_ != nullptr) observer_->OnWeights(newest, absl::Now() - manifest_time_);
+    if (options_.observer != nullptr)
+      options_.observer->OnWeights(newest, absl::Now() - manifest_time_);
     backoff_.Reset();
     if (!Publish(generation, *std::move(snapshot))) fault = absl::CancelledError("restarted");
   }
@@ -180,9 +182,11 @@ absl::Status WeightWatcher::ReadStream() {
   while (!fault.ok() && reader->Read(&message)) {
   }
   const grpc::Status status = reader->Finish();
-  absl::MutexLock lock(&mutex_);
-  stream_ = nullptr;
-  return fault.ok() ? FromGrpcStatus(status, "WatchWeights") : fault;
+  {
+    absl::MutexLock lock(&mutex_);
+    stream_ = nullptr;
+  }
+  return span.End(fault.ok() ? FromGrpcStatus(status, "WatchWeights") : fault);
 }
 
 absl::Status WeightWatcher::AddMessage(const v1::WatchWeightsResponse& message,
@@ -203,7 +207,7 @@ absl::Status WeightWatcher::CheckIncarnation(const std::string& incarnation,
                                              WeightVersion* newest) {
   absl::MutexLock lock(&mutex_);
   if (incarnation == incarnation_) return absl::OkStatus();
-  if (subscriber_ == Subscriber::kWorker) {
+  if (options_.subscriber == WeightSubscriber::kWorker) {
     if (incarnation.empty() || incarnation_.empty()) return absl::OkStatus();
     return absl::UnavailableError(
         "the weights are of another life of the learner than this worker is registered with");
@@ -218,8 +222,8 @@ absl::Status WeightWatcher::CheckIncarnation(const std::string& incarnation,
 
 void WeightWatcher::Observe(const v1::WatchWeightsResponse& message) {
   if (message.has_manifest()) manifest_time_ = absl::Now();
-  if (observer_ != nullptr && message.has_frame())
-    observer_->OnWeightBytesReceived(message.frame().data().size());
+  if (options_.observer != nullptr && message.has_frame())
+    options_.observer->OnWeightBytesReceived(message.frame().data().size());
 }
 
 bool WeightWatcher::Publish(uint64_t generation, std::shared_ptr<const WeightSnapshot> snapshot) {

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "core/trace.h"
 #include "core/weight_snapshot.h"
 #include "services/grpc/backoff.h"
 #include "services/grpc/observer.h"
@@ -36,18 +37,27 @@ struct PublishedWeights {
   std::shared_ptr<const WeightSnapshot> snapshot;
 };
 
+// On whose behalf somebody subscribes. A worker takes weights of that life of the learner only with
+// which it is registered; a relay takes those of whichever is there. A worker whose weights come
+// from a relay is present with the learner by a stream on which nothing comes: when it breaks, the
+// learner knows that the worker may be gone.
+enum class WeightSubscriber { kWorker, kRelay, kPresence };
+
+struct WeightWatcherOptions {
+  WeightSubscriber subscriber = WeightSubscriber::kWorker;
+  // Of a relay, as it calls itself.
+  std::string name = {};
+  // May be nullptr; else it outlives the watcher, whose thread calls it.
+  WeightObserver* observer = nullptr;
+  // Which streams are traced: a span is a stream, from its begin to its end.
+  Tracing tracing = {};
+};
+
 // Thread-safe.
 class WeightWatcher {
  public:
-  // On whose behalf it subscribes. A worker takes weights of that life of the learner only with
-  // which it is registered; a relay takes those of whichever is there. A worker whose weights come
-  // from a relay is present with the learner by a stream on which nothing comes: when it breaks,
-  // the learner knows that the worker may be gone.
-  enum class Subscriber { kWorker, kRelay, kPresence };
-
-  // `observer` may be nullptr; else it outlives the watcher, whose thread calls it.
-  explicit WeightWatcher(std::shared_ptr<grpc::Channel> channel, WeightObserver* observer = nullptr,
-                         Subscriber subscriber = Subscriber::kWorker);
+  explicit WeightWatcher(std::shared_ptr<grpc::Channel> channel,
+                         const WeightWatcherOptions& options = {});
   // Close, and joins.
   ~WeightWatcher();
 
@@ -92,8 +102,7 @@ class WeightWatcher {
   void Pause(uint64_t generation, absl::Duration pause);
 
   const std::shared_ptr<grpc::Channel> channel_;
-  WeightObserver* const observer_;
-  const Subscriber subscriber_;
+  const WeightWatcherOptions options_;
 
   // Of the thread only.
   WeightAssembler assembler_;

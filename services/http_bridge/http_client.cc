@@ -99,6 +99,11 @@ struct Transfer {
         max_bytes(options.max_response_bytes),
         backoff(options.first_pause, options.longest_pause) {}
 
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+  // REQUIRES: no attempt is under way.
+  ~Transfer() { curl_slist_free_all(headers); }
+
   const HttpPost* const post;
   HttpAnswer* const answer;
   Batch* const batch;
@@ -106,7 +111,8 @@ struct Transfer {
   Backoff backoff;
   int attempts = 0;
   absl::Time not_before = absl::InfinitePast();
-  std::string last_failure;  // of the attempt before a pause
+  curl_slist* headers = nullptr;  // where the post has some of its own: all of them
+  std::string last_failure;       // of the attempt before a pause
   // Of the attempt under way.
   CURL* easy = nullptr;
   std::string body;
@@ -200,6 +206,20 @@ class HttpClient::Worker {
                                                          : absl::StrCat(name, ": ", value).c_str());
   }
 
+  // Those of the client and the post's own.
+  const curl_slist* HeadersOf(Transfer* transfer) const {
+    if (transfer->post->headers.empty()) return headers_;
+    if (transfer->headers == nullptr) {
+      for (const curl_slist* header = headers_; header != nullptr; header = header->next)
+        transfer->headers = curl_slist_append(transfer->headers, header->data);
+      for (const HttpHeader& header : transfer->post->headers) {
+        transfer->headers = curl_slist_append(
+            transfer->headers, absl::StrCat(header.name, ": ", header.value).c_str());
+      }
+    }
+    return transfer->headers;
+  }
+
   static HttpAnswer Cancelled() {
     return {.kind = HttpAnswer::Kind::kCancelled, .body = "", .reason = "cancelled"};
   }
@@ -287,7 +307,7 @@ class HttpClient::Worker {
     transfer->body.clear();
     transfer->error[0] = '\0';
     curl_easy_setopt(easy, CURLOPT_URL, options_.url.c_str());
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, HeadersOf(transfer.get()));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(transfer->post->body.size()));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->post->body.data());

@@ -50,6 +50,8 @@ struct HttpPost {
   absl::Time deadline = absl::InfiniteFuture();
   // Polled every 10 ms or so. May be null, or empty.
   const std::function<bool()>* cancelled = nullptr;
+  // Besides those of the options. Without control characters in them.
+  std::vector<HttpHeader> headers = {};
 };
 
 struct HttpAnswer {

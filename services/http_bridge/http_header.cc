@@ -15,8 +15,9 @@
 namespace tpo {
 namespace {
 
-constexpr std::array<std::string_view, 6> kSetByTheClient = {
-    "accept", "content-length", "content-type", "expect", "host", "transfer-encoding"};
+constexpr std::array<std::string_view, 8> kSetByTheClient = {
+    "accept", "content-length", "content-type",      "expect",
+    "host",   "traceparent",    "transfer-encoding", "tracestate"};
 constexpr std::array<std::string_view, 5> kCredentials = {"api-key", "authorization", "cookie",
                                                           "proxy-authorization", "x-api-key"};
 

@@ -12,6 +12,9 @@
 namespace tpo {
 namespace {
 
+// What W3C asks everybody to pass on at least.
+constexpr size_t kMaxTraceStateBytes = 512;
+
 // How the messages and the config name a shape.
 std::string NameOf(HttpRewardShape shape) {
   switch (shape) {
@@ -55,6 +58,17 @@ RewardItem ItemOf(const Prompt& prompt, const std::string& prompt_text,
   return RewardItem{.query = absl::StrCat(prompt_text, is_tokens ? " " : "", response),
                     .response = std::move(response),
                     .is_truncated = completion.finish_reason == FinishReason::kLength};
+}
+
+// Lets the server go on with the caller's trace.
+std::vector<HttpHeader> TraceHeaders(const VerifyRequest& request) {
+  if (!request.trace.has_value()) return {};
+  std::vector<HttpHeader> headers = {{"traceparent", ToTraceParent(*request.trace)}};
+  const bool is_line = std::all_of(request.trace_state.begin(), request.trace_state.end(),
+                                   [](char c) { return c >= ' ' && c <= '~'; });
+  if (!request.trace_state.empty() && request.trace_state.size() <= kMaxTraceStateBytes && is_line)
+    headers.push_back({"tracestate", request.trace_state});
+  return headers;
 }
 
 }  // namespace
@@ -143,6 +157,7 @@ void HttpVerifier::Plan(size_t group, const VerifyRequest& request, std::vector<
   const size_t limit = shape_->CompletionsPerRequest();
   const size_t step = limit == 0 ? std::max<size_t>(1, count) : limit;
   const absl::Time deadline = std::min(request.deadline, absl::Now() + options_.deadline);
+  const std::vector<HttpHeader> headers = TraceHeaders(request);
   for (size_t first = 0; first < count; first += step) {
     const size_t last = std::min(first + step, count);
     question.items.clear();
@@ -153,12 +168,13 @@ void HttpVerifier::Plan(size_t group, const VerifyRequest& request, std::vector<
       fail(first, last, body.status());
       continue;
     }
-    calls->push_back(
-        {.group = group,
-         .first = first,
-         .last = last,
-         .post = {
-             .body = *std::move(body), .deadline = deadline, .cancelled = &request.cancelled}});
+    calls->push_back({.group = group,
+                      .first = first,
+                      .last = last,
+                      .post = {.body = *std::move(body),
+                               .deadline = deadline,
+                               .cancelled = &request.cancelled,
+                               .headers = headers}});
   }
 }
 

@@ -10,6 +10,9 @@
 // Where a server takes one completion a request, each
 // has its own fate.
 //
+// A request that belongs to a trace has W3C's headers "traceparent" and, where the caller sent one,
+// "tracestate".
+//
 // Thread-safe. Verify blocks its caller, not a core: let as many groups be verified at a time as
 // the server gains from.
 #ifndef TPO_SERVICES_HTTP_BRIDGE_HTTP_VERIFIER_H_

@@ -1,5 +1,7 @@
 #include "services/relay/relay_command.h"
 
+#include <unistd.h>
+
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -21,7 +23,9 @@
 #include "services/metrics/metrics_server.h"
 #include "services/metrics/relay_metrics.h"
 #include "services/metrics/service_metrics.h"
+#include "services/metrics/trace_metrics.h"
 #include "services/metrics/worker_metrics.h"
+#include "services/tracing/otlp_exporter.h"
 #include "spdlog/logger.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
@@ -33,6 +37,12 @@ namespace {
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 // Between two questions whether there is another run.
 constexpr absl::Duration kNextRunPause = absl::Seconds(1);
+
+std::string HostName() {
+  char name[256] = "relay";
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
 
 // None: plaintext.
 std::optional<TlsOptions> ClientTls(const RelayCommand& command) {
@@ -88,10 +98,15 @@ absl::Status RunRelay(const RelayCommand& command) {
   MetricsRegistry metrics("tpo-relay");
   PrometheusRpcObserver rpc_metrics(&metrics);
   PrometheusWeightObserver weight_metrics(&metrics, "tpo_relay_weight_version");
+  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<OtlpExporter> traces,
+                       StartTraces(command.traces.endpoint, command.traces.ca,
+                                   command.insecure || command.traces.insecure, "tpo-relay"));
+  if (traces != nullptr) metrics.Add(MakeTraceMetrics([&traces] { return traces->counts(); }));
   TPO_ASSIGN_OR_RETURN(auto channel, MakeWeightsChannel({.address = command.learner,
                                                          .allow_remote_plaintext = command.insecure,
                                                          .tls = ClientTls(command)}));
-  const std::unique_ptr<RelayService> service = RelayService::Make({.observer = &rpc_metrics});
+  const std::unique_ptr<RelayService> service =
+      RelayService::Make({.observer = &rpc_metrics, .spans = traces.get()});
   metrics.Add(MakeRelayMetrics([&service] { return service->subscribers(); }));
   metrics.Add(MakeCertificateMetrics(
       {{"own", command.client_tls.certificate}, {"authority", command.client_tls.ca}},
@@ -107,7 +122,12 @@ absl::Status RunRelay(const RelayCommand& command) {
                                           .observer = &rpc_metrics,
                                           .serving_at_start = false,
                                           .services = {service.get()}}));
-  WeightWatcher watcher(std::move(channel), &weight_metrics, WeightWatcher::Subscriber::kRelay);
+  WeightWatcher watcher(
+      std::move(channel),
+      {.subscriber = WeightSubscriber::kRelay,
+       .name = command.name.empty() ? HostName() : command.name,
+       .observer = &weight_metrics,
+       .tracing = {.sink = traces.get(), .sample_ratio = command.traces.sample_ratio}});
   absl::Notification told_to_end;
   drain_on_signal.SetDrain([&] {
     told_to_end.Notify();

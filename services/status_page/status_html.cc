@@ -91,14 +91,35 @@ std::string Workers(const RunStatus& status) {
   return Table({"worker", "last call", "groups taken in", "refused", "weight version"}, rows);
 }
 
-std::string Verifiers(const StatusView& view) {
+std::string Relays(const RoleDetails& roles) {
   std::string rows;
-  for (const VerifierView& verifier : view.verifiers) {
-    const char* const health = verifier.state == "healthy"        ? ""
-                               : verifier.state == "on probation" ? "warn"
-                                                                  : "bad";
-    rows += Row({absl::StrCat(Dot(health), EscapeHtml(verifier.verifier)),
-                 EscapeHtml(verifier.backend), EscapeHtml(verifier.state),
+  for (const RelayStatus& relay : roles.relays) {
+    rows += Row({absl::StrCat(Dot(relay.connected ? "" : "bad"), EscapeHtml(RelayName(relay))),
+                 RelayText(relay),
+                 relay.weight_version < 0 ? "–" : absl::StrCat(relay.weight_version)});
+  }
+  if (rows.empty()) return "";
+  return Table({"relay", "weight stream", "weight version"}, rows);
+}
+
+const char* DotOf(VerifierHealth health) {
+  switch (health) {
+    case VerifierHealth::kHealthy:
+      return "";
+    case VerifierHealth::kUnspecified:
+    case VerifierHealth::kOnProbation:
+      return "warn";
+    case VerifierHealth::kLeftAlone:
+      break;
+  }
+  return "bad";
+}
+
+std::string Verifiers(const RoleDetails& roles) {
+  std::string rows;
+  for (const VerifierStatus& verifier : roles.verifiers) {
+    rows += Row({absl::StrCat(Dot(DotOf(verifier.health)), EscapeHtml(verifier.verifier)),
+                 EscapeHtml(verifier.backend), HealthText(verifier.health),
                  absl::StrCat(verifier.answered), absl::StrCat(verifier.failed)});
   }
   if (rows.empty()) return "";
@@ -179,9 +200,9 @@ std::string StatusPage(const StatusView& view) {
       "<h1>tpo run ", EscapeHtml(view.status.run_id),
       "</h1>\n<p class=\"lead\"><span class=\"status", state == "finished" ? " finished" : "",
       "\">", state, "</span> · tpo ", EscapeHtml(view.status.version), "</p>\n",
-      RenderTiles(Tiles(view)), "<h2>Roles</h2>\n", Workers(view.status), Verifiers(view),
-      Curves(view.details.steps), Groups(view.details.groups), "<h2>Ledger</h2>\n",
-      LedgerTable(view.status.ledger));
+      RenderTiles(Tiles(view)), "<h2>Roles</h2>\n", Workers(view.status),
+      Relays(view.details.roles), Verifiers(view.details.roles), Curves(view.details.steps),
+      Groups(view.details.groups), "<h2>Ledger</h2>\n", LedgerTable(view.status.ledger));
   return RenderStaticPage("tpo run " + view.status.run_id,
                           absl::StrCat("<meta http-equiv=\"refresh\" content=\"5\">\n<style>",
                                        kExtraStyle, "</style>\n"),

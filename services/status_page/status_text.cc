@@ -11,6 +11,7 @@ namespace tpo {
 namespace {
 
 constexpr int kNameColumns = 20;
+constexpr int kBackendColumns = 24;
 constexpr int kBarColumns = 24;
 constexpr size_t kGroupsShown = 2;
 constexpr size_t kCompletionsShown = 8;
@@ -105,6 +106,30 @@ std::string Workers(const RunStatus& status) {
   return text;
 }
 
+std::string Relays(const RoleDetails& roles) {
+  if (roles.relays.empty()) return "";
+  std::string text = "\nrelays                      version  weight stream\n";
+  for (const RelayStatus& relay : roles.relays) {
+    absl::StrAppendFormat(&text, "  %s%11d  %s\n",
+                          Padded(Plain(RelayName(relay), kNameColumns), kNameColumns + 2),
+                          relay.weight_version, RelayText(relay));
+  }
+  return text;
+}
+
+std::string Verifiers(const RoleDetails& roles) {
+  if (roles.verifiers.empty()) return "";
+  std::string text =
+      "\nverifiers               backend                   answered    failed  state\n";
+  for (const VerifierStatus& verifier : roles.verifiers) {
+    absl::StrAppendFormat(&text, "  %s%s%10d%10d  %s\n",
+                          Padded(Plain(verifier.verifier, kNameColumns), kNameColumns + 2),
+                          Padded(Plain(verifier.backend, kBackendColumns), kBackendColumns),
+                          verifier.answered, verifier.failed, HealthText(verifier.health));
+  }
+  return text;
+}
+
 std::string Bar(double probability) {
   const int filled = static_cast<int>(std::lround(std::clamp(probability, 0.0, 1.0) * kBarColumns));
   std::string bar;
@@ -187,6 +212,7 @@ std::string LedgerLines(const Ledger& ledger) {
 std::string StatusText(const StatusView& view, int width) {
   return absl::StrCat(Headline(view, width), LedgerLines(view.status.ledger),
                       Curves(view.details.steps, width), Workers(view.status),
+                      Relays(view.details.roles), Verifiers(view.details.roles),
                       Groups(view.details.groups, width));
 }
 

@@ -6,26 +6,15 @@
 #define TPO_SERVICES_STATUS_PAGE_STATUS_VIEW_H_
 
 #include <string>
-#include <vector>
 
 #include "core/admin_api.h"
 #include "core/run_board.h"
 
 namespace tpo {
 
-// A replica of an external verifier, as a worker of this process asks it.
-struct VerifierView {
-  std::string verifier;
-  std::string backend;
-  std::string state;  // "healthy", "on probation" or "left alone"
-  uint64_t answered = 0;
-  uint64_t failed = 0;
-};
-
 struct StatusView {
   RunStatus status;
   RunDetails details;
-  std::vector<VerifierView> verifiers;  // empty unless this process asks them
 };
 
 // How the run as a whole is: "training", "waiting for groups", "waiting for workers", "draining" or

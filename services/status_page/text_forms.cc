@@ -36,6 +36,28 @@ const char* VerdictText(VerdictKind kind) {
   return "no verdict";
 }
 
+const char* HealthText(VerifierHealth health) {
+  switch (health) {
+    case VerifierHealth::kHealthy:
+      return "healthy";
+    case VerifierHealth::kOnProbation:
+      return "on probation";
+    case VerifierHealth::kLeftAlone:
+      return "left alone";
+    case VerifierHealth::kUnspecified:
+      break;
+  }
+  return "unknown";
+}
+
+std::string RelayName(const RelayStatus& relay) {
+  return relay.name.empty() ? "(unnamed)" : relay.name;
+}
+
+std::string RelayText(const RelayStatus& relay) {
+  return absl::StrCat(relay.connected ? "connected for " : "gone for ", AgeText(relay.since));
+}
+
 double TokensPerSecond(const std::vector<StepFigures>& steps) {
   if (steps.size() < 2) return 0.0;
   const size_t last = steps.size() - 1;

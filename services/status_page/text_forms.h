@@ -20,6 +20,15 @@ std::string CheckpointText(const RunDetails& details);
 // "scored", "abstained", "timed out", "failed" or "no verdict".
 const char* VerdictText(VerdictKind kind);
 
+// "healthy", "on probation", "left alone" or "unknown".
+const char* HealthText(VerifierHealth health);
+
+// What an unnamed relay is called.
+std::string RelayName(const RelayStatus& relay);
+
+// "connected for 3 min" or "gone for 12 s".
+std::string RelayText(const RelayStatus& relay);
+
 // Tokens trained on per second of steps, over what is left of the last tenth of the curve; 0: not
 // known.
 double TokensPerSecond(const std::vector<StepFigures>& steps);

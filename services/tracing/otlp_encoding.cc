@@ -57,15 +57,26 @@ std::string NumberAttribute(std::string_view key, int64_t value) {
   return KeyValue(key, any);
 }
 
+uint64_t KindOf(SpanKind kind) {
+  switch (kind) {
+    case SpanKind::kInternal:
+      break;
+    case SpanKind::kServer:
+      return 2;
+    case SpanKind::kClient:
+      return 3;
+  }
+  return 1;
+}
+
 std::string EncodeSpan(const Span& span) {
-  constexpr uint64_t kInternal = 1;
   constexpr uint64_t kError = 2;
   Message message;
   message.Bytes(1, BigEndian(span.trace.high) + BigEndian(span.trace.low));
   message.Bytes(2, BigEndian(span.id));
   if (span.parent != 0) message.Bytes(4, BigEndian(span.parent));
   message.Bytes(5, span.name);
-  message.Varint(6, kInternal);
+  message.Varint(6, KindOf(span.kind));
   message.Fixed64(7, static_cast<uint64_t>(absl::ToUnixNanos(span.start)));
   message.Fixed64(8, static_cast<uint64_t>(absl::ToUnixNanos(span.end)));
   for (const auto& [key, value] : span.numbers) message.Bytes(9, NumberAttribute(key, value));

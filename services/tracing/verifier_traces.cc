@@ -1,5 +1,6 @@
 #include "services/tracing/verifier_traces.h"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <string>
@@ -20,7 +21,8 @@ class TracedVerifier : public VerifierApi {
 
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
     std::optional<Span> span = Begin(request);
-    absl::StatusOr<std::vector<Verdict>> verdicts = verifier_->Verify(request);
+    absl::StatusOr<std::vector<Verdict>> verdicts =
+        span.has_value() ? verifier_->Verify(Within(*span, request)) : verifier_->Verify(request);
     End(std::move(span), verdicts.status());
     return verdicts;
   }
@@ -30,7 +32,7 @@ class TracedVerifier : public VerifierApi {
     std::vector<std::optional<Span>> spans;
     spans.reserve(requests.size());
     for (const VerifyRequest& request : requests) spans.push_back(Begin(request));
-    auto results = verifier_->VerifyAll(requests);
+    auto results = AskAll(requests, spans);
     for (size_t i = 0; i < spans.size() && i < results.size(); ++i)
       End(std::move(spans[i]), results[i].status());
     return results;
@@ -43,6 +45,23 @@ class TracedVerifier : public VerifierApi {
   void Close() override { verifier_->Close(); }
 
  private:
+  static VerifyRequest Within(const Span& span, VerifyRequest request) {
+    request.trace = ContextOf(span);
+    return request;
+  }
+
+  std::vector<absl::StatusOr<std::vector<Verdict>>> AskAll(
+      const std::vector<VerifyRequest>& requests, const std::vector<std::optional<Span>>& spans) {
+    const auto traced = [](const std::optional<Span>& span) { return span.has_value(); };
+    // The requests are copied only where there is something to add.
+    if (std::none_of(spans.begin(), spans.end(), traced)) return verifier_->VerifyAll(requests);
+    std::vector<VerifyRequest> asked = requests;
+    for (size_t i = 0; i < asked.size(); ++i) {
+      if (spans[i].has_value()) asked[i].trace = ContextOf(*spans[i]);
+    }
+    return verifier_->VerifyAll(asked);
+  }
+
   std::optional<Span> Begin(const VerifyRequest& request) {
     return BeginVerifySpan(tracing_, request.idempotency_key, request.prompt.task, kBackend,
                            ++attempts_);

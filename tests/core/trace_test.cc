@@ -82,5 +82,25 @@ TEST(ParseGroupKey, ReadsWhatWorkersWrite) {
     EXPECT_EQ(ParseGroupKey(other), std::nullopt) << other;
 }
 
+TEST(BeginCallSpan, HasATraceOfItsOwnEachTime) {
+  class Sink : public SpanSink {
+    void Add(Span) override {}
+  } sink;
+  const Tracing all = {.sink = &sink, .sample_ratio = 1.0};
+  const Span one = *BeginCallSpan(all, "LeasePrompts");
+  const Span other = *BeginCallSpan(all, "LeasePrompts");
+  EXPECT_EQ(one.name, "LeasePrompts");
+  EXPECT_NE(one.trace, other.trace);
+  EXPECT_NE(one.id, other.id);
+  EXPECT_EQ(one.parent, 0u);
+  EXPECT_EQ(BeginCallSpan({}, "LeasePrompts"), std::nullopt);
+  // About as many as asked for.
+  const Tracing some = {.sink = &sink, .sample_ratio = 0.25};
+  int taken = 0;
+  for (int i = 0; i < 4000; ++i) taken += BeginCallSpan(some, "LeasePrompts").has_value() ? 1 : 0;
+  EXPECT_GT(taken, 800);
+  EXPECT_LT(taken, 1200);
+}
+
 }  // namespace
 }  // namespace tpo

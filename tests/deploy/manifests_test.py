@@ -231,9 +231,11 @@ class NetworkTest(unittest.TestCase):
                 "podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}}], pod.name)
 
     def test_all_who_take_part_trace_the_same_groups(self):
-        ratios = {pod.name: kustomize.flag(pod.container, "trace_sample_ratio")
-                  for pod in kustomize.pods(kustomize.compose("tracing"))}
-        self.assertEqual(ratios, {"tpo-learner": "0.01", "tpo-rollout": "0.01", "tpo-verifier": None})
+        for relay in ("relay", "relay-mtls"):
+            ratios = {pod.name: kustomize.flag(pod.container, "trace_sample_ratio")
+                      for pod in kustomize.pods(kustomize.compose(relay, "tracing"))}
+            self.assertEqual(ratios, {"tpo-learner": "0.01", "tpo-relay": "0.01", "tpo-rollout": "0.01",
+                                      "tpo-verifier": None})
 
     def test_workers_reach_the_relay_of_their_node(self):
         for component in ("relay", "relay-mtls"):

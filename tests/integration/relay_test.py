@@ -67,6 +67,29 @@ class RelayTest(harness.FaultTest):
         harness.wait_until(lambda: health(relay.address) == "SERVING", "the first weights")
         self.assert_ended_well(self.start_worker(learner.address, "--weights", relay.address), learner, relay)
 
+    def test_relays_show_on_the_status_page_and_in_the_status(self):
+        _, learner = self.start_learner("run", *overrides(learner__steps=10**6), "--status_listen", "127.0.0.1:0")
+        where = learner.wait_for_output(r"^status page on (http://\S+)")[1]
+
+        def page():
+            with urllib.request.urlopen(where, timeout=harness.PATIENCE_SECONDS) as answer:
+                return answer.read().decode()
+
+        def status():
+            return self.run_to_end("tpo", "status", "--learner", learner.address)
+
+        self.assertNotIn("relay", status())
+        relay = self.start_relay(learner.address, "--name", "rack-7")
+        harness.wait_until(lambda: re.search(r"</span>rack-7</td><td>connected for \d+ s</td><td>\d+</td>", page()),
+                           "the relay's first weights")
+        self.assertRegex(status(), r"(?m)^  rack-7 +\d+  connected for \d+ s$")
+        relay.kill()
+        harness.wait_until(lambda: re.search(r"dot bad\"></span>rack-7</td><td>gone for \d+ s</td>", page()),
+                           "the loss of the relay")
+        self.assertRegex(status(), r"(?m)^  rack-7 +\d+  gone for \d+ s$")
+        learner.send(signal.SIGTERM)
+        self.assert_ended_well(learner)
+
     def test_over_mutual_tls_a_relay_may_only_pass_weights_on(self):
         folder = self.scratch / "certificates"
         subprocess.run([harness.SOURCE / "examples/certificates/make.sh", folder, "--days", "2"], check=True,

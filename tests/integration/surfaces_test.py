@@ -166,6 +166,10 @@ class ServicesTest(harness.IntegrationTest):
             if name != "ledger":
                 self.assertRegex(text, rf"(?m)^\s*{name}\s+\S+$")
 
+    def page(self, where):
+        with urllib.request.urlopen(where, timeout=60) as page:
+            return page.read().decode()
+
     def test_status_page(self):
         where = self.learner.wait_for_output(r"^status page on (http://\S+)")[1]
         with urllib.request.urlopen(where, timeout=60) as page:
@@ -175,6 +179,11 @@ class ServicesTest(harness.IntegrationTest):
         self.assertIn(status["run_id"], text)
         for word in ("Task error", "Roles", "groups taken in", "Groups of step"):
             self.assertIn(word, text)
+        # Which the worker tells the learner, about once a second.
+        harness.wait_until(lambda: f"<td>{self.verifier.address}</td><td>healthy</td>" in self.page(where),
+                           "what the worker says of its verifier")
+        text = self.run_to_end("tpo", "status", "--learner", self.learner.address)
+        self.assertRegex(text, rf"(?m)^verifiers .*\n.*{self.verifier.address} +\d+ +0  healthy$")
         with urllib.request.urlopen(where + "healthz", timeout=60) as answer:
             self.assertEqual(answer.read(), b"ok\n")
 

@@ -55,9 +55,33 @@ class Collector(grpc.GenericRpcHandler):
         self._server.stop(None)
 
 
+def never_answered(span):
+    return (span.status.code == trace_pb2.Status.STATUS_CODE_ERROR
+            or attributes_of(span).get("tpo.outcome") == "cancelled")
+
+
 def attributes_of(span):
     return {one.key: one.value.int_value if one.value.HasField("int_value") else one.value.string_value
             for one in span.attributes}
+
+
+GROUP = {"group", "rollout", "verify", "judge", "submit", "train"}
+
+
+def by_trace(spans):
+    """Lists of (service, span), by trace."""
+    traces = {}
+    for service, span in spans:
+        traces.setdefault(span.trace_id, []).append((service, span))
+    return traces
+
+
+def groups_and_calls(spans):
+    """Traces of groups, and those of calls that belong to none."""
+    traces = by_trace(spans)
+    groups = {trace for trace, each in traces.items() if GROUP & {span.name for _, span in each}}
+    return ({trace: each for trace, each in traces.items() if trace in groups},
+            {trace: each for trace, each in traces.items() if trace not in groups})
 
 
 class TracesTest(harness.IntegrationTest):
@@ -80,12 +104,10 @@ class TracesTest(harness.IntegrationTest):
 
     def test_every_group_is_one_trace_over_all_roles(self):
         run = self.run_all_roles(1)
-        traces = {}
-        for service, span in self.collector.spans():
+        for _, span in self.collector.spans():
             self.assertEqual((len(span.trace_id), len(span.span_id)), (16, 8))
             self.assertLessEqual(span.start_time_unix_nano, span.end_time_unix_nano)
-            self.assertNotEqual(span.status.code, trace_pb2.Status.STATUS_CODE_ERROR, span)
-            traces.setdefault(span.trace_id, []).append((service, span))
+        traces, _ = groups_and_calls(self.collector.spans())
         self.assertEqual(len(traces), run.summary["ledger"]["trained"])
         for spans in traces.values():
             by_id = {span.span_id: (service, span) for service, span in spans}
@@ -99,19 +121,56 @@ class TracesTest(harness.IntegrationTest):
                                        "train": "group"})
             group, train = names["tpo-learner", "group"], names["tpo-learner", "train"]
             for _, span in spans:
+                self.assertNotEqual(span.status.code, trace_pb2.Status.STATUS_CODE_ERROR, span)
+                self.assertEqual(span.kind, trace_pb2.Span.SPAN_KIND_INTERNAL)
                 self.assertGreaterEqual(span.start_time_unix_nano, group.start_time_unix_nano, span.name)
                 self.assertLessEqual(span.start_time_unix_nano, group.end_time_unix_nano, span.name)
             self.assertIn(attributes_of(train)["tpo.step"], range(3))
             self.assertEqual(attributes_of(names["tpo-rollout", "rollout"])["tpo.outcome"], "accepted")
 
+    def test_every_call_of_no_group_is_one_trace_of_its_two_ends(self):
+        send = ("--trace_endpoint", self.collector.address, "--trace_sample_ratio", 1)
+        _, learner = self.start_learner("run", *send, *overrides(learner__steps=3))
+        relay = self.start("tpo", "relay", "--learner", learner.address, "--listen", "127.0.0.1:0", *send)
+        self.assert_ended_well(self.start_worker(learner.address, "--weights", relay.address, *send), learner, relay)
+        _, calls = groups_and_calls(self.collector.spans())
+        seen = set()
+        for spans in calls.values():
+            ends = {span.kind: (service, span) for service, span in spans}
+            if set(ends) == {trace_pb2.Span.SPAN_KIND_CLIENT} and never_answered(spans[0][1]):
+                continue  # the learner had gone, or the caller had
+            self.assertEqual(set(ends), {trace_pb2.Span.SPAN_KIND_CLIENT, trace_pb2.Span.SPAN_KIND_SERVER}, spans)
+            client, caller = ends[trace_pb2.Span.SPAN_KIND_CLIENT]
+            server, called = ends[trace_pb2.Span.SPAN_KIND_SERVER]
+            self.assertEqual((called.parent_span_id, called.name), (caller.span_id, caller.name))
+            self.assertEqual(caller.parent_span_id, b"")
+            seen.add((caller.name, client, server))
+        self.assertEqual(seen, {
+            ("Register", "tpo-rollout", "tpo-learner"), ("LeasePrompts", "tpo-rollout", "tpo-learner"),
+            ("Deregister", "tpo-rollout", "tpo-learner"),
+            # Its presence with the learner, its weights, and where the relay has them from.
+            ("WatchWeights", "tpo-rollout", "tpo-learner"), ("WatchWeights", "tpo-rollout", "tpo-relay"),
+            ("WatchWeights", "tpo-relay", "tpo-learner")})
+
+    def test_an_operators_call_belongs_to_the_trace_that_it_is_made_in(self):
+        _, learner = self.start_learner("run", *overrides(learner__steps=10**6), "--trace_endpoint",
+                                        self.collector.address)
+        trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+        within = ("env", f"TRACEPARENT=00-{trace}-{parent}-01")
+        self.run_to_end("tpo", "status", "--learner", learner.address, under=within)
+        self.run_to_end("tpo", "admin", "checkpoint", learner.address, under=within)
+        self.run_to_end("tpo", "admin", "drain", learner.address, under=within)
+        self.assert_ended_well(learner)
+        spans = [span for _, span in self.collector.spans()]
+        self.assertEqual([span.name for span in spans], ["GetStatus", "Checkpoint", "Drain"])
+        self.assertEqual({(span.trace_id.hex(), span.parent_span_id.hex()) for span in spans}, {(trace, parent)})
+
     def test_all_roles_choose_the_same_groups(self):
         run = self.run_all_roles(0.3)
-        names = {}
-        for _, span in self.collector.spans():
-            names.setdefault(span.trace_id, set()).add(span.name)
-        self.assertLess(len(names), run.summary["ledger"]["trained"])
-        for each in names.values():
-            self.assertEqual(each, {"group", "rollout", "verify", "judge", "submit", "train"})
+        groups, _ = groups_and_calls(self.collector.spans())
+        self.assertLess(len(groups), run.summary["ledger"]["trained"])
+        for spans in groups.values():
+            self.assertEqual({span.name for _, span in spans}, GROUP)
 
     def test_no_groups_chosen_no_traces(self):
         self.run_all_roles(0)
@@ -120,12 +179,10 @@ class TracesTest(harness.IntegrationTest):
     def test_one_process_with_its_own_verifier(self):
         run = self.train("run", *overrides(learner__steps=2), "--trace_endpoint", self.collector.address,
                          "--trace_sample_ratio", 1)
-        names = {}
-        for _, span in self.collector.spans():
-            names.setdefault(span.trace_id, set()).add(span.name)
-        self.assertEqual(len(names), run.summary["ledger"]["trained"])
-        for each in names.values():
-            self.assertEqual(each, {"group", "rollout", "verify", "submit", "train"})
+        groups, _ = groups_and_calls(self.collector.spans())
+        self.assertEqual(len(groups), run.summary["ledger"]["trained"])
+        for spans in groups.values():
+            self.assertEqual({span.name for _, span in spans}, GROUP - {"judge"})
 
     def test_to_a_collector_with_tls(self):
         folder = self.scratch / "certificates"

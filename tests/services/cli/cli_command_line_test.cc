@@ -114,6 +114,18 @@ TEST(CommandLineTest, RelayNeedsBothItsSides) {
   EXPECT_FALSE(relay.server_tls.given());
 }
 
+TEST(CommandLineTest, RelayHasANameAndTraces) {
+  const auto relay = Accepted<RelayCommand>({"relay", "--learner", "localhost:1", "--listen",
+                                             "localhost:0", "--name", "rack-7", "--trace_endpoint",
+                                             "localhost:4317", "--trace_sample_ratio", "0.5"});
+  EXPECT_EQ(relay.name, "rack-7");
+  EXPECT_EQ(relay.traces.endpoint, "localhost:4317");
+  EXPECT_EQ(relay.traces.sample_ratio, 0.5);
+  EXPECT_THAT(RefusedText({"relay", "--learner", "localhost:1", "--listen", "localhost:0",
+                           "--trace_endpoint", "collector:4317"}),
+              HasSubstr("--trace_endpoint"));
+}
+
 TEST(CommandLineTest, RelayShowsOneCertificateToBothSides) {
   const auto relay = Accepted<RelayCommand>(
       {"relay", "--learner", "learner:1", "--listen", "0.0.0.0:2", "--tls_ca", "learners.pem",

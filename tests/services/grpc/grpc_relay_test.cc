@@ -203,7 +203,7 @@ class RelayChainTest : public testing::TestWithParam<Transport> {};
 TEST_P(RelayChainTest, AWorkerGetsItsWeightsFromTheRelayAndAllElseFromTheLearner) {
   LearnerUnderTest learner(GetParam());
   ASSERT_TRUE(learner.weights.Publish(MakeSnapshot(3)).ok());
-  WeightWatcher upstream(learner.NewChannel(), nullptr, WeightWatcher::Subscriber::kRelay);
+  WeightWatcher upstream(learner.NewChannel(), {.subscriber = WeightSubscriber::kRelay});
   const std::unique_ptr<RelayService> relay = RelayService::Make({});
   GrpcServer::Options options;
   options.services = {relay.get()};

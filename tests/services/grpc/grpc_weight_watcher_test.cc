@@ -250,7 +250,7 @@ TEST_F(WeightWatcherTest, ARelayGoesBackWithALearnerThatRestarted) {
                              return kBroken;
                            },
                            SendOfLife("two", MakeSnapshot(3))});
-  WeightWatcher watcher(learner.NewChannel(), nullptr, WeightWatcher::Subscriber::kRelay);
+  WeightWatcher watcher(learner.NewChannel(), {.subscriber = WeightSubscriber::kRelay});
   const PublishedWeights first = watcher.WaitForOthers({}).value();
   EXPECT_EQ(first.incarnation, "one");
   EXPECT_EQ(first.snapshot->version, 5);
@@ -266,7 +266,7 @@ TEST_F(WeightWatcherTest, ARelayGoesBackWithALearnerThatRestarted) {
 TEST_F(WeightWatcherTest, ARelayAsksAgainAfterTheEndOfARun) {
   ScriptedLearner learner(
       {[](grpc::ServerContext*, Writer*) { return grpc::Status::OK; }, SendOfLife("two", five_)});
-  WeightWatcher watcher(learner.NewChannel(), nullptr, WeightWatcher::Subscriber::kRelay);
+  WeightWatcher watcher(learner.NewChannel(), {.subscriber = WeightSubscriber::kRelay});
   EXPECT_EQ(watcher.WaitForOthers({}).status().code(), absl::StatusCode::kOutOfRange);
   watcher.Resume();
   EXPECT_EQ(watcher.WaitForOthers({}).value().snapshot->version, 5);
@@ -274,7 +274,7 @@ TEST_F(WeightWatcherTest, ARelayAsksAgainAfterTheEndOfARun) {
 
 TEST_F(WeightWatcherTest, PresenceAsksForNothing) {
   ScriptedLearner learner({});
-  WeightWatcher presence(learner.NewChannel(), nullptr, WeightWatcher::Subscriber::kPresence);
+  WeightWatcher presence(learner.NewChannel(), {.subscriber = WeightSubscriber::kPresence});
   presence.Restart("w");
   EXPECT_EQ(learner.RequestOfStream(0).worker_id(), "w");
   EXPECT_EQ(learner.RequestOfStream(0).have_version(), std::numeric_limits<WeightVersion>::max());

@@ -220,6 +220,53 @@ TEST(HttpVerifier, SendsSecretsAndKeepsThem) {
   EXPECT_THAT(verdict.reason, AllOf(HasSubstr("status 422"), Not(HasSubstr("s3cret"))));
 }
 
+TEST(HttpVerifier, PassesTheTraceOn) {
+  ScriptedServer server([](const ScriptedRequest&) { return HttpReply("1"); });
+  const auto verifier =
+      HttpVerifier::Create(OptionsFor(server.url(), HttpRewardShape::kSlime)).value();
+  VerifyRequest request = Request({"a", "b"});
+  ASSERT_TRUE(verifier->Verify(request).ok());
+  request.trace = SpanContext{.trace = {1, 2}, .span = 3, .sampled = true};
+  ASSERT_TRUE(verifier->Verify(request).ok());
+  request.trace_state = "vendor=1";
+  ASSERT_TRUE(verifier->Verify(request).ok());
+  // What can't be a header, or is longer than anybody has to take.
+  for (const std::string& state : {std::string("a=1\r\nx-admin: 1"), std::string(600, 'a')}) {
+    request.trace_state = state;
+    ASSERT_TRUE(verifier->Verify(request).ok());
+  }
+  const std::string parent =
+      "\r\ntraceparent: 00-00000000000000010000000000000002-0000000000000003-01\r\n";
+  const std::vector<ScriptedRequest> requests = server.requests();
+  ASSERT_EQ(requests.size(), 10u);  // one completion each
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const std::string& head = requests[i].head;
+    EXPECT_EQ(absl::StrContains(head, parent), i >= 2) << head;
+    EXPECT_EQ(absl::StrContains(head, "traceparent"), i >= 2) << head;
+    EXPECT_EQ(absl::StrContains(head, "\r\ntracestate: vendor=1\r\n"), i == 4 || i == 5) << head;
+    EXPECT_EQ(absl::StrContains(head, "tracestate"), i == 4 || i == 5) << head;
+    EXPECT_THAT(head, Not(HasSubstr("x-admin")));
+    EXPECT_THAT(head, HasSubstr("content-type: application/json"));
+  }
+}
+
+TEST(HttpVerifier, KeepsTheTraceOverFurtherAttempts) {
+  std::atomic<int> calls = 0;
+  ScriptedServer server([&](const ScriptedRequest&) {
+    return ++calls == 1 ? HttpReply("busy", 503) : HttpReply("1");
+  });
+  HttpVerifierOptions options = OptionsFor(server.url(), HttpRewardShape::kSlime);
+  options.http.first_pause = absl::Milliseconds(1);
+  VerifyRequest request = Request({"a"});
+  request.trace = SpanContext{.trace = {1, 2}, .span = 3, .sampled = false};
+  ASSERT_TRUE(HttpVerifier::Create(options).value()->Verify(request).ok());
+  const std::vector<ScriptedRequest> requests = server.requests();
+  ASSERT_EQ(requests.size(), 2u);
+  for (const ScriptedRequest& one : requests)
+    EXPECT_THAT(one.head, HasSubstr("traceparent: 00-00000000000000010000000000000002-"
+                                    "0000000000000003-00\r\n"));
+}
+
 TEST(HttpVerifier, TimesOutAtTheSoonerDeadline) {
   absl::Notification let_go;
   ScriptedServer server([&](const ScriptedRequest&) {
@@ -271,6 +318,10 @@ TEST(HttpVerifier, RefusesWhatItCannotUse) {
   options.headers = {
       {.name = "Cookie", .value = "a=b", .environment = "", .file = "", .prefix = ""}};
   EXPECT_THAT(refusal(options), HasSubstr("Cookie"));
+  options = good;
+  options.headers = {
+      {.name = "Traceparent", .value = "a", .environment = "", .file = "", .prefix = ""}};
+  EXPECT_THAT(refusal(options), HasSubstr("set by the bridge itself"));
   options = good;
   options.shape_options.completions_per_request = 4;
   EXPECT_THAT(refusal(options), HasSubstr("completions_per_request"));

@@ -71,11 +71,17 @@ inline StatusView SampleStatus(bool hostile = false) {
                                  .policy_probability = k == 0 ? 0.8 : 0.1});
   }
   view.details.groups = {group, group};
-  view.verifiers = {{.verifier = text("judge"),
-                     .backend = text("10.0.0.1:50052"),
-                     .state = "left alone",
-                     .answered = 90,
-                     .failed = 10}};
+  view.details.roles.relays = {
+      {.name = text("relay-a"),
+       .connected = true,
+       .since = absl::Minutes(5),
+       .weight_version = 120},
+      {.name = text("relay-b"), .since = absl::Seconds(30), .weight_version = 97}};
+  view.details.roles.verifiers = {{.verifier = text("judge"),
+                                   .backend = text("10.0.0.1:50052"),
+                                   .health = VerifierHealth::kLeftAlone,
+                                   .answered = 90,
+                                   .failed = 10}};
   return view;
 }
 

@@ -25,6 +25,8 @@ TEST(StatusPage, ShowsStateCurvesRolesAndGroups) {
   EXPECT_THAT(page, ContainsRegex("class=\"policy\" style=\"width:80.00%\""));
   // A worker that hasn't called for minutes.
   EXPECT_THAT(page, HasSubstr("<span class=\"dot bad\"></span>worker-b"));
+  EXPECT_THAT(page, HasSubstr("<span class=\"dot \"></span>relay-a</td><td>connected for 5 min"));
+  EXPECT_THAT(page, HasSubstr("<span class=\"dot bad\"></span>relay-b</td><td>gone for 30 s"));
 }
 
 TEST(StatusPage, LoadsAndRunsNothing) {
@@ -49,6 +51,7 @@ TEST(StatusPage, OfARunThatHasNotBegunIsWhole) {
   EXPECT_THAT(page, HasSubstr("waiting for workers"));
   EXPECT_THAT(page, HasSubstr("No worker has called"));
   EXPECT_THAT(page, HasSubstr("none yet"));
+  EXPECT_THAT(page, Not(HasSubstr("relay")));
   EXPECT_THAT(page, HasSubstr("</html>"));
 }
 
@@ -62,6 +65,9 @@ TEST(StatusText, ShowsTheSameForATerminal) {
     EXPECT_THAT(text, HasSubstr(line));
   }
   EXPECT_THAT(text, ContainsRegex("worker-b.*silent"));
+  EXPECT_THAT(text, ContainsRegex("relay-a +120  connected for 5 min\n"));
+  EXPECT_THAT(text, ContainsRegex("relay-b +97  gone for 30 s\n"));
+  EXPECT_THAT(text, ContainsRegex("judge +10.0.0.1:50052 +90 +10  left alone\n"));
 }
 
 TEST(StatusText, ControlsNoTerminal) {

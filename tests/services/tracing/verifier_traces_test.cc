@@ -1,6 +1,7 @@
 #include "services/tracing/verifier_traces.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,15 @@ using testing::IsEmpty;
 class ScriptedVerifier : public VerifierApi {
  public:
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
+    traces.push_back(request.trace);
     if (request.completions.empty()) return absl::InvalidArgumentError("completions: empty");
     return std::vector<Verdict>(request.completions.size(), Verdict::Scored(1.0));
   }
   absl::StatusOr<VerifierDescription> Describe() override {
     return VerifierDescription{.verifier = "mine", .version = "1", .tasks = {"*"}};
   }
+
+  std::vector<std::optional<SpanContext>> traces;  // of the requests
 };
 
 VerifyRequest RequestFor(const std::string& key, int completions = 1) {
@@ -37,8 +41,9 @@ VerifyRequest RequestFor(const std::string& key, int completions = 1) {
 class VerifierTracesTest : public testing::Test {
  protected:
   SpanList sink_;
+  ScriptedVerifier* const scripted_ = new ScriptedVerifier;
   const std::unique_ptr<VerifierApi> verifier_ =
-      TraceVerifier(std::make_unique<ScriptedVerifier>(), {.sink = &sink_, .sample_ratio = 1.0});
+      TraceVerifier(std::unique_ptr<VerifierApi>(scripted_), {.sink = &sink_, .sample_ratio = 1.0});
 };
 
 TEST_F(VerifierTracesTest, AVerificationHangsInItsRollout) {
@@ -59,6 +64,14 @@ TEST_F(VerifierTracesTest, EachGroupOfSeveralHasItsOwnAndTellsItsOwnFault) {
   EXPECT_THAT(sink_.spans[1].error, testing::HasSubstr("completions: empty"));
   EXPECT_EQ(sink_.spans[0].error, "");
   EXPECT_NE(sink_.spans[0].id, sink_.spans[2].id);
+}
+
+TEST_F(VerifierTracesTest, TheVerifierIsToldTheSpanThatItHangsIn) {
+  ASSERT_TRUE(verifier_->Verify(RequestFor("run/1/4")).ok());
+  verifier_->VerifyAll({RequestFor("run/1/5"), RequestFor("")});
+  ASSERT_EQ(sink_.spans.size(), 2u);
+  EXPECT_THAT(scripted_->traces,
+              ElementsAre(ContextOf(sink_.spans[0]), ContextOf(sink_.spans[1]), std::nullopt));
 }
 
 TEST_F(VerifierTracesTest, AKeyThatNamesNoGroupIsNoTrace) {
