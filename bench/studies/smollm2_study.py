@@ -93,7 +93,8 @@ def row_of(directory: pathlib.Path) -> str:
     waited = [(after["tokens_total"] - before["tokens_total"]) / after["rollout_seconds"]
               for before, after in zip(steps, steps[1:]) if after["rollout_seconds"] > 0.1]
     tokens = statistics.median(waited or [math.nan])
-    return (f"| {directory.name} | {len(steps)} | {evaluations[0]['pass_at_1']:.3f} | {evaluations[-1]['pass_at_1']:.3f}"
+    return (f"| {directory.name} | {len(steps)} | {evaluations[0]['pass_at_1']:.2f} | {evaluations[-1]['pass_at_1']:.2f}"
+            f" | {evaluations[0]['reward_mean']:.2f} | {evaluations[-1]['reward_mean']:.2f}"
             f" | {mean('reward_mean', steps[:LAST_STEPS]):.3f} | {mean('reward_mean', last):.3f}"
             f" | {mean('anchor_entropy', last):.2f} | {mean('completion_tokens_mean', last):.1f}"
             f" | {statistics.median(seconds[0]):.1f} | {statistics.median(seconds[1]):.1f} | {tokens:.0f}"
@@ -101,15 +102,16 @@ def row_of(directory: pathlib.Path) -> str:
             f" | {max(record['peak_memory_bytes'] for record in steps) / 1e9:.1f} |")
 
 
-HEADER = (f"| run | steps | pass@1 before | pass@1 after | reward, first {LAST_STEPS} steps | last {LAST_STEPS}"
-          " | anchor entropy | tokens a completion | rollout s/step | train s/step | sampled tok/s | CPU-s a step | peak GB |")
+HEADER = ("| run | steps | pass@1 before | at the last evaluation | held-out reward before | at the last evaluation"
+          f" | sampled reward, first {LAST_STEPS} steps | last {LAST_STEPS} | anchor entropy | tokens a completion | rollout s/step | train s/step | sampled tok/s | CPU-s a step | peak GB |")
 
 
 def curves_of(directory: pathlib.Path) -> dict[str, object]:
     steps = read_jsonl(directory / "metrics.jsonl")
     summary = directory / "summary.json"
     return {"run": directory.name, "commit": json.loads(summary.read_text())["commit"] if summary.exists() else None,
-            "evaluations": [[record["step"], record["pass_at_1"]] for record in read_jsonl(directory / "eval.jsonl")],
+            "evaluations": [[record["step"], record["pass_at_1"], round(record["reward_mean"], 3)]
+                            for record in read_jsonl(directory / "eval.jsonl")],
             "reward_mean": [round(record["reward_mean"], 4) for record in steps],
             "anchor_entropy": [round(record["anchor_entropy"], 3) for record in steps],
             "logprob_mismatch": [record["logprob_mismatch"] for record in steps]}
@@ -131,7 +133,7 @@ def draw(runs: list[dict], path: pathlib.Path) -> None:
         rewards = run["reward_mean"]
         means = [statistics.fmean(rewards[max(0, step - LAST_STEPS + 1):step + 1]) for step in range(len(rewards))]
         left.plot(range(1, len(means) + 1), means, color=color, linewidth=1.2, label=run["run"])
-        right.plot(*zip(*run["evaluations"]), color=color, marker="o", markersize=3, linewidth=1.2, label=run["run"])
+        right.plot(*list(zip(*run["evaluations"]))[:2], color=color, marker="o", markersize=3, linewidth=1.2, label=run["run"])
     left.set(xlabel="step", title=f"reward of sampled completions, mean of {LAST_STEPS} steps")
     right.set(xlabel="step", title="pass@1 of 100 held-out sums, greedy")
     for axis in (left, right):
