@@ -74,6 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
             fields |= dict(pair.split("=", 1) for pair in arguments.set)
             flags = [part for name, value in fields.items() for part in ("--set", f"{name}={value}")]
             subprocess.run([arguments.tpo, "train", CONFIG, "--run_dir", directory, "--resume", *flags], check=True)
+            if not is_finished(directory, arguments.steps):
+                sys.exit(f"{directory} was stopped; the same command goes on with it")
             if not arguments.keep_checkpoints:
                 shutil.rmtree(directory / "checkpoints")
 
