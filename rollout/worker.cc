@@ -27,6 +27,7 @@ constexpr absl::Duration kAskingTime = absl::Seconds(1);
 constexpr int kMostUnansweredLeases = 3;
 // Leases in hand unless told otherwise.
 constexpr int kLeasesPerCore = 8;
+constexpr int kLeasesPerCoreInTurn = 2;  // without sample_ahead
 constexpr int kLanguageModelLeases = 8;
 // While one lease samples, the groups of the others are judged.
 constexpr int kLeasesPerSlot = 4;
@@ -139,7 +140,7 @@ class RolloutWorker::LeaseLoop {
     TPO_ASSIGN_OR_RETURN(std::vector<Group> groups, SampleGroups(lease));
     const WeightVersion version = slot_->version;
     Spent(&WorkerTimes::sampling);
-    GiveSlotBack();
+    if (worker_.options_.sample_ahead) GiveSlotBack();
     Verify(lease, version, groups);
     Spent(&WorkerTimes::waiting_for_verdicts);
     TPO_ASSIGN_OR_RETURN(const std::vector<SubmitResult> results, Submit(lease, groups));
@@ -386,10 +387,12 @@ absl::Status RolloutWorker::RunLoops() {
   TPO_RETURN_IF_ERROR(MakeVerifier(*run));
   TPO_RETURN_IF_ERROR(MakeSampler(*run));
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int default_loops = sampler_ != nullptr ? kLanguageModelLeases : kLeasesPerCore * cores;
+  const int per_core = options_.sample_ahead ? kLeasesPerCore : kLeasesPerCoreInTurn;
+  const int default_loops = sampler_ != nullptr ? kLanguageModelLeases : per_core * cores;
   const int loops = options_.parallel_leases > 0 ? options_.parallel_leases : default_loops;
   // With a language model all may sample: they share batches.
-  SamplingSlots slots(sampler_ != nullptr ? loops : std::max(1, loops / kLeasesPerSlot));
+  const bool all_sample = sampler_ != nullptr || !options_.sample_ahead;
+  SamplingSlots slots(all_sample ? loops : std::max(1, loops / kLeasesPerSlot));
   {
     const absl::MutexLock lock(&mutex_);
     slots_ = &slots;

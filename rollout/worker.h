@@ -36,6 +36,10 @@ class RolloutWorker {
     // groups of the others are judged; 0: eight per core. With a language model all sample at the
     // same time, for they share batches; 0: 8.
     int parallel_leases = 0;
+    // Whether a lease leaves its turn to sample to the next one while its groups are judged. In
+    // synchronous training there is rarely a next one, and asking for it only costs time: without,
+    // all leases in hand may sample at the same time, two per core unless told otherwise.
+    bool sample_ahead = true;
     // Gives up when the learner couldn't be reached for so long.
     absl::Duration give_up_after = absl::Minutes(10);
     // Whether a learner that is about to end may come back while this worker is there. It can't

@@ -48,6 +48,7 @@ class LocalWorkers {
       RolloutWorker::Options options;
       options.name = absl::StrCat("local-", i);
       options.parallel_leases = spec.rollout.parallel_leases;
+      options.sample_ahead = spec.learner.max_staleness > 0;
       options.outlives_learner = false;
       options.on_warning = [](const std::string& warning) { spdlog::warn("rollout: {}", warning); };
       traces_.push_back(std::make_unique<WorkerTraces>(clients_.back().get(), tracing));
