@@ -34,11 +34,16 @@ LEASE_CASES = [
     ("one lease at a time, 250 ms of sampling", 1, 250),
     ("two leases at a time, 1 s of sampling", 2, 1000),
 ]
-# Name, overrides.
+# Name, overrides. A policy that learns gets cheaper to train step by step, by how well it has learnt; where the policy stays as
+# it is, the runs differ by their verifiers alone.
+STAYS = "learner.optimizer={muon: {learning_rate: 1.0e-9}}"
 TRAIN_CASES = [
     ("synchronous", []),
     ("asynchronous", ["learner.max_staleness=4"]),
     ("asynchronous, one epoch", ["learner.max_staleness=4", "learner.epochs=1"]),
+    ("synchronous, the policy stays", [STAYS]),
+    ("asynchronous, the policy stays", ["learner.max_staleness=4", STAYS]),
+    ("asynchronous, one epoch, the policy stays", ["learner.max_staleness=4", "learner.epochs=1", STAYS]),
 ]
 WARM_UP_STEPS = 10
 
