@@ -19,6 +19,8 @@ import statistics
 import subprocess
 import sys
 
+import drawing
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # (name, objective, length, seeds, steps, further overrides). Per-token methods sample once per prompt, as in the paper. The
@@ -156,15 +158,9 @@ def print_table(cells):
 
 
 def draw(cells, path):
-    try:
-        import matplotlib
-    except ImportError:
-        print("matplotlib isn't installed: no drawing", file=sys.stderr)
+    plt = drawing.pyplot()
+    if plt is None:
         return
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    matplotlib.rcParams.update({"svg.hashsalt": "tpo", "font.size": 9})
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
     for axis, length in zip(axes, (7, 10)):
         for index, cell in enumerate(cell for cell in cells if cell["length"] == length):

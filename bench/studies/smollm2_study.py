@@ -21,6 +21,8 @@ import statistics
 import subprocess
 import sys
 
+import drawing
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "examples/language_model/sums.yaml"
 MAKE_SUMS = ROOT / "examples/language_model/make_sums.py"
@@ -120,15 +122,9 @@ def curves_of(directory: pathlib.Path) -> dict[str, object]:
 
 
 def draw(runs: list[dict], path: pathlib.Path) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        print("matplotlib isn't installed: no drawing", file=sys.stderr)
+    plt = drawing.pyplot()
+    if plt is None:
         return
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    matplotlib.rcParams.update({"svg.hashsalt": "tpo", "font.size": 9})
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
     for index, run in enumerate(runs):
         color = f"C{index % 10}"

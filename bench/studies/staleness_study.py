@@ -31,6 +31,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
+import drawing  # noqa: E402
 import paper  # noqa: E402
 import report  # noqa: E402
 import sweep  # noqa: E402
@@ -271,15 +272,9 @@ def markdown(arguments, found: dict[tuple[str, int], Measured], conclusion: str)
 
 
 def draw(found: dict[tuple[str, int], Measured], path: pathlib.Path) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        print("matplotlib isn't installed: no drawing", file=sys.stderr)
+    plt = drawing.pyplot()
+    if plt is None:
         return
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    matplotlib.rcParams.update({"svg.hashsalt": "tpo", "font.size": 9})
     by_method: dict[str, list[Measured]] = collections.defaultdict(list)
     for (method, _), item in found.items():
         by_method[method].append(item)

@@ -33,6 +33,7 @@ from collections.abc import Iterator
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
+import drawing  # noqa: E402
 import paper  # noqa: E402
 import report  # noqa: E402
 import staleness_study  # noqa: E402
@@ -234,15 +235,9 @@ def markdown(arguments, found: list[Measured], conclusion: str) -> str:
 
 
 def draw(arguments, found: list[Measured], path: pathlib.Path) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        print("matplotlib isn't installed: no drawing", file=sys.stderr)
+    plt = drawing.pyplot()
+    if plt is None:
         return
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    matplotlib.rcParams.update({"svg.hashsalt": "tpo", "font.size": 9})
     figure, axes = plt.subplots(1, len(arguments.only), figsize=(5.5 * len(arguments.only), 4.2), squeeze=False)
     for axis, study in zip(axes[0], arguments.only):
         for item in (item for item in found if item.study == study):
