@@ -1,6 +1,8 @@
 #include "policy/threads.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <ATen/Context.h>
@@ -9,6 +11,11 @@
 namespace tpo {
 
 void UseOneThreadPerOperator() { at::set_num_threads(1); }
+
+void ScheduleAsBatch() {
+  const sched_param priority = {};
+  pthread_setschedparam(pthread_self(), SCHED_BATCH, &priority);
+}
 
 c10::Device DefaultDevice() {
   // The programs link only the CPU's library, so that they start where there is no CUDA. The other

@@ -403,6 +403,8 @@ absl::Status RolloutWorker::RunLoops() {
   for (int i = 0; i < loops; ++i) {
     threads.emplace_back([this, i, &run, &results, &slots] {
       UseOneThreadPerOperator();
+      // With a language model the loops don't compute: its sampler does.
+      if (sampler_ == nullptr) ScheduleAsBatch();
       results[i] = LeaseLoop(this, &slots).Run(*run);
       // One loop that can't go on is a worker that can't go on.
       if (!results[i].ok()) Stop();
