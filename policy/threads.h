@@ -11,10 +11,10 @@ namespace tpo {
 // splitting each of them.
 void UseOneThreadPerOperator();
 
-// Tells the kernel that the calling thread computes for long and need not run the moment it is woken
-// (Linux's SCHED_BATCH). Threads that are woken side by side then end up on a core each; otherwise
-// they interrupt their waker, and wait on its core for one another while the next core is idle. No
-// privilege is needed; a kernel without it goes on as before.
+// Tells the kernel that the calling thread computes for long and need not run the moment it is
+// woken (Linux's SCHED_BATCH). Threads that are woken side by side then end up on a core each;
+// otherwise they interrupt their waker, and wait on its core for one another while the next core is
+// idle. No privilege is needed; a kernel without it goes on as before.
 void ScheduleAsBatch();
 
 // The first CUDA device when there is one that LibTorch can use, else the CPU.

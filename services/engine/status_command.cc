@@ -36,7 +36,49 @@ nlohmann::ordered_json ToJson(const Ledger& ledger) {
           {"in_flight", ledger.in_flight}};
 }
 
-nlohmann::ordered_json ToJson(const RunStatus& status) {
+const char* ToJson(VerifierHealth health) {
+  switch (health) {
+    case VerifierHealth::kHealthy:
+      return "healthy";
+    case VerifierHealth::kOnProbation:
+      return "on_probation";
+    case VerifierHealth::kLeftAlone:
+      return "left_alone";
+    case VerifierHealth::kUnspecified:
+      break;
+  }
+  return "unspecified";
+}
+
+nlohmann::ordered_json RolesToJson(const DetailedRunStatus& run) {
+  auto workers = nlohmann::ordered_json::array();
+  for (const WorkerStatus& worker : run.status.workers_seen) {
+    workers.push_back({{"name", worker.name},
+                       {"idle_seconds", absl::ToDoubleSeconds(worker.idle)},
+                       {"groups_accepted", worker.groups_accepted},
+                       {"groups_refused", worker.groups_refused},
+                       {"weight_version", worker.weight_version}});
+  }
+  auto relays = nlohmann::ordered_json::array();
+  for (const RelayStatus& relay : run.details.roles.relays) {
+    relays.push_back({{"name", relay.name},
+                      {"connected", relay.connected},
+                      {"since_seconds", absl::ToDoubleSeconds(relay.since)},
+                      {"weight_version", relay.weight_version}});
+  }
+  auto verifiers = nlohmann::ordered_json::array();
+  for (const VerifierStatus& verifier : run.details.roles.verifiers) {
+    verifiers.push_back({{"verifier", verifier.verifier},
+                         {"backend", verifier.backend},
+                         {"health", ToJson(verifier.health)},
+                         {"answered", verifier.answered},
+                         {"failed", verifier.failed}});
+  }
+  return {{"workers", workers}, {"relays", relays}, {"verifiers", verifiers}};
+}
+
+nlohmann::ordered_json ToJson(const DetailedRunStatus& run) {
+  const RunStatus& status = run.status;
   return {{"run_id", status.run_id},
           {"step", status.step},
           {"total_steps", status.total_steps},
@@ -49,7 +91,8 @@ nlohmann::ordered_json ToJson(const RunStatus& status) {
           {"groups_leased", status.groups_leased},
           {"groups_ready", status.groups_ready},
           {"groups_leasable", status.groups_leasable},
-          {"ledger", ToJson(status.ledger)}};
+          {"ledger", ToJson(status.ledger)},
+          {"roles", RolesToJson(run)}};
 }
 
 }  // namespace
@@ -60,7 +103,7 @@ absl::Status RunStatusCommand(const StatusCommand& command) {
   TPO_ASSIGN_OR_RETURN(const DetailedRunStatus run,
                        GetDetailedRunStatus(channel, absl::Seconds(10), EnvironmentTrace()));
   if (command.json) {
-    std::printf("%s\n", ToJson(run.status).dump(-1, ' ', false, kReplaceBytes).c_str());
+    std::printf("%s\n", ToJson(run).dump(-1, ' ', false, kReplaceBytes).c_str());
     return absl::OkStatus();
   }
   StatusView view;

@@ -1,5 +1,6 @@
 """Workers that get their weights from a relay: what the learner sends, and what happens when one of them restarts."""
 
+import json
 import re
 import signal
 import subprocess
@@ -75,14 +76,16 @@ class RelayTest(harness.FaultTest):
             with urllib.request.urlopen(where, timeout=harness.PATIENCE_SECONDS) as answer:
                 return answer.read().decode()
 
-        def status():
-            return self.run_to_end("tpo", "status", "--learner", learner.address)
+        def status(*flags):
+            return self.run_to_end("tpo", "status", "--learner", learner.address, *flags)
 
         self.assertNotIn("relay", status())
         relay = self.start_relay(learner.address, "--name", "rack-7")
         harness.wait_until(lambda: re.search(r"</span>rack-7</td><td>connected for \d+ s</td><td>\d+</td>", page()),
                            "the relay's first weights")
         self.assertRegex(status(), r"(?m)^  rack-7 +\d+  connected for \d+ s$")
+        (seen,) = json.loads(status("--json"))["roles"]["relays"]
+        self.assertEqual((seen["name"], seen["connected"]), ("rack-7", True))
         relay.kill()
         harness.wait_until(lambda: re.search(r"dot bad\"></span>rack-7</td><td>gone for \d+ s</td>", page()),
                            "the loss of the relay")

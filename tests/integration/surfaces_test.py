@@ -161,9 +161,14 @@ class ServicesTest(harness.IntegrationTest):
         self.assertEqual(status["workers"], 1)
         self.assertFalse(status["draining"])
         self.assert_balances(status["ledger"])
+        roles = status["roles"]
+        self.assertEqual([worker["groups_refused"] for worker in roles["workers"]], [0])
+        self.assertEqual([(verifier["backend"], verifier["health"]) for verifier in roles["verifiers"]],
+                         [(self.verifier.address, "healthy")])
+        self.assertEqual(roles["relays"], [])
         text = self.run_to_end("tpo", "status", "--learner", self.learner.address)
         for name in (*status, *status["ledger"]):
-            if name != "ledger":
+            if name not in ("ledger", "roles"):
                 self.assertRegex(text, rf"(?m)^\s*{name}\s+\S+$")
 
     def page(self, where):
