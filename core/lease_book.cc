@@ -295,9 +295,9 @@ SubmitResult LeaseBook::Submit(Group group) {
     AnswerAgain(group, digest, answer, state, result);
     return result;
   }
-  // A late group that would be dropped must not take the prompt from whoever holds it now.
-  const bool superseded = group.lease_id != place.unit->second.lease_id;
-  if (superseded && DropOutcome(group) != SubmitOutcome::kAccepted) {
+  // A late group that would be dropped must not take the prompt from whoever holds it now, or will.
+  const bool late = state == PromptState::kWaiting || group.lease_id != place.unit->second.lease_id;
+  if (late && DropOutcome(group) != SubmitOutcome::kAccepted) {
     result.outcome = SubmitOutcome::kLeaseExpired;
     return result;
   }

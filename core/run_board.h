@@ -29,8 +29,8 @@ struct StepFigures {
   double loss = 0.0;
   double step_seconds = 0.0;
   double rollout_seconds = 0.0;
-  double target_entropy = 0.0;
-  double anchor_entropy = 0.0;
+  std::optional<double> target_entropy;
+  std::optional<double> anchor_entropy;
   double staleness_max = 0.0;
   double zero_variance_fraction = 0.0;
   uint64_t tokens_total = 0;
@@ -44,9 +44,10 @@ struct CompletionFigures {
   std::string text;  // its beginning; of its tokens, where there is none
   VerdictKind verdict = VerdictKind::kUnspecified;
   double score = 0.0;
-  double anchor_probability = 0.0;
-  double target_probability = 0.0;
-  double policy_probability = 0.0;
+  // Where the objective has them.
+  std::optional<double> anchor_probability;
+  std::optional<double> target_probability;
+  std::optional<double> policy_probability;
 
   friend bool operator==(const CompletionFigures&, const CompletionFigures&) = default;
 };

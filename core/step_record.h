@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,15 +13,17 @@
 
 namespace tpo {
 
-// One completion of an inspected group: everything that TPO did with it.
+// One completion of an inspected group: everything that training did with it. Figures within the
+// group are there only where the objective has them: none where it doesn't look at groups of
+// sequences, no target but TPO's.
 struct InspectedCompletion {
   std::vector<TokenId> tokens;
   std::string text;
   Verdict verdict;
-  double standardized_score = 0.0;  // u
-  double anchor_probability = 0.0;  // p_old within the group
-  double target_probability = 0.0;  // q
-  double policy_probability = 0.0;  // p within the group, before the last epoch's update
+  std::optional<double> standardized_score;  // u
+  std::optional<double> anchor_probability;  // p_old within the group
+  std::optional<double> target_probability;  // q
+  std::optional<double> policy_probability;  // p within the group, before the last epoch's update
 };
 
 struct InspectedGroup {
@@ -73,14 +76,16 @@ struct StepRecord {
   double importance_clip_fraction = 0.0;  // tokens whose weight was truncated or masked
   double zero_variance_fraction = 0.0;
   double all_fail_fraction = 0.0;  // groups whose completions all scored the lowest possible, 0
-  double target_entropy = 0.0;     // nats, mean over groups
-  double anchor_entropy = 0.0;
-  double target_kl = 0.0;         // KL(q || p_old), nats, mean over groups
-  double target_distance = 0.0;   // mean over groups of the L1 norm of q - p, first epoch
-  double clip_fraction = 0.0;     // members whose ratio was clipped, last epoch
+  // Means over groups, first epoch, in nats but for the distance. Of p_old where the objective
+  // looks at groups; of p and of q with TPO.
+  std::optional<double> target_entropy;
+  std::optional<double> anchor_entropy;
+  std::optional<double> target_kl;        // KL(q || p_old)
+  std::optional<double> target_distance;  // L1 norm of q - p
+  std::optional<double> policy_entropy;
+  std::optional<double> target_policy_kl;  // KL(q || p)
+  double clip_fraction = 0.0;              // members whose ratio was clipped, last epoch
   double logprob_mismatch = 0.0;  // mean |learner's - sampler's log-prob| per token, first epoch
-  double policy_entropy = 0.0;    // nats, of p within a group, mean over groups, first epoch
-  double target_policy_kl = 0.0;  // KL(q || p), nats, mean over groups, first epoch
   // Over the completions of the batch.
   double completion_tokens_mean = 0.0;
   double truncated_fraction = 0.0;      // that ended at the token limit

@@ -235,7 +235,7 @@ absl::StatusOr<std::vector<ReadyGroup>> Learner::NextBatch() {
 absl::StatusOr<Learner::Outcome> Learner::Run() {
   absl::Status failure;
   for (int64_t step = first_step_; step < options_.spec.learner.steps && failure.ok(); ++step) {
-    const absl::Time start = absl::Now();
+    const absl::Duration start = Clock::Monotonic().Now();
     absl::StatusOr<std::vector<ReadyGroup>> batch = NextBatch();
     if (!batch.ok()) {
       failure = batch.status();
@@ -265,8 +265,8 @@ absl::StatusOr<Learner::Outcome> Learner::Run() {
   return drained ? Outcome::kDrained : Outcome::kFinished;
 }
 
-absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Time step_start) {
-  const absl::Time train_start = absl::Now();
+absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Duration step_start) {
+  const absl::Duration train_start = Clock::Monotonic().Now();
   StepRecord record;
   {
     const absl::MutexLock lock(&state_mutex_);
@@ -293,11 +293,11 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Tim
     CaptureLeases();
     TPO_RETURN_IF_ERROR(CheckCounts());
     state_is_whole_ = true;
-    const absl::Time publish_start = absl::Now();
+    const absl::Duration publish_start = Clock::Monotonic().Now();
     TPO_RETURN_IF_ERROR(Publish(version + 1));
-    record.publish_seconds = Seconds(absl::Now() - publish_start);
+    record.publish_seconds = Seconds(Clock::Monotonic().Now() - publish_start);
   }
-  const absl::Time end = absl::Now();
+  const absl::Duration end = Clock::Monotonic().Now();
   record.has_error = !options_.spec.dataset.has_value();
   if (record.has_error) record.error = 1.0 - record.reward_mean;
   record.rollout_seconds = Seconds(train_start - step_start);
@@ -342,12 +342,16 @@ void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainR
   record.reference_kl = result.reference_kl;
   record.has_reference_kl = options_.spec.learner.reference_kl > 0.0;
   record.zero_variance_fraction = result.diagnostics.zero_variance_fraction;
-  record.target_entropy = result.diagnostics.target_entropy;
-  record.anchor_entropy = result.diagnostics.anchor_entropy;
-  record.target_kl = result.diagnostics.target_kl;
-  record.target_distance = result.diagnostics.target_distance;
-  record.policy_entropy = result.diagnostics.policy_entropy;
-  record.target_policy_kl = result.diagnostics.target_policy_kl;
+  if (objective_->layout() == ObjectiveLayout::kGroups) {
+    record.anchor_entropy = result.diagnostics.anchor_entropy;
+  }
+  if (objective_->has_target()) {
+    record.target_entropy = result.diagnostics.target_entropy;
+    record.target_kl = result.diagnostics.target_kl;
+    record.target_distance = result.diagnostics.target_distance;
+    record.policy_entropy = result.diagnostics.policy_entropy;
+    record.target_policy_kl = result.diagnostics.target_policy_kl;
+  }
   record.clip_fraction = result.diagnostics.clip_fraction;
   record.effective_sample_size = result.diagnostics.effective_sample_fraction;
   record.has_effective_sample_size = record.effective_sample_size > 0.0;
@@ -361,12 +365,9 @@ void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainR
   if (every > 0 && (record.step % every == 0 || last)) {
     const bool sequences =
         objective_->layout() == ObjectiveLayout::kGroups && !objective_->token_level();
-    const auto of_sequences = [sequences](const std::vector<double>& log_probs) {
-      return sequences ? absl::MakeConstSpan(log_probs) : absl::Span<const double>();
-    };
-    record.inspected_groups =
-        InspectGroups(groups, record.step, options_.inspect_groups, options_.spec.learner.objective,
-                      of_sequences(result.last_log_probs), of_sequences(result.proximal_log_probs));
+    record.inspected_groups = InspectGroups(groups, record.step, options_.inspect_groups,
+                                            sequences ? &options_.spec.learner.objective : nullptr,
+                                            result.last_log_probs, result.proximal_log_probs);
   }
 }
 

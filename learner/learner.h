@@ -122,7 +122,7 @@ class Learner : public AdminApi {
   absl::Status Publish(WeightVersion version);
   // Waits for a batch, or until draining: then empty.
   absl::StatusOr<std::vector<ReadyGroup>> NextBatch();
-  absl::Status TrainStep(const std::vector<ReadyGroup>& groups, absl::Time step_start);
+  absl::Status TrainStep(const std::vector<ReadyGroup>& groups, absl::Duration step_start);
   void AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainResult& result,
                       StepRecord& record) const;
   // How much learner and workers waited since the last step.

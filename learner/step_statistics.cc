@@ -8,6 +8,7 @@
 #include "learner/objectives/anchoring.h"
 #include "learner/objectives/group_members.h"
 #include "learner/objectives/objective_math.h"
+#include "learner/objectives/tpo.h"
 
 namespace tpo {
 namespace {
@@ -33,42 +34,51 @@ std::vector<double> Softmax(std::vector<double> values) {
   return values;
 }
 
-InspectedGroup InspectGroup(const ReadyGroup& ready, const ObjectiveSpec& objective,
+// q of the scored members; empty where the objective has no target.
+std::vector<double> Targets(const GroupMembers& members, const ObjectiveSpec& objective) {
+  const bool anchored = objective.kind == ObjectiveKind::kTpo;
+  if (!anchored && objective.kind != ObjectiveKind::kTpoNoAnchor) return {};
+  const std::vector<uint8_t> valid(members.size(), 1);
+  return TpoTargets({1, static_cast<int>(members.size()), members.log_probs,
+                     members.anchor_log_probs, members.scores, valid, members.proximal_log_probs},
+                    objective.eta, anchored ? TpoAnchor::kSnapshot : TpoAnchor::kNone,
+                    objective.score_standardization, objective.anchor);
+}
+
+void AddFigures(GroupMembers members, const ObjectiveSpec& objective, InspectedGroup& inspected) {
+  std::vector<double> standardized(members.size());
+  StandardizeScores(members.scores, absl::MakeSpan(standardized), objective.score_standardization);
+  const std::vector<double> target = Targets(members, objective);
+  ApplyAnchor(objective.anchor, members);
+  const std::vector<double> anchor = Softmax(members.anchor_log_probs);
+  const std::vector<double> policy = Softmax(members.log_probs);
+  for (size_t i = 0; i < members.size(); ++i) {
+    InspectedCompletion& completion = inspected.completions[members.entries[i]];
+    completion.standardized_score = standardized[i];
+    completion.anchor_probability = anchor[i];
+    if (!target.empty()) completion.target_probability = target[i];
+    completion.policy_probability = policy[i];
+  }
+}
+
+// `log_probs`, `proximal`: [K], or empty without an objective.
+InspectedGroup InspectGroup(const ReadyGroup& ready, const ObjectiveSpec* objective,
                             absl::Span<const double> log_probs, absl::Span<const double> proximal) {
   InspectedGroup inspected;
   inspected.prompt = ready.prompt;
-  std::vector<size_t> scored;
   GroupMembers members;
   for (size_t k = 0; k < ready.group.completions.size(); ++k) {
     const Completion& completion = ready.group.completions[k];
-    inspected.completions.push_back({completion.tokens, completion.text, ready.group.verdicts[k]});
-    if (ready.group.verdicts[k].kind != VerdictKind::kScored) continue;
-    scored.push_back(k);
+    const Verdict& verdict = ready.group.verdicts[k];
+    inspected.completions.push_back({completion.tokens, completion.text, verdict, {}, {}, {}, {}});
+    if (objective == nullptr || verdict.kind != VerdictKind::kScored) continue;
     members.entries.push_back(k);
-    const double recorded = RecordedLogProb(completion, objective.length_exponent);
-    members.anchor_log_probs.push_back(recorded);
-    members.proximal_log_probs.push_back(proximal.empty() ? recorded : proximal[k]);
-    members.log_probs.push_back(log_probs.empty() ? recorded : log_probs[k]);
+    members.anchor_log_probs.push_back(RecordedLogProb(completion, objective->length_exponent));
+    members.proximal_log_probs.push_back(proximal[k]);
+    members.log_probs.push_back(log_probs[k]);
+    members.scores.push_back(verdict.score);
   }
-  if (scored.size() < 2) return inspected;
-  const std::vector<double> scores = ScoresOf(ready.group);
-  std::vector<double> standardized(scores.size());
-  StandardizeScores(scores, absl::MakeSpan(standardized), objective.score_standardization);
-  ApplyAnchor(objective.anchor, members);
-  std::vector<double> tilted = members.anchor_log_probs;
-  LogSoftmaxInPlace(absl::MakeSpan(tilted));
-  for (size_t i = 0; i < tilted.size(); ++i) tilted[i] += standardized[i] / objective.eta;
-  const std::vector<double> target = Softmax(std::move(tilted));
-  const std::vector<double> anchor_probabilities = Softmax(std::move(members.anchor_log_probs));
-  const std::vector<double> policy =
-      log_probs.empty() ? std::vector<double>() : Softmax(std::move(members.log_probs));
-  for (size_t i = 0; i < scored.size(); ++i) {
-    InspectedCompletion& completion = inspected.completions[scored[i]];
-    completion.standardized_score = standardized[i];
-    completion.anchor_probability = anchor_probabilities[i];
-    completion.target_probability = target[i];
-    if (!policy.empty()) completion.policy_probability = policy[i];
-  }
+  if (members.size() >= 2) AddFigures(std::move(members), *objective, inspected);
   return inspected;
 }
 
@@ -133,11 +143,12 @@ uint64_t CountTokens(const std::vector<ReadyGroup>& groups) {
 }
 
 std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step,
-                                          int count, const ObjectiveSpec& objective,
+                                          int count, const ObjectiveSpec* objective,
                                           absl::Span<const double> log_probs,
                                           absl::Span<const double> proximal_log_probs) {
   std::vector<InspectedGroup> inspected;
-  const size_t members = groups.empty() || log_probs.empty() ? 0 : log_probs.size() / groups.size();
+  const size_t members =
+      groups.empty() || objective == nullptr ? 0 : log_probs.size() / groups.size();
   for (size_t g = 0; g < std::min(groups.size(), static_cast<size_t>(count)); ++g) {
     inspected.push_back(InspectGroup(groups[g], objective, log_probs.subspan(g * members, members),
                                      proximal_log_probs.subspan(g * members, members)));

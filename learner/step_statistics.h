@@ -20,12 +20,12 @@ void AddGroupStatistics(const std::vector<ReadyGroup>& groups, WeightVersion ver
 // Sampled completion tokens.
 uint64_t CountTokens(const std::vector<ReadyGroup>& groups);
 
-// Lays the first `count` groups open: u, p_old and q = TPO's anchor and target under `objective`,
-// and p from the log-probs [groups * K] of the last epoch (empty: p is left 0).
-// `proximal_log_probs`: those of the first epoch; empty together with `log_probs`. Groups of fewer
-// than two scored completions show their scores only.
+// Lays the first `count` groups open as `objective` sees them: u, p_old, q where it has a target,
+// and p from the log-probs [groups * K] of the last epoch; `proximal_log_probs` are those of the
+// first one. Of groups with fewer than two scored completions, and without an objective (one that
+// doesn't look at groups of sequences), the scores only.
 std::vector<InspectedGroup> InspectGroups(const std::vector<ReadyGroup>& groups, int64_t step,
-                                          int count, const ObjectiveSpec& objective,
+                                          int count, const ObjectiveSpec* objective,
                                           absl::Span<const double> log_probs,
                                           absl::Span<const double> proximal_log_probs);
 

@@ -69,7 +69,7 @@ class RolloutWorker::LeaseLoop {
 
   absl::Status Work() {
     int failures = 0;
-    absl::Time failing_since = absl::InfiniteFuture();
+    absl::Duration failing_since = absl::InfiniteDuration();
     while (!worker_.stopped()) {
       const absl::StatusOr<Turn> turn = TakeTurn();
       if (turn.ok()) {
@@ -78,11 +78,11 @@ class RolloutWorker::LeaseLoop {
           break;
         }
         failures = 0;
-        failing_since = absl::InfiniteFuture();
+        failing_since = absl::InfiniteDuration();
         continue;
       }
       if (worker_.stopped()) break;
-      if (failures++ == 0) failing_since = absl::Now();
+      if (failures++ == 0) failing_since = clock_.Now();
       TPO_RETURN_IF_ERROR(Recover(turn.status(), failing_since, failures));
     }
     return absl::OkStatus();
@@ -328,9 +328,9 @@ class RolloutWorker::LeaseLoop {
   }
 
   // After a failed call: registers again where that helps, pauses, or gives up.
-  absl::Status Recover(const absl::Status& failure, absl::Time failing_since, int failures) {
+  absl::Status Recover(const absl::Status& failure, absl::Duration failing_since, int failures) {
     if (absl::IsInvalidArgument(failure) || absl::IsFailedPrecondition(failure)) return failure;
-    if (absl::Now() - failing_since > worker_.options_.give_up_after) {
+    if (clock_.Now() - failing_since > worker_.options_.give_up_after) {
       if (!worker_.IsDraining(run_)) return failure;
       // It said that it would go: nothing has failed.
       worker_.Warn("the learner ended and isn't back: there is nothing to do");
@@ -484,7 +484,7 @@ RolloutWorker::Statistics RolloutWorker::statistics() const {
 }
 
 absl::StatusOr<RunInfo> RolloutWorker::RegisterFirst() {
-  const absl::Time start = absl::Now();
+  const absl::Duration start = Clock::Monotonic().Now();
   for (int failures = 1;; ++failures) {
     absl::StatusOr<RunInfo> run = learner_->Register(options_.name);
     if (run.ok()) {
@@ -494,14 +494,15 @@ absl::StatusOr<RunInfo> RolloutWorker::RegisterFirst() {
     }
     const bool may_help =
         absl::IsUnavailable(run.status()) || absl::IsDeadlineExceeded(run.status());
-    if (!may_help || stopped() || absl::Now() - start > options_.give_up_after) return run;
+    if (!may_help || stopped() || Clock::Monotonic().Now() - start > options_.give_up_after)
+      return run;
     Warn(absl::StrCat("will try again to register: ", run.status().ToString()));
     Pause(failures);
   }
 }
 
 absl::Status RolloutWorker::MakeVerifier(const RunInfo& run) {
-  const absl::Time start = absl::Now();
+  const absl::Duration start = Clock::Monotonic().Now();
   for (int failures = 1;; ++failures) {
     absl::StatusOr<std::unique_ptr<VerifierApi>> verifier = verifier_factory_(run);
     if (verifier.ok()) {
@@ -512,7 +513,8 @@ absl::Status RolloutWorker::MakeVerifier(const RunInfo& run) {
     const bool may_help =
         absl::IsUnavailable(verifier.status()) || absl::IsDeadlineExceeded(verifier.status());
     if (stopped()) return absl::OkStatus();
-    if (!may_help || absl::Now() - start > options_.give_up_after) return verifier.status();
+    if (!may_help || Clock::Monotonic().Now() - start > options_.give_up_after)
+      return verifier.status();
     Warn(absl::StrCat("will try again to reach the verifiers: ", verifier.status().ToString()));
     Pause(failures);
   }

@@ -33,9 +33,9 @@ CELLS = [
     ("dg_h7", "dg", 7, 3, 2000, ["rollout.group_size=1", "learner.epochs=1"]),
     ("pg_h7", "pg", 7, 1, 2000, ["rollout.group_size=1"]),
     ("grpo_no_kl_h7", "grpo_no_kl", 7, 1, 2000, []),
-    ("tpo_no_anchor_h10", "tpo_no_anchor", 10, 1, 500, []),
-    ("group_pg_h10", "group_pg", 10, 1, 500, []),
-    ("grpo_no_kl_h10", "grpo_no_kl", 10, 1, 500, []),
+    ("tpo_no_anchor_h10", "tpo_no_anchor", 10, 1, 2000, []),
+    ("group_pg_h10", "group_pg", 10, 1, 2000, []),
+    ("grpo_no_kl_h10", "grpo_no_kl", 10, 1, 2000, []),
 ]
 
 

@@ -42,7 +42,7 @@ struct ObjectiveInput {
 };
 
 // Means over groups (over completions for kTokens) unless said otherwise; 0 where undefined for the
-// objective.
+// objective: the anchor is there with kGroups, the target and the policy with has_target().
 struct ObjectiveDiagnostics {
   double zero_variance_fraction =
       0.0;                        // of rows (kTokens: of columns) whose valid scores are all equal
@@ -68,6 +68,8 @@ class Objective {
  public:
   virtual ~Objective() = default;
   virtual ObjectiveLayout layout() const = 0;
+  // Fits the policy to a target q: the TPO objectives.
+  virtual bool has_target() const { return false; }
   // Needs a score per candidate token (tpo_token, grpo_token).
   virtual bool token_level() const { return false; }
   // Optimizer steps per batch that the objective allows: DG takes one, always.

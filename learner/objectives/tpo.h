@@ -35,6 +35,7 @@ class TpoObjective final : public Objective {
         off_policy_(off_policy) {}
 
   ObjectiveLayout layout() const override { return ObjectiveLayout::kGroups; }
+  bool has_target() const override { return true; }
   bool token_level() const override { return token_level_; }
   ObjectiveOutput Evaluate(const ObjectiveInput& input) const override;
 

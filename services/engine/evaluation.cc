@@ -7,8 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/sequence_task.h"
 #include "core/status_macros.h"
 #include "rollout/language_model_sampler.h"
+#include "services/run_directory/record_json.h"
 #include "spdlog/spdlog.h"
 
 namespace tpo {
@@ -64,6 +66,7 @@ EvaluationFigures Summarise(const std::vector<AnsweredPrompt>& answered, double 
   double tokens = 0.0;
   double truncated = 0.0;
   double completions = 0.0;
+  double may_end_early = 0.0;
   double judged = 0.0;  // prompts with a score
   for (const AnsweredPrompt& answer : answered) {
     const PromptScores scores = ScoresOf(answer, pass_score);
@@ -76,6 +79,8 @@ EvaluationFigures Summarise(const std::vector<AnsweredPrompt>& answered, double 
     for (const Completion& completion : answer.completions) {
       ++completions;
       tokens += static_cast<double>(completion.tokens.size());
+      if (answer.prompt.task.starts_with(kSequenceTaskPrefix)) continue;
+      ++may_end_early;
       truncated += completion.finish_reason == FinishReason::kLength;
     }
     if (scores.scored == 0) continue;
@@ -93,7 +98,7 @@ EvaluationFigures Summarise(const std::vector<AnsweredPrompt>& answered, double 
   const double variance = Ratio(squares, scored) - figures.reward_mean * figures.reward_mean;
   figures.reward_standard_error = std::sqrt(Ratio(std::max(0.0, variance), scored));
   figures.completion_tokens_mean = Ratio(tokens, completions);
-  figures.truncated_fraction = Ratio(truncated, completions);
+  if (may_end_early > 0.0) figures.truncated_fraction = truncated / may_end_early;
   return figures;
 }
 
@@ -111,7 +116,7 @@ nlohmann::ordered_json ToJson(const EvaluationFigures& figures, int64_t step, in
           {"pass_at_k", figures.pass_at_k},
           {"mean_at_k", figures.mean_at_k},
           {"completion_tokens_mean", figures.completion_tokens_mean},
-          {"truncated_fraction", figures.truncated_fraction},
+          {"truncated_fraction", OrNull(figures.truncated_fraction)},
           {"unscored", figures.unscored}};
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,8 @@ struct EvaluationFigures {
   double pass_at_k = 0.0;  // prompts of which some completion passes, k being the samples of each
   double mean_at_k = 0.0;  // mean score of a prompt, mean over prompts
   double completion_tokens_mean = 0.0;
-  double truncated_fraction = 0.0;  // completions that ended at the token limit
+  // Completions that ended at the token limit; absent where all have the same length anyhow.
+  std::optional<double> truncated_fraction;
 };
 
 // A completion passes with a score of at least `pass_score`.

@@ -92,6 +92,11 @@ absl::Status RunRollout(const RolloutCommand& command) {
     TPO_ASSIGN_OR_RETURN(metrics_server, MetricsServer::Start(command.metrics_listen, metrics));
   }
   drain_on_signal.SetDrain([&worker] { worker.Stop(); });
+  if (!command.quiet) {
+    std::printf("asking the learner at %s for prompts; gives up when it doesn't answer for %d s\n",
+                command.learner.c_str(), static_cast<int>(command.give_up_after_seconds));
+    std::fflush(stdout);
+  }
   const absl::Status status = worker.Run();
   drain_on_signal.SetDrain({});
   if (!command.quiet) {
@@ -100,6 +105,12 @@ absl::Status RunRollout(const RolloutCommand& command) {
                 static_cast<unsigned long long>(statistics.leases),
                 static_cast<unsigned long long>(statistics.groups),
                 static_cast<unsigned long long>(statistics.tokens));
+  }
+  if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
+    return absl::Status(
+        status.code(),
+        absl::StrCat("the learner at ", command.learner, " didn't answer for ",
+                     command.give_up_after_seconds, " s (--give_up_after): ", status.message()));
   }
   return status;
 }

@@ -26,8 +26,8 @@ void ToProto(const StepFigures& step, v1::StepFigures* proto) {
   proto->set_loss(step.loss);
   proto->set_step_seconds(step.step_seconds);
   proto->set_rollout_seconds(step.rollout_seconds);
-  proto->set_target_entropy(step.target_entropy);
-  proto->set_anchor_entropy(step.anchor_entropy);
+  if (step.target_entropy.has_value()) proto->set_target_entropy(*step.target_entropy);
+  if (step.anchor_entropy.has_value()) proto->set_anchor_entropy(*step.anchor_entropy);
   proto->set_staleness_max(step.staleness_max);
   proto->set_zero_variance_fraction(step.zero_variance_fraction);
   proto->set_tokens_total(step.tokens_total);
@@ -42,8 +42,8 @@ StepFigures ToFigures(const v1::StepFigures& proto) {
   step.loss = proto.loss();
   step.step_seconds = proto.step_seconds();
   step.rollout_seconds = proto.rollout_seconds();
-  step.target_entropy = proto.target_entropy();
-  step.anchor_entropy = proto.anchor_entropy();
+  if (proto.has_target_entropy()) step.target_entropy = proto.target_entropy();
+  if (proto.has_anchor_entropy()) step.anchor_entropy = proto.anchor_entropy();
   step.staleness_max = proto.staleness_max();
   step.zero_variance_fraction = proto.zero_variance_fraction();
   step.tokens_total = proto.tokens_total();
@@ -61,9 +61,12 @@ void ToProto(const GroupFigures& group, v1::GroupFigures* proto) {
     figures->set_text(ValidUtf8(completion.text));
     figures->set_verdict(static_cast<v1::VerdictKind>(completion.verdict));
     figures->set_score(completion.score);
-    figures->set_anchor_probability(completion.anchor_probability);
-    figures->set_target_probability(completion.target_probability);
-    figures->set_policy_probability(completion.policy_probability);
+    if (completion.anchor_probability.has_value())
+      figures->set_anchor_probability(*completion.anchor_probability);
+    if (completion.target_probability.has_value())
+      figures->set_target_probability(*completion.target_probability);
+    if (completion.policy_probability.has_value())
+      figures->set_policy_probability(*completion.policy_probability);
   }
 }
 
@@ -79,12 +82,16 @@ GroupFigures ToFigures(const v1::GroupFigures& proto) {
   group.task = proto.task();
   group.prompt = proto.prompt();
   for (const v1::CompletionFigures& completion : proto.completions()) {
-    group.completions.push_back({.text = completion.text(),
-                                 .verdict = ToKind(completion.verdict()),
-                                 .score = completion.score(),
-                                 .anchor_probability = completion.anchor_probability(),
-                                 .target_probability = completion.target_probability(),
-                                 .policy_probability = completion.policy_probability()});
+    CompletionFigures& figures = group.completions.emplace_back();
+    figures.text = completion.text();
+    figures.verdict = ToKind(completion.verdict());
+    figures.score = completion.score();
+    if (completion.has_anchor_probability())
+      figures.anchor_probability = completion.anchor_probability();
+    if (completion.has_target_probability())
+      figures.target_probability = completion.target_probability();
+    if (completion.has_policy_probability())
+      figures.policy_probability = completion.policy_probability();
   }
   return group;
 }

@@ -52,12 +52,6 @@ constexpr StepGauge kStepGauges[] = {
     {"tpo_grad_norm", [](const StepRecord& r) { return r.grad_norm; }},
     {"tpo_zero_variance_fraction", [](const StepRecord& r) { return r.zero_variance_fraction; }},
     {"tpo_all_fail_fraction", [](const StepRecord& r) { return r.all_fail_fraction; }},
-    {"tpo_target_distance", [](const StepRecord& r) { return r.target_distance; }},
-    {"tpo_target_policy_kl", [](const StepRecord& r) { return r.target_policy_kl; }},
-    {"tpo_target_kl", [](const StepRecord& r) { return r.target_kl; }},
-    {"tpo_target_entropy", [](const StepRecord& r) { return r.target_entropy; }},
-    {"tpo_anchor_entropy", [](const StepRecord& r) { return r.anchor_entropy; }},
-    {"tpo_policy_entropy", [](const StepRecord& r) { return r.policy_entropy; }},
     {"tpo_clip_fraction", [](const StepRecord& r) { return r.clip_fraction; }},
     {"tpo_gated_fraction", [](const StepRecord& r) { return r.gated_fraction; }},
     {"tpo_importance_clip_fraction",
@@ -69,6 +63,21 @@ constexpr StepGauge kStepGauges[] = {
     {"tpo_rollout_idle_ratio", [](const StepRecord& r) { return r.rollout_idle_ratio; }},
     {"tpo_rollout_verdict_wait_ratio",
      [](const StepRecord& r) { return r.rollout_verdict_wait_ratio; }},
+};
+
+// Where the objective has them.
+struct GroupGauge {
+  const char* name;
+  std::optional<double> StepRecord::*value;
+};
+
+constexpr GroupGauge kGroupGauges[] = {
+    {"tpo_target_distance", &StepRecord::target_distance},
+    {"tpo_target_policy_kl", &StepRecord::target_policy_kl},
+    {"tpo_target_kl", &StepRecord::target_kl},
+    {"tpo_target_entropy", &StepRecord::target_entropy},
+    {"tpo_anchor_entropy", &StepRecord::anchor_entropy},
+    {"tpo_policy_entropy", &StepRecord::policy_entropy},
 };
 
 constexpr VerdictKind kKinds[] = {VerdictKind::kScored, VerdictKind::kAbstained,
@@ -115,6 +124,8 @@ struct PrometheusStepObserver::Metrics {
         checkpoints(AddCounter(r, "tpo_checkpoints_total")),
         checkpoint_failures(AddCounter(r, "tpo_checkpoint_failures_total")),
         checkpoint_damaged(AddCounter(r, "tpo_checkpoint_damaged_total")) {
+    for (const GroupGauge& gauge : kGroupGauges)
+      group_gauges.push_back(&GaugeFamily(r, gauge.name));
     for (const StepGauge& gauge : kStepGauges) gauges.push_back(&AddGauge(r, gauge.name));
     Family<Counter>& by_kind = CounterFamily(r, "tpo_verdicts_total");
     for (const VerdictKind kind : kKinds)
@@ -131,7 +142,8 @@ struct PrometheusStepObserver::Metrics {
     RaiseTo(expired, static_cast<double>(ledger.expired));
   }
 
-  std::vector<Gauge*> gauges;  // as kStepGauges
+  std::vector<Gauge*> gauges;                // as kStepGauges
+  std::vector<Family<Gauge>*> group_gauges;  // as kGroupGauges
   std::map<VerdictKind, Counter*> verdicts;
   Family<Gauge>& error;
   Family<Gauge>& truncated;
@@ -180,6 +192,10 @@ PrometheusStepObserver::~PrometheusStepObserver() = default;
 void PrometheusStepObserver::OnStep(const StepRecord& record) {
   Metrics& m = *metrics_;
   for (size_t i = 0; i < m.gauges.size(); ++i) m.gauges[i]->Set(kStepGauges[i].value(record));
+  for (size_t i = 0; i < m.group_gauges.size(); ++i) {
+    const std::optional<double>& value = record.*kGroupGauges[i].value;
+    if (value.has_value()) m.group_gauges[i]->Add({}).Set(*value);
+  }
   if (record.has_reference_kl) m.reference_kl.Add({}).Set(record.reference_kl);
   if (record.has_error) m.error.Add({}).Set(record.error);
   if (record.has_truncated_fraction) m.truncated.Add({}).Set(record.truncated_fraction);

@@ -23,14 +23,22 @@ std::string ScoreColumn(const nlohmann::json& verdict) {
   return absl::StrFormat("%9.4f", NumberOr(verdict, "score", 0.0));
 }
 
+// "-" where the objective has no such figure.
+std::string Figure(const nlohmann::json& completion, const char* name,
+                   const absl::FormatSpec<double>& format, int width) {
+  const auto found = completion.find(name);
+  if (found == completion.end() || !found->is_number()) return absl::StrFormat("%*s", width, "-");
+  return absl::StrFormat(format, found->get<double>());
+}
+
 std::string CompletionRow(size_t number, const nlohmann::json& completion) {
   const nlohmann::json& verdict = MemberOrEmpty(completion, "verdict");
   std::string row =
-      absl::StrFormat("  %3d %s %+8.4f %8.6f %8.6f %8.6f  %s", number, ScoreColumn(verdict),
-                      NumberOr(completion, "standardized_score", 0.0),
-                      NumberOr(completion, "anchor_probability", 0.0),
-                      NumberOr(completion, "target_probability", 0.0),
-                      NumberOr(completion, "policy_probability", 0.0),
+      absl::StrFormat("  %3d %s %s %s %s %s  %s", number, ScoreColumn(verdict),
+                      Figure(completion, "standardized_score", "%+8.4f", 8),
+                      Figure(completion, "anchor_probability", "%8.6f", 8),
+                      Figure(completion, "target_probability", "%8.6f", 8),
+                      Figure(completion, "policy_probability", "%8.6f", 8),
                       OneLine(TextOrTokens(completion, "text", "tokens"), kMaxCompletionBytes));
   const std::string reason = StringOr(verdict, "reason", "");
   if (!reason.empty()) absl::StrAppend(&row, "  (", OneLine(reason, kMaxCompletionBytes), ")");

@@ -19,7 +19,11 @@ std::string Code(const std::string& text) {
   return absl::StrCat("<code>", EscapeHtml(OneLine(text, kMaxTextBytes)), "</code>");
 }
 
-std::string Bar(const char* css_class, double probability) {
+// Nothing where the objective has no such probability.
+std::string Bar(const char* css_class, const nlohmann::json& completion, const char* name) {
+  const auto found = completion.find(name);
+  if (found == completion.end() || !found->is_number()) return "";
+  const double probability = found->get<double>();
   return absl::StrFormat(
       "<span class=\"%s\" style=\"width:%.2f%%\" role=\"presentation\"></span><div>%.4f</div>",
       css_class, 100.0 * std::clamp(probability, 0.0, 1.0), probability);
@@ -32,16 +36,20 @@ std::string Figures(const nlohmann::json& completion) {
     return absl::StrCat("<b>", EscapeHtml(kind), "</b> ",
                         EscapeHtml(OneLine(StringOr(verdict, "reason", ""), 200)));
   }
-  return absl::StrFormat("score <b>%s</b><br>u %+.3f", ShortNumber(NumberOr(verdict, "score", 0.0)),
-                         NumberOr(completion, "standardized_score", 0.0));
+  std::string figures =
+      absl::StrFormat("score <b>%s</b>", ShortNumber(NumberOr(verdict, "score", 0.0)));
+  const auto standardized = completion.find("standardized_score");
+  if (standardized != completion.end() && standardized->is_number())
+    absl::StrAppendFormat(&figures, "<br>u %+.3f", standardized->get<double>());
+  return figures;
 }
 
 std::string Completion(const nlohmann::json& completion) {
-  return absl::StrCat(
-      "<div class=\"completion\"><div>", Code(TextOrTokens(completion, "text", "tokens")),
-      "</div><div class=\"figures\">", Figures(completion), "</div><div class=\"bar\">",
-      Bar("old", NumberOr(completion, "anchor_probability", 0.0)),
-      Bar("target", NumberOr(completion, "target_probability", 0.0)), "</div></div>\n");
+  return absl::StrCat("<div class=\"completion\"><div>",
+                      Code(TextOrTokens(completion, "text", "tokens")),
+                      "</div><div class=\"figures\">", Figures(completion),
+                      "</div><div class=\"bar\">", Bar("old", completion, "anchor_probability"),
+                      Bar("target", completion, "target_probability"), "</div></div>\n");
 }
 
 std::string Group(const nlohmann::json& group) {

@@ -26,11 +26,6 @@ constexpr const char* kFinalFields[] = {
     "target_entropy",  "anchor_entropy", "zero_variance_fraction",
     "logprob_mismatch"};
 
-template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json LastLedger(const RunOutcome& outcome, const Json& last_record) {
   if (outcome.ledger) return LedgerToJson(*outcome.ledger);
   if (last_record.is_object() && last_record.contains("ledger")) return last_record["ledger"];

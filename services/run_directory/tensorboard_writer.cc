@@ -36,10 +36,6 @@ std::vector<TensorBoardScalar> Scalars(const StepRecord& record) {
       {"train/clip_fraction", record.clip_fraction},
       {"target/zero_variance_fraction", record.zero_variance_fraction},
       {"target/all_fail_fraction", record.all_fail_fraction},
-      {"target/target_entropy", record.target_entropy},
-      {"target/anchor_entropy", record.anchor_entropy},
-      {"target/target_kl", record.target_kl},
-      {"target/target_distance", record.target_distance},
       {"rollout/staleness_mean", record.staleness_mean},
       {"rollout/staleness_max", static_cast<double>(record.staleness_max)},
       {"rollout/logprob_mismatch", record.logprob_mismatch},
@@ -48,6 +44,13 @@ std::vector<TensorBoardScalar> Scalars(const StepRecord& record) {
       {"seconds/rollout_seconds", record.rollout_seconds},
       {"seconds/train_seconds", record.train_seconds},
   };
+  const auto add = [&scalars](const char* tag, const std::optional<double>& value) {
+    if (value.has_value()) scalars.push_back({tag, *value});
+  };
+  add("target/target_entropy", record.target_entropy);
+  add("target/anchor_entropy", record.anchor_entropy);
+  add("target/target_kl", record.target_kl);
+  add("target/target_distance", record.target_distance);
   if (record.has_error) scalars.push_back({"train/error", record.error});
   return scalars;
 }

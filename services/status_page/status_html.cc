@@ -45,9 +45,10 @@ std::string Curves(const std::vector<StepFigures>& steps) {
       MakeChart(steps, "Reward", "mean of the batch",
                 {{"step", [](const StepFigures& s) { return s.reward_mean; }}}),
       MakeChart(steps, "Loss", "nats", {{"step", [](const StepFigures& s) { return s.loss; }}}),
-      MakeChart(steps, "Entropy within a group", "nats",
-                {{"target q", [](const StepFigures& s) { return s.target_entropy; }},
-                 {"anchor p_old", [](const StepFigures& s) { return s.anchor_entropy; }}}),
+      MakeChart(
+          steps, "Entropy within a group", "nats",
+          {{"target q", [](const StepFigures& s) { return s.target_entropy.value_or(kNaN); }},
+           {"anchor p_old", [](const StepFigures& s) { return s.anchor_entropy.value_or(kNaN); }}}),
       MakeChart(steps, "Time per step", "seconds",
                 {{"step", [](const StepFigures& s) { return s.step_seconds; }},
                  {"waiting for groups", [](const StepFigures& s) { return s.rollout_seconds; }}}),
@@ -126,10 +127,12 @@ std::string Verifiers(const RoleDetails& roles) {
   return Table({"verifier", "backend", "state", "answered", "failed"}, rows);
 }
 
-std::string Bar(const char* css_class, double probability) {
+// Nothing where there is no such probability.
+std::string Bar(const char* css_class, const std::optional<double>& probability) {
+  if (!probability.has_value()) return "";
   return absl::StrFormat(
       "<span class=\"%s\" style=\"width:%.2f%%\" role=\"presentation\"></span><div>%.4f</div>",
-      css_class, 100.0 * std::clamp(probability, 0.0, 1.0), probability);
+      css_class, 100.0 * std::clamp(*probability, 0.0, 1.0), *probability);
 }
 
 std::string Completion(const CompletionFigures& completion) {

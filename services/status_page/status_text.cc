@@ -89,8 +89,10 @@ std::string Curves(const std::vector<StepFigures>& steps, int width) {
       Curve("error", steps, width, [](const StepFigures& s) { return s.error.value_or(NAN); }),
       Curve("reward", steps, width, [](const StepFigures& s) { return s.reward_mean; }),
       Curve("loss", steps, width, [](const StepFigures& s) { return s.loss; }),
-      Curve("target entropy", steps, width, [](const StepFigures& s) { return s.target_entropy; }),
-      Curve("anchor entropy", steps, width, [](const StepFigures& s) { return s.anchor_entropy; }),
+      Curve("target entropy", steps, width,
+            [](const StepFigures& s) { return s.target_entropy.value_or(NAN); }),
+      Curve("anchor entropy", steps, width,
+            [](const StepFigures& s) { return s.anchor_entropy.value_or(NAN); }),
       Curve("step seconds", steps, width, [](const StepFigures& s) { return s.step_seconds; }));
 }
 
@@ -137,6 +139,13 @@ std::string Bar(double probability) {
   return Padded(bar, kBarColumns);
 }
 
+// Nothing where there is none.
+std::string Probability(const char* name, const std::optional<double>& probability, bool bar) {
+  if (!probability.has_value()) return "";
+  return absl::StrFormat("%s %.3f%s%s  ", name, *probability, bar ? " " : "",
+                         bar ? Bar(*probability) : "");
+}
+
 std::string Group(const GroupFigures& group, int width) {
   std::string text =
       absl::StrCat("  prompt ", group.prompt_id, "  ", Plain(group.prompt, width - 24), "\n");
@@ -146,10 +155,10 @@ std::string Group(const GroupFigures& group, int width) {
     const std::string score = completion.verdict == VerdictKind::kScored
                                   ? absl::StrFormat("%.4g", completion.score)
                                   : VerdictText(completion.verdict);
-    absl::StrAppendFormat(&text, "  %9s  p_old %.3f  q %.3f %s  p %.3f %s  %s\n", score,
-                          completion.anchor_probability, completion.target_probability,
-                          Bar(completion.target_probability), completion.policy_probability,
-                          Bar(completion.policy_probability),
+    absl::StrAppendFormat(&text, "  %9s  %s%s%s  %s\n", score,
+                          Probability("p_old", completion.anchor_probability, /*bar=*/false),
+                          Probability("q", completion.target_probability, /*bar=*/true),
+                          Probability("p", completion.policy_probability, /*bar=*/true),
                           Plain(completion.text, std::max(width - 100, 16)));
   }
   if (shown < group.completions.size())

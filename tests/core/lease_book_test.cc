@@ -217,6 +217,14 @@ TEST_F(LeaseBookTest, ALateGroupWithoutScoresDoesNotTakeThePromptFromItsHolder) 
   EXPECT_EQ(Submit(again.id, 0), SubmitOutcome::kAccepted);
 }
 
+TEST_F(LeaseBookTest, ALateGroupWithoutScoresDoesNotTakeThePromptFromTheNextLease) {
+  const Lease late = MustLease();
+  ExpireAll();
+  EXPECT_EQ(SubmitUnverified(late.id, 0), SubmitOutcome::kLeaseExpired);
+  EXPECT_EQ(book_->ledger().dropped_unverified, 0);
+  EXPECT_EQ(Ids(MustLease()), Ids(late));
+}
+
 TEST_F(LeaseBookTest, AUnitAnsweredLateIsNotLeasedAgain) {
   const Lease late = MustLease();
   ExpireAll();

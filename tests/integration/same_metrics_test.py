@@ -69,6 +69,9 @@ class SameMetricsTest(harness.IntegrationTest):
         self.check_leases([worker])
         self.assert_same_course(run, self.reference())
 
+    def test_one_worker_and_a_verifier(self):
+        self.assert_same_course(self.train_apart("apart", 1), self.reference())
+
     def test_two_workers(self):
         self.assert_same_course(self.train_apart("apart", 2), self.reference())
 

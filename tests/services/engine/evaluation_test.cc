@@ -29,7 +29,7 @@ TEST(EvaluationTest, PassAtOneIsAMeanOverPromptsAndPassAtKCountsThemOnce) {
   EXPECT_DOUBLE_EQ(figures.mean_at_k, (0.25 + 1.0 + 0.125) / 3);
   EXPECT_DOUBLE_EQ(figures.reward_mean, 5.5 / 12);
   EXPECT_DOUBLE_EQ(figures.completion_tokens_mean, 3.0);
-  EXPECT_DOUBLE_EQ(figures.truncated_fraction, 6.0 / 12);
+  EXPECT_DOUBLE_EQ(figures.truncated_fraction.value(), 6.0 / 12);
   // A lower bar.
   EXPECT_DOUBLE_EQ(Summarise({Answered({0.5, 0.2})}, 0.5).pass_at_1, 0.5);
 }

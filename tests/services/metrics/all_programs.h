@@ -40,6 +40,8 @@ class AllPrograms {
     StepRecord record;
     record.has_error = record.has_reference_kl = record.has_truncated_fraction =
         record.has_effective_sample_size = true;
+    record.target_entropy = record.anchor_entropy = record.target_kl = record.target_distance =
+        record.policy_entropy = record.target_policy_kl = 1.0;
     step_.OnStep(record);
     step_.OnEvaluation(0.0, 0.0, 0.0);
     rpc_.OnRpc("Verify", absl::StatusCode::kOk, absl::Seconds(1));
