@@ -147,9 +147,9 @@ absl::StatusOr<LeaseResult> WorkerTraces::LeasePrompts(const std::string& worker
   const absl::Time now = absl::Now();
   const absl::MutexLock lock(&mutex_);
   for (const Prompt& prompt : lease->prompts) {
+    if (!tracing_.Wants(GroupTraceId(run_id_, prompt.id))) continue;
     if (leased_.size() >= kMostOpen) leased_.erase(leased_.begin());
-    if (tracing_.Wants(GroupTraceId(run_id_, prompt.id)))
-      leased_.emplace(std::pair(lease->id, prompt.id), now);
+    leased_.emplace(std::pair(lease->id, prompt.id), now);
   }
   return result;
 }

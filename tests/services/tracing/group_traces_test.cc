@@ -209,6 +209,25 @@ TEST_F(WorkerTracesTest, ARefusedGroupSaysWhy) {
   EXPECT_EQ(sink_.spans.at(0).error, "lease expired");
 }
 
+TEST(WorkerTraces, GroupsThatAreNotTracedTakeNoPlace) {
+  ScriptedLearner learner;
+  SpanList sink;
+  const Tracing tracing = {.sink = &sink, .sample_ratio = 0.5};
+  WorkerTraces traces(&learner, tracing);
+  ASSERT_TRUE(traces.Register("host").ok());
+  std::vector<uint64_t> traced;
+  std::vector<uint64_t> others;
+  for (uint64_t id = 0; traced.size() < WorkerTraces::kMostOpen || others.empty(); ++id)
+    (tracing.Wants(GroupTraceId("run", id)) ? traced : others).push_back(id);
+  traced.resize(WorkerTraces::kMostOpen);
+  learner.lease = LeaseOf(1, traced);
+  ASSERT_TRUE(traces.LeasePrompts("w").ok());
+  learner.lease = LeaseOf(2, others);
+  ASSERT_TRUE(traces.LeasePrompts("w").ok());
+  ASSERT_TRUE(traces.SubmitGroups("w", {MakeGroup(1, traced.front(), 3)}).ok());
+  EXPECT_THAT(sink.names(), ElementsAre("rollout"));
+}
+
 TEST(Traces, AreOfTheChosenGroupsOnly) {
   ScriptedLearner learner;
   SpanList sink;
