@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "services/grpc/utf8.h"
+
 namespace tpo {
 namespace {
 
@@ -22,6 +24,9 @@ class Message {
     Raw(value.size());
     bytes_ += value;
   }
+  // A string field. Errors quote what peers said, and one invalid byte would cost the whole batch
+  // where the collector is strict.
+  void Text(int field, const std::string& value) { Bytes(field, ValidUtf8(value)); }
   const std::string& bytes() const { return bytes_; }
 
  private:
@@ -38,20 +43,20 @@ std::string BigEndian(uint64_t number) {
   return bytes;
 }
 
-std::string KeyValue(std::string_view key, const Message& any_value) {
+std::string KeyValue(const std::string& key, const Message& any_value) {
   Message pair;
-  pair.Bytes(1, key);
+  pair.Text(1, key);
   pair.Bytes(2, any_value.bytes());
   return pair.bytes();
 }
 
-std::string TextAttribute(std::string_view key, std::string_view value) {
+std::string TextAttribute(const std::string& key, const std::string& value) {
   Message any;
-  any.Bytes(1, value);
+  any.Text(1, value);
   return KeyValue(key, any);
 }
 
-std::string NumberAttribute(std::string_view key, int64_t value) {
+std::string NumberAttribute(const std::string& key, int64_t value) {
   Message any;
   any.Varint(3, static_cast<uint64_t>(value));
   return KeyValue(key, any);
@@ -75,7 +80,7 @@ std::string EncodeSpan(const Span& span) {
   message.Bytes(1, BigEndian(span.trace.high) + BigEndian(span.trace.low));
   message.Bytes(2, BigEndian(span.id));
   if (span.parent != 0) message.Bytes(4, BigEndian(span.parent));
-  message.Bytes(5, span.name);
+  message.Text(5, span.name);
   message.Varint(6, KindOf(span.kind));
   message.Fixed64(7, static_cast<uint64_t>(absl::ToUnixNanos(span.start)));
   message.Fixed64(8, static_cast<uint64_t>(absl::ToUnixNanos(span.end)));
@@ -83,7 +88,7 @@ std::string EncodeSpan(const Span& span) {
   for (const auto& [key, value] : span.texts) message.Bytes(9, TextAttribute(key, value));
   if (!span.error.empty()) {
     Message status;
-    status.Bytes(2, span.error);
+    status.Text(2, span.error);
     status.Varint(3, kError);
     message.Bytes(15, status.bytes());
   }
@@ -98,7 +103,7 @@ std::string EncodeOtlpRequest(const std::string& service, const std::string& ver
   resource.Bytes(1, TextAttribute("service.name", service));
   resource.Bytes(1, TextAttribute("service.version", version));
   Message scope;
-  scope.Bytes(1, "tpo");
+  scope.Text(1, "tpo");
   Message scope_spans;
   scope_spans.Bytes(1, scope.bytes());
   for (const Span& span : spans) scope_spans.Bytes(2, EncodeSpan(span));

@@ -78,5 +78,18 @@ TEST(EncodeOtlpRequest, HoldsTimesAsNanosecondsAndIdsInFull) {
   EXPECT_NE(bytes.find("\x39\x88\x77\x66\x55\x44\x33\x22\x11"), std::string::npos);
 }
 
+TEST(EncodeOtlpRequest, ReplacesWhatIsNotUtf8InEveryText) {
+  Span span = NewSpan();
+  span.name = "a\xFFz";
+  span.error = "b\xFFz";
+  span.texts = {{"c\xFFz", "d\xFFz"}};
+  span.numbers = {{"e\xFFz", 1}};
+  const std::string bytes = EncodeOtlpRequest("f\xFFz", "g\xFFz", {span});
+  EXPECT_EQ(bytes.find('\xFF'), std::string::npos);
+  for (const char initial : {'a', 'b', 'c', 'd', 'e', 'f', 'g'}) {
+    EXPECT_NE(bytes.find(initial + std::string("\uFFFDz")), std::string::npos) << initial;
+  }
+}
+
 }  // namespace
 }  // namespace tpo
