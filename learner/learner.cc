@@ -391,6 +391,7 @@ absl::Status Learner::Resume() {
   TPO_RETURN_IF_ERROR(lease_book_.Restore(data.lease_book));
   run_id_ = data.run_id;
   first_step_ = data.step;
+  first_tokens_total_ = data.tokens_total;
   resumed_step_ = data.step;
   const absl::MutexLock lock(&state_mutex_);
   step_ = data.step;

@@ -93,6 +93,8 @@ class Learner : public AdminApi {
 
   // First step that Run will do: 0, or the checkpoint's.
   int64_t first_step() const { return first_step_; }
+  // Sampled tokens that the steps before it trained on.
+  uint64_t first_tokens_total() const { return first_tokens_total_; }
   // A warning of loading the checkpoint (a damaged newer one was skipped); empty when there is
   // none. How many were skipped.
   const std::string& resume_warning() const { return resume_warning_; }
@@ -169,6 +171,7 @@ class Learner : public AdminApi {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Trainer> trainer_;
   int64_t first_step_ = 0;
+  uint64_t first_tokens_total_ = 0;
   std::optional<int64_t> resumed_step_;  // of the checkpoint that the run goes on from
   std::string resume_warning_;
   int damaged_checkpoints_ = 0;

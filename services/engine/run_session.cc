@@ -179,10 +179,15 @@ absl::Status RunSession::MakeLearner() {
                                                  &*checkpoints_, &observers_));
   if (language_task_ != nullptr) language_task_->CloseModel();
   if (!learner_->resume_warning().empty()) spdlog::warn("{}", learner_->resume_warning());
+  const RunStatus status = learner_->GetStatus();
+  step_metrics_.OnStart({.step = status.step,
+                         .weight_version = status.weight_version,
+                         .tokens_total = learner_->first_tokens_total(),
+                         .ledger = status.ledger});
   step_metrics_.OnDamagedCheckpoints(learner_->damaged_checkpoints());
   LearnerApi* api = &learner_->api();
   if (traces_ != nullptr) {
-    learner_traces_.emplace(api, learner_->GetStatus().run_id, tracing());
+    learner_traces_.emplace(api, status.run_id, tracing());
     api = &*learner_traces_;
   }
   LearnerServiceOptions service;

@@ -148,7 +148,8 @@ Metrics LearnerTimeMetrics() {
 
 Metrics CheckpointMetrics() {
   return {
-      {"tpo_checkpoint_step", kGauge, "Step that the newest checkpoint of this process holds."},
+      {"tpo_checkpoint_step", kGauge,
+       "Steps that the newest checkpoint holds; 0 before the first."},
       {"tpo_checkpoint_last_success_timestamp_seconds", kGauge,
        "When this process last made a checkpoint durable, in Unix time; 0 before the first."},
       {"tpo_checkpoint_every_steps", kGauge,

@@ -43,9 +43,6 @@ struct StepGauge {
 };
 
 constexpr StepGauge kStepGauges[] = {
-    {"tpo_step", [](const StepRecord& r) { return static_cast<double>(r.step + 1); }},
-    {"tpo_weight_version",
-     [](const StepRecord& r) { return static_cast<double>(r.weight_version); }},
     {"tpo_loss", [](const StepRecord& r) { return r.loss; }},
     {"tpo_reward_mean", [](const StepRecord& r) { return r.reward_mean; }},
     {"tpo_reward_std", [](const StepRecord& r) { return r.reward_std; }},
@@ -80,6 +77,12 @@ constexpr GroupGauge kGroupGauges[] = {
     {"tpo_policy_entropy", &StepRecord::policy_entropy},
 };
 
+// A metric without labels of a family that is empty, and so absent, before.
+template <typename Metric>
+Metric& Only(Family<Metric>& family) {
+  return family.Add({});
+}
+
 constexpr VerdictKind kKinds[] = {VerdictKind::kScored, VerdictKind::kAbstained,
                                   VerdictKind::kTimedOut, VerdictKind::kFailed};
 
@@ -87,28 +90,24 @@ constexpr VerdictKind kKinds[] = {VerdictKind::kScored, VerdictKind::kAbstained,
 
 struct PrometheusStepObserver::Metrics {
   explicit Metrics(Registry& r)
-      : error(GaugeFamily(r, "tpo_error")),
+      : step(GaugeFamily(r, "tpo_step")),
+        weight_version(GaugeFamily(r, "tpo_weight_version")),
+        error(GaugeFamily(r, "tpo_error")),
         truncated(GaugeFamily(r, "tpo_truncated_fraction")),
         effective_sample_size(GaugeFamily(r, "tpo_effective_sample_size_ratio")),
         evaluation(GaugeFamily(r, "tpo_evaluation")),
         reference_kl(GaugeFamily(r, "tpo_reference_kl")),
         skipped_steps(AddCounter(r, "tpo_skipped_steps_total")),
         staleness(GaugeFamily(r, "tpo_staleness")),
-        staleness_mean(staleness.Add({{"statistic", "mean"}})),
-        staleness_max(staleness.Add({{"statistic", "max"}})),
         group_staleness(AddHistogram(r, "tpo_group_staleness", VersionBuckets())),
         last_step_time(AddGauge(r, "tpo_last_step_timestamp_seconds")),
         steps(AddCounter(r, "tpo_steps_total")),
-        tokens(AddCounter(r, "tpo_tokens_total")),
+        tokens(CounterFamily(r, "tpo_tokens_total")),
         forward_nodes(AddCounter(r, "tpo_forward_nodes_total")),
         forward_tokens(AddCounter(r, "tpo_forward_tokens_total")),
-        groups_in_flight(AddGauge(r, "tpo_groups_in_flight")),
-        groups_leased(AddCounter(r, "tpo_groups_leased_total")),
+        groups_in_flight(GaugeFamily(r, "tpo_groups_in_flight")),
+        groups_leased(CounterFamily(r, "tpo_groups_leased_total")),
         groups(CounterFamily(r, "tpo_groups_total")),
-        trained(groups.Add({{"outcome", "trained"}})),
-        dropped_stale(groups.Add({{"outcome", "dropped_stale"}})),
-        dropped_unverified(groups.Add({{"outcome", "dropped_unverified"}})),
-        expired(groups.Add({{"outcome", "expired"}})),
         step_seconds(AddHistogram(r, "tpo_step_seconds", SecondsBuckets())),
         rollout_seconds(AddHistogram(r, "tpo_rollout_seconds", SecondsBuckets())),
         train_seconds(AddHistogram(r, "tpo_train_seconds", SecondsBuckets())),
@@ -119,32 +118,43 @@ struct PrometheusStepObserver::Metrics {
         checkpoint(activity.Add({{"activity", "checkpoint"}})),
         checkpoint_seconds(AddHistogram(r, "tpo_checkpoint_seconds", SecondsBuckets())),
         checkpoint_stall_seconds(AddHistogram(r, "tpo_checkpoint_stall_seconds", ShortBuckets())),
-        checkpoint_step(AddGauge(r, "tpo_checkpoint_step")),
+        checkpoint_step(GaugeFamily(r, "tpo_checkpoint_step")),
         checkpoint_success_time(AddGauge(r, "tpo_checkpoint_last_success_timestamp_seconds")),
         checkpoints(AddCounter(r, "tpo_checkpoints_total")),
         checkpoint_failures(AddCounter(r, "tpo_checkpoint_failures_total")),
         checkpoint_damaged(AddCounter(r, "tpo_checkpoint_damaged_total")) {
     for (const GroupGauge& gauge : kGroupGauges)
       group_gauges.push_back(&GaugeFamily(r, gauge.name));
-    for (const StepGauge& gauge : kStepGauges) gauges.push_back(&AddGauge(r, gauge.name));
+    for (const StepGauge& gauge : kStepGauges) gauges.push_back(&GaugeFamily(r, gauge.name));
     Family<Counter>& by_kind = CounterFamily(r, "tpo_verdicts_total");
     for (const VerdictKind kind : kKinds)
       verdicts[kind] = &by_kind.Add({{"kind", VerdictKindName(kind)}});
     last_step_time.Set(UnixNow());
   }
 
-  void SetLedger(const Ledger& ledger) {
-    groups_in_flight.Set(static_cast<double>(ledger.in_flight));
-    RaiseTo(groups_leased, static_cast<double>(ledger.leased));
-    RaiseTo(trained, static_cast<double>(ledger.trained));
-    RaiseTo(dropped_stale, static_cast<double>(ledger.dropped_stale));
-    RaiseTo(dropped_unverified, static_cast<double>(ledger.dropped_unverified));
-    RaiseTo(expired, static_cast<double>(ledger.expired));
+  void SetTotals(int64_t steps_done, WeightVersion version, uint64_t tokens_total) {
+    Only(step).Set(static_cast<double>(steps_done));
+    Only(weight_version).Set(static_cast<double>(version));
+    RaiseTo(Only(tokens), static_cast<double>(tokens_total));
   }
 
-  std::vector<Gauge*> gauges;                // as kStepGauges
+  void SetLedger(const Ledger& ledger) {
+    Only(groups_in_flight).Set(static_cast<double>(ledger.in_flight));
+    RaiseTo(Only(groups_leased), static_cast<double>(ledger.leased));
+    const auto raise = [this](const char* outcome, uint64_t total) {
+      RaiseTo(groups.Add({{"outcome", outcome}}), static_cast<double>(total));
+    };
+    raise("trained", ledger.trained);
+    raise("dropped_stale", ledger.dropped_stale);
+    raise("dropped_unverified", ledger.dropped_unverified);
+    raise("expired", ledger.expired);
+  }
+
+  std::vector<Family<Gauge>*> gauges;        // as kStepGauges
   std::vector<Family<Gauge>*> group_gauges;  // as kGroupGauges
   std::map<VerdictKind, Counter*> verdicts;
+  Family<Gauge>& step;
+  Family<Gauge>& weight_version;
   Family<Gauge>& error;
   Family<Gauge>& truncated;
   Family<Gauge>& effective_sample_size;
@@ -152,21 +162,15 @@ struct PrometheusStepObserver::Metrics {
   Family<Gauge>& reference_kl;
   Counter& skipped_steps;
   Family<Gauge>& staleness;
-  Gauge& staleness_mean;
-  Gauge& staleness_max;
   Histogram& group_staleness;
   Gauge& last_step_time;
   Counter& steps;
-  Counter& tokens;
+  Family<Counter>& tokens;
   Counter& forward_nodes;
   Counter& forward_tokens;
-  Gauge& groups_in_flight;
-  Counter& groups_leased;
+  Family<Gauge>& groups_in_flight;
+  Family<Counter>& groups_leased;
   Family<Counter>& groups;
-  Counter& trained;
-  Counter& dropped_stale;
-  Counter& dropped_unverified;
-  Counter& expired;
   Histogram& step_seconds;
   Histogram& rollout_seconds;
   Histogram& train_seconds;
@@ -177,7 +181,7 @@ struct PrometheusStepObserver::Metrics {
   Counter& checkpoint;
   Histogram& checkpoint_seconds;
   Histogram& checkpoint_stall_seconds;
-  Gauge& checkpoint_step;
+  Family<Gauge>& checkpoint_step;
   Gauge& checkpoint_success_time;
   Counter& checkpoints;
   Counter& checkpoint_failures;
@@ -189,20 +193,28 @@ PrometheusStepObserver::PrometheusStepObserver(MetricsRegistry* registry)
 
 PrometheusStepObserver::~PrometheusStepObserver() = default;
 
+void PrometheusStepObserver::OnStart(const RunStart& start) {
+  Metrics& m = *metrics_;
+  m.SetTotals(start.step, start.weight_version, start.tokens_total);
+  m.SetLedger(start.ledger);
+  Only(m.checkpoint_step).Set(static_cast<double>(start.step));
+}
+
 void PrometheusStepObserver::OnStep(const StepRecord& record) {
   Metrics& m = *metrics_;
-  for (size_t i = 0; i < m.gauges.size(); ++i) m.gauges[i]->Set(kStepGauges[i].value(record));
+  m.SetTotals(record.step + 1, record.weight_version, record.tokens_total);
+  for (size_t i = 0; i < m.gauges.size(); ++i) Only(*m.gauges[i]).Set(kStepGauges[i].value(record));
   for (size_t i = 0; i < m.group_gauges.size(); ++i) {
     const std::optional<double>& value = record.*kGroupGauges[i].value;
-    if (value.has_value()) m.group_gauges[i]->Add({}).Set(*value);
+    if (value.has_value()) Only(*m.group_gauges[i]).Set(*value);
   }
-  if (record.has_reference_kl) m.reference_kl.Add({}).Set(record.reference_kl);
-  if (record.has_error) m.error.Add({}).Set(record.error);
-  if (record.has_truncated_fraction) m.truncated.Add({}).Set(record.truncated_fraction);
+  if (record.has_reference_kl) Only(m.reference_kl).Set(record.reference_kl);
+  if (record.has_error) Only(m.error).Set(record.error);
+  if (record.has_truncated_fraction) Only(m.truncated).Set(record.truncated_fraction);
   if (record.has_effective_sample_size)
-    m.effective_sample_size.Add({}).Set(record.effective_sample_size);
-  m.staleness_mean.Set(record.staleness_mean);
-  m.staleness_max.Set(static_cast<double>(record.staleness_max));
+    Only(m.effective_sample_size).Set(record.effective_sample_size);
+  m.staleness.Add({{"statistic", "mean"}}).Set(record.staleness_mean);
+  m.staleness.Add({{"statistic", "max"}}).Set(static_cast<double>(record.staleness_max));
   for (const auto& [staleness, groups] : record.staleness_groups) {
     for (uint64_t i = 0; i < groups; ++i) m.group_staleness.Observe(static_cast<double>(staleness));
   }
@@ -213,7 +225,6 @@ void PrometheusStepObserver::OnStep(const StepRecord& record) {
   m.last_step_time.Set(UnixNow());
   m.steps.Increment();
   if (!record.skipped.empty()) m.skipped_steps.Increment();
-  RaiseTo(m.tokens, static_cast<double>(record.tokens_total));
   m.forward_nodes.Increment(static_cast<double>(record.forward_nodes));
   m.forward_tokens.Increment(static_cast<double>(record.forward_tokens));
   m.SetLedger(record.ledger);
@@ -247,7 +258,7 @@ void PrometheusStepObserver::OnCheckpoint(int64_t step, double seconds, const st
   }
   m.checkpoints.Increment();
   m.checkpoint_seconds.Observe(seconds);
-  m.checkpoint_step.Set(static_cast<double>(step));
+  Only(m.checkpoint_step).Set(static_cast<double>(step));
   m.checkpoint_success_time.Set(UnixNow());
 }
 

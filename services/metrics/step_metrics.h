@@ -1,7 +1,8 @@
-// The learner's steps as metrics. Gauges hold the last step's value.
-// Which: the catalogue's sections on learning, groups, time and checkpoints, but for what
-// learner_metrics.h reads at each scrape. At every step, tpo_groups_leased_total =
-// sum(tpo_groups_total) + tpo_groups_in_flight.
+// The learner's steps as metrics. Gauges hold the last step's value, and are absent before the
+// first step of this process. Totals of the run, which a resume goes on from, are absent until
+// OnStart has told them: a 0 in between would count as a counter's reset. Which: the catalogue's
+// sections on learning, groups, time and checkpoints, but for what learner_metrics.h reads at each
+// scrape. At every step, tpo_groups_leased_total = sum(tpo_groups_total) + tpo_groups_in_flight.
 #ifndef TPO_SERVICES_METRICS_STEP_METRICS_H_
 #define TPO_SERVICES_METRICS_STEP_METRICS_H_
 
@@ -14,6 +15,14 @@
 
 namespace tpo {
 
+// Where a run stands when a process takes it up; all 0 for a new one.
+struct RunStart {
+  int64_t step = 0;  // steps done, all of them in the newest checkpoint
+  WeightVersion weight_version = 0;
+  uint64_t tokens_total = 0;
+  Ledger ledger;
+};
+
 // Called from one thread at a time; scrapes may come at any moment.
 class PrometheusStepObserver : public StepObserver {
  public:
@@ -21,6 +30,8 @@ class PrometheusStepObserver : public StepObserver {
   explicit PrometheusStepObserver(MetricsRegistry* registry);
   ~PrometheusStepObserver() override;
 
+  // Once, before the first of the calls below.
+  void OnStart(const RunStart& start);
   void OnStep(const StepRecord& record) override;
   void OnCheckpoint(int64_t step, double seconds, const std::string& error) override;
   void OnLedger(const Ledger& ledger) override;

@@ -240,7 +240,14 @@ class FinishedRunTest(harness.IntegrationTest):
                              "--listen", "127.0.0.1:0", "--metrics_listen", "127.0.0.1:0")
         learner.wait_for_output(r"step_00000020/model.safetensors is damaged: .*; going back to step 15")
         self.assertTrue(learner.address)
-        self.assertEqual(Scrape(learner.metrics_address).samples["tpo_checkpoint_damaged_total"], 1)
+        scrape = Scrape(learner.metrics_address)
+        self.assertEqual(scrape.samples["tpo_checkpoint_damaged_total"], 1)
+        # What the run has come to, and nothing of a step that this process hasn't done.
+        self.assertEqual([scrape.samples[name] for name in ("tpo_step", "tpo_weight_version", "tpo_checkpoint_step")], [15, 15, 15])
+        done = self.reference().records[14]
+        self.assertEqual(scrape.samples["tpo_tokens_total"], done["tokens_total"])
+        self.assertEqual(scrape.samples['tpo_groups_total{outcome="trained"}'], done["groups_total"])
+        self.assertNotIn("tpo_reward_mean", scrape.samples)
         self.assert_ended_well(self.start_worker(learner.address), learner)
         self.assert_same_course(self.finished, self.reference())
 

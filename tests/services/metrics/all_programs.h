@@ -42,6 +42,7 @@ class AllPrograms {
         record.has_effective_sample_size = true;
     record.target_entropy = record.anchor_entropy = record.target_kl = record.target_distance =
         record.policy_entropy = record.target_policy_kl = 1.0;
+    step_.OnStart({});
     step_.OnStep(record);
     step_.OnEvaluation(0.0, 0.0, 0.0);
     rpc_.OnRpc("Verify", absl::StatusCode::kOk, absl::Seconds(1));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -152,6 +153,39 @@ TEST(StepMetrics, CountersFollowTheRunsTotalsAndTheLedgerAddsUp) {
     sum += ValueOf(metrics, std::string("tpo_groups_total{outcome=\"") + outcome + "\"}");
   }
   EXPECT_EQ(sum, 120);
+}
+
+TEST(StepMetrics, OfAResumedRunGoOnWhereItStands) {
+  MetricsRegistry metrics("tpo-test");
+  PrometheusStepObserver observer(&metrics);
+  const std::vector<std::string> totals = {
+      "tpo_step",         "tpo_weight_version",   "tpo_tokens_total",    "tpo_groups_leased_total",
+      "tpo_groups_total", "tpo_groups_in_flight", "tpo_checkpoint_step",
+  };
+  const std::vector<std::string> of_a_step = {"tpo_reward_mean", "tpo_loss", "tpo_anchor_entropy",
+                                              "tpo_staleness"};
+  for (const std::vector<std::string>& names : {totals, of_a_step}) {
+    for (const std::string& name : names) {
+      EXPECT_THAT(metrics.Text(), Not(ContainsRegex(absl::StrCat("\n", name, "[ {]")))) << name;
+    }
+  }
+  const StepRecord next = Record();
+  observer.OnStart({.step = 6, .weight_version = 6, .tokens_total = 600, .ledger = next.ledger});
+  EXPECT_EQ(ValueOf(metrics, "tpo_step"), 6);
+  EXPECT_EQ(ValueOf(metrics, "tpo_weight_version"), 6);
+  EXPECT_EQ(ValueOf(metrics, "tpo_tokens_total"), 600);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_leased_total"), 100);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_total{outcome=\"trained\"}"), 70);
+  EXPECT_EQ(ValueOf(metrics, "tpo_groups_in_flight"), 12);
+  EXPECT_EQ(ValueOf(metrics, "tpo_checkpoint_step"), 6);
+  EXPECT_EQ(ValueOf(metrics, "tpo_steps_total"), 0) << "those of this process";
+  for (const std::string& name : of_a_step) {
+    EXPECT_THAT(metrics.Text(), Not(ContainsRegex(absl::StrCat("\n", name, "[ {]")))) << name;
+  }
+  observer.OnStep(next);
+  EXPECT_EQ(ValueOf(metrics, "tpo_step"), 7);
+  EXPECT_EQ(ValueOf(metrics, "tpo_tokens_total"), 700);
+  EXPECT_EQ(ValueOf(metrics, "tpo_reward_mean"), 0.25);
 }
 
 TEST(StepMetrics, HaveNoErrorForATaskWithoutOne) {
