@@ -20,7 +20,7 @@ MONITORING = SOURCE / "deploy" / "monitoring"
 RULES = MONITORING / "prometheus" / "rules" / "tpo.rules.yaml"
 RULE_TESTS = sorted((MONITORING / "prometheus" / "tests").glob("*.yaml"))
 ALERTS = {"LearnerStalled", "NoProgress", "PolicyLagHigh", "MismatchGrowing", "AnchorSaturated", "ZeroVarianceHigh", "VerifierErrors",
-          "TruncationHigh", "WeightSyncSlow", "CheckpointStale", "LeaseExpiryBurst", "QueueFull", "CertExpiresSoon"}
+          "TruncationHigh", "LearnerRestarts", "WeightSyncSlow", "CheckpointStale", "LeaseExpiryBurst", "QueueFull", "CertExpiresSoon"}
 JOBS = {"tpo-learner", "tpo-relay", "tpo-rollout", "tpo-verifier"}
 # That every target has.
 TARGET_LABELS = {"run", "job", "instance"}
@@ -155,8 +155,7 @@ class QueriesTest(unittest.TestCase):
                     if function in ("rate", "increase", "irate"):
                         self.assertIn(metric, counters, f"{function} of what isn't a counter")
                     else:
-                        # Steps of this process: how long it has been at it.
-                        self.assertNotIn(metric, counters - {"tpo_steps_total"}, "only the rate of a counter says something")
+                        self.assertNotIn(metric, counters, "only the rate of a counter says something")
                     used.add(re.sub(r"_(bucket|sum|count)$", "", metric))
         # What nobody looks at isn't worth collecting; these are for joins and people.
         catalogue = {re.sub(r"_(bucket|sum|count)$", "", name) for name in labels}
@@ -214,7 +213,21 @@ class AlertsTest(unittest.TestCase):
             done = subprocess.run([PROMTOOL, *map(str, arguments)], capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_the_scrape_config_names_the_roles(self):
+    def test_a_certificate_is_renewed_before_its_expiry_is_alarmed(self):
+        expression = next(rule["expr"] for rule in rules() if rule.get("alert") == "CertExpiresSoon")
+        alarm_hours = 24 * float(re.search(r"< (\d+) \* 86400$", expression)[1])
+        certificates = sorted(SOURCE.glob("deploy/components/*/certificate_*.yaml"))
+        self.assertGreaterEqual(len(certificates), 5)
+        for path in certificates:
+            with self.subTest(certificate=path.name):
+                spec = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]
+                # Without the field cert-manager takes the last third.
+                left = float(spec["renewBefore"].removesuffix("h")) if "renewBefore" in spec else float(spec["duration"].removesuffix("h")) / 3
+                self.assertLess(alarm_hours, left)
+
+    def test_the_scrape_configs_name_the_roles(self):
+        in_cluster = yaml.safe_load((MONITORING / "prometheus" / "prometheus.kubernetes.yaml").read_text(encoding="utf-8"))
+        self.assertEqual({job["job_name"] for job in in_cluster["scrape_configs"]}, JOBS)
         config = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yaml").read_text(encoding="utf-8"))
         self.assertEqual({job["job_name"] for job in config["scrape_configs"]}, JOBS)
         for job in config["scrape_configs"]:
