@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import unittest
+import unittest.mock
 
 import package  # First: makes the imports below work.
 import harness
@@ -386,6 +387,21 @@ class OperationTest(ServerTest):
         self.assertEqual(server.wait(), 0, str(server))
         self.assertIsNotNone(call.exception())
         harness.wait_until(lambda: not running(grader), "the end of the grader")
+
+    def test_sigterm_does_not_wait_for_a_process_that_starts(self):
+        with unittest.mock.patch.dict(os.environ, {"TPO_TEST_FOLDER": str(self.scratch)}):
+            server = self.serve(
+                "slow_start:ends", "--processes", "--workers", "1", "--drain_seconds", "0"
+            )
+        call = self.stub.Verify.future(request("slow_start", "a"))
+        self.addCleanup(call.cancel)
+        importing = self.scratch / "importing"
+        child = int(
+            harness.wait_until(lambda: importing.exists() and importing.read_text(), importing)
+        )
+        server.send(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0, str(server))
+        harness.wait_until(lambda: not running(child), "the end of the process that starts")
 
     def test_kill_leaves_no_process(self):
         server = self.serve("graders:file", "--processes", "--workers", "1")

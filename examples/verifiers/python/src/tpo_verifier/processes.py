@@ -27,6 +27,9 @@ _context = multiprocessing.get_context("spawn")
 # leave have another answer, and a new process costs more than the rest of the work.
 _KILL_AFTER_SECONDS = 0.5
 
+# How often a process that isn't ready yet is asked whether it is still wanted.
+_POLL_SECONDS = 0.1
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -53,8 +56,9 @@ class WorkerProcess:
             raise ValueError(
                 f"for processes, functions must stand at the top of a module: {error}"
             ) from None
+        self._start()
         try:
-            self._start()
+            self._await_ready()
         except EOFError:
             raise OSError(
                 f"a process for the functions ended before it was ready ({self._reap()})"
@@ -98,25 +102,37 @@ class WorkerProcess:
             judgement.put(*answer)
 
     def _start(self) -> None:
-        self._connection, theirs = _context.Pipe()
-        self._process = _context.Process(target=_main, args=(theirs, self._functions), daemon=True)
-        self._process.start()
-        self._pid = self._process.pid
-        theirs.close()
+        connection, theirs = _context.Pipe()
+        with theirs:
+            process = _context.Process(target=_main, args=(theirs, self._functions), daemon=True)
+            process.start()
+        self._connection, self._process, self._pid = connection, process, process.pid
+
+    def _await_ready(self) -> None:
+        """Raises EOFError when the process ends first, or is closed.
+
+        Not to be called with the lock: the functions' module takes its time to be imported, or
+        never is, and close() mustn't wait for that.
+        """
+        while not self._connection.poll(_POLL_SECONDS):
+            if self._closed:
+                raise EOFError
         if self._connection.recv() != "ready":
             raise RuntimeError("the function's process said something else than 'ready'")
 
     def _restart(self) -> bool:
-        with self._lock:
-            if self._closed:
-                return False
-            self._connection.close()
-            try:
+        try:
+            with self._lock:
+                if self._closed:
+                    return False
+                self._connection.close()
                 self._start()
-                return True
-            except (EOFError, OSError):
-                pass
-        _log.error("a process for the functions doesn't start (%s)", self._reap())
+            self._await_ready()
+            return True
+        except (EOFError, OSError):
+            how = self._reap()
+        if not self._closed:
+            _log.error("a process for the functions doesn't start (%s)", how)
         return False
 
     def _reap(self) -> str:
