@@ -33,7 +33,8 @@ constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
 class LocalWorkers {
  public:
   // `on_failure` is called, on a worker's thread, when a worker can't go on.
-  LocalWorkers(RunSession* session, GrpcServer* server, bool insecure,
+  LocalWorkers(RunSession* session, GrpcServer* server,
+               const GrpcVerifierClientOptions& own_verifier, bool insecure,
                std::function<void()> on_failure)
       : on_failure_(std::move(on_failure)), weight_metrics_(&session->metrics()) {
     const RunSpec& spec = session->spec();
@@ -54,12 +55,13 @@ class LocalWorkers {
       traces_.push_back(std::make_unique<WorkerTraces>(clients_.back().get(), tracing));
       workers_.push_back(std::make_unique<RolloutWorker>(
           options, traces_.back().get(),
-          [server, insecure, verification,
+          [server, own_verifier, insecure, verification,
            tracing](const RunInfo& run) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
             if (!run.verifiers.empty())
               return MakeVerifier(run, insecure, verification, {}, tracing);
-            return TraceVerifier(std::make_unique<GrpcVerifierClient>(server->InProcessChannel()),
-                                 tracing);
+            return TraceVerifier(
+                std::make_unique<GrpcVerifierClient>(server->InProcessChannel(), own_verifier),
+                tracing);
           }));
     }
     for (size_t i = 0; i < workers_.size(); ++i) {
@@ -124,14 +126,19 @@ absl::Status RunTrain(const TrainCommand& command) {
   RunInfo own;
   own.own_verifier = session->spec().own_verifier;
   TPO_ASSIGN_OR_RETURN(const std::unique_ptr<VerifierApi> verifier, MakeVerifier(own, false));
-  const std::unique_ptr<RpcService> verifier_service = MakeVerifierService(verifier.get(), {});
+  TPO_ASSIGN_OR_RETURN(const VerifierServiceOptions verifier_options,
+                       OwnVerifierServiceOptions(session->spec()));
+  TPO_ASSIGN_OR_RETURN(const GrpcVerifierClientOptions verifier_client_options,
+                       OwnVerifierClientOptions(session->spec()));
+  const std::unique_ptr<RpcService> verifier_service =
+      MakeVerifierService(verifier.get(), verifier_options);
   GrpcServer::Options server_options;
   server_options.services = session->services();
   server_options.services.push_back(verifier_service.get());
   TPO_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server, GrpcServer::Start(server_options));
 
   Learner& learner = session->learner();
-  LocalWorkers workers(session.get(), server.get(), command.run.insecure,
+  LocalWorkers workers(session.get(), server.get(), verifier_client_options, command.run.insecure,
                        [&learner] { learner.Drain(); });
   session->worker_metrics().Attach([&workers] { return workers.counts(); });
   drain_on_signal.SetDrain([&learner] { learner.Drain(); });

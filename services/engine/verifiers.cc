@@ -1,5 +1,7 @@
 #include "services/engine/verifiers.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "core/status_macros.h"
@@ -7,7 +9,6 @@
 #include "services/tracing/verifier_traces.h"
 #include "services/verifier_server/verifier_factory.h"
 #include "tpo/v1/config.pb.h"
-#include "verifier/registry.h"
 
 namespace tpo {
 namespace {
@@ -24,6 +25,24 @@ VerifierHealth HealthOf(CircuitBreaker::State breaker) {
   return VerifierHealth::kLeftAlone;
 }
 
+// The default of verifiers[].deadline_seconds, as a part of learner.lease_seconds.
+constexpr double kDeadlineInLeases = 0.5;
+
+// As if tpo-verifier had it as its only one; the built-in ones where the run names none.
+absl::StatusOr<v1::VerifierServiceConfig> SectionOf(const std::string& own_verifier) {
+  v1::VerifierServiceConfig section;
+  if (own_verifier.empty()) return section;
+  v1::ServedVerifierConfig* const verifier = section.add_verifiers();
+  if (!verifier->ParseFromString(own_verifier)) {
+    return absl::InvalidArgumentError(
+        "task.dataset.verifier, as the learner sent it, isn't understood: it is of another "
+        "version");
+  }
+  verifier->clear_tasks();
+  verifier->add_tasks("*");
+  return section;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
@@ -33,21 +52,24 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           const Tracing& tracing) {
   if (!run.verifiers.empty())
     return MakeVerifierPools(run, allow_remote_plaintext, monitor, own, tracing);
-  if (!run.own_verifier.empty()) {
-    v1::VerifierServiceConfig section;
-    v1::ServedVerifierConfig* const verifier = section.add_verifiers();
-    if (!verifier->ParseFromString(run.own_verifier)) {
-      return absl::InvalidArgumentError(
-          "task.dataset.verifier, as the learner sent it, isn't understood: it is of another "
-          "version");
-    }
-    verifier->clear_tasks();
-    verifier->add_tasks("*");
-    TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> chosen, MakeVerifiers(section));
-    return TraceVerifier(std::move(chosen), tracing);
-  }
-  TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> built_in, VerifierRegistry::BuiltIn());
-  return TraceVerifier(std::move(built_in), tracing);
+  TPO_ASSIGN_OR_RETURN(const v1::VerifierServiceConfig section, SectionOf(run.own_verifier));
+  TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> own_verifier, MakeVerifiers(section));
+  return TraceVerifier(std::move(own_verifier), tracing);
+}
+
+absl::StatusOr<VerifierServiceOptions> OwnVerifierServiceOptions(const RunSpec& spec) {
+  TPO_ASSIGN_OR_RETURN(const v1::VerifierServiceConfig section, SectionOf(spec.own_verifier));
+  VerifierServiceOptions options;
+  options.threads = DefaultConcurrentGroups(section);
+  return options;
+}
+
+absl::StatusOr<GrpcVerifierClientOptions> OwnVerifierClientOptions(const RunSpec& spec) {
+  TPO_ASSIGN_OR_RETURN(const VerifierServiceOptions service, OwnVerifierServiceOptions(spec));
+  GrpcVerifierClientOptions options;
+  options.deadline = kDeadlineInLeases * spec.learner.lease_time_to_live;
+  options.max_in_flight = std::max(options.max_in_flight, service.threads);
+  return options;
 }
 
 std::vector<VerifierStatus> VerifierStatuses(const std::vector<PoolCounts>& pools) {

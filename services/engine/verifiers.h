@@ -8,9 +8,12 @@
 #include "absl/status/statusor.h"
 #include "core/learner_api.h"
 #include "core/role_book.h"
+#include "core/run_spec.h"
 #include "core/trace.h"
 #include "core/verifier_api.h"
+#include "services/grpc/grpc_verifier_client.h"
 #include "services/grpc/tls.h"
+#include "services/grpc/verifier_service.h"
 #include "verifier/routing/pool_statistics.h"
 
 namespace tpo {
@@ -22,6 +25,14 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           PoolMonitor* monitor = nullptr,
                                                           const TlsOptions& own = {},
                                                           const Tracing& tracing = {});
+
+// Of the service, in the process of `tpo train`, around the verifier that its workers would run
+// themselves elsewhere: as many groups at a time as tpo-verifier would judge with it.
+absl::StatusOr<VerifierServiceOptions> OwnVerifierServiceOptions(const RunSpec& spec);
+
+// Of its clients, the workers: the deadline is the one that external verifiers have by default, so
+// that a slow verifier costs verdicts, not leases.
+absl::StatusOr<GrpcVerifierClientOptions> OwnVerifierClientOptions(const RunSpec& spec);
 
 // How the replicas of all pools are.
 std::vector<VerifierStatus> VerifierStatuses(const std::vector<PoolCounts>& pools);

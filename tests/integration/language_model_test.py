@@ -1,9 +1,12 @@
 """A language model is trained on a dataset by the programs as users run them: all in one process, and apart; resumed;
 evaluated; exported."""
 
+import http.server
 import json
+import os
 import signal
 import struct
+import threading
 
 import harness
 import tiny_language_model
@@ -18,6 +21,37 @@ def tensors_of(path):
     length = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8:8 + length])
     return {name: entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
+
+
+class CrowdedRewardServer:
+    """A reward server for OpenRLHF that answers once `crowd` requests are there at the same time."""
+
+    def __init__(self, crowd):
+        crowded = threading.Barrier(crowd, timeout=harness.PATIENCE_SECONDS)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                crowded.wait()
+                answer = json.dumps({"rewards": [float(len(query)) for query in asked["query"]]}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class LanguageModelTest(harness.IntegrationTest):
@@ -96,6 +130,16 @@ class LanguageModelTest(harness.IntegrationTest):
         self.train_model("killed", "--resume", **fields)
         self.assert_same_course(run, whole)
         self.assertEqual(self.figures(run), self.figures(whole))
+
+    def test_a_reward_server_is_asked_about_all_groups_of_a_lease_at_a_time(self):
+        groups = os.cpu_count() + 1
+        server = CrowdedRewardServer(groups)
+        self.addCleanup(server.close)
+        verifier = f"{{http: {{url: '{server.url}', shape: openrlhf, max_connections: {groups}}}}}"
+        run = self.train_model("run", task__dataset__verifier=verifier, learner__prompts_per_lease=groups,
+                               learner__prompts_per_step=groups, learner__steps=2, evaluation__every_steps=0)
+        self.assertEqual(len(run.lines), 2)
+        self.assertEqual(run.summary["ledger"]["dropped_unverified"], 0)
 
     def test_bfloat16_and_weights_in_flight(self):
         run = self.train_model("flight", model__hf__compute_type="bfloat16", rollout__weight_swap="in_flight",
