@@ -69,6 +69,10 @@ absl::Status CodeVerifier::Admit(const VerifyRequest& request, Group* group) {
         "this "
         "verifier has another");
   }
+  if (request.completions.size() > options_.queue_limit) {
+    return absl::InvalidArgumentError(absl::StrCat("completions: ", request.completions.size(),
+                                                   "; at most ", options_.queue_limit));
+  }
   group->request = &request;
   group->verdicts.resize(request.completions.size());
   const absl::MutexLock lock(&mutex_);
@@ -197,6 +201,7 @@ absl::StatusOr<VerifierDescription> CodeVerifier::Describe() {
       kVersion, " (", sandbox_->python_version().empty() ? "other interpreter" : "Python ",
       sandbox_->python_version(), "; sandbox: ", sandbox_->DescribeLayers(), ")");
   description.tasks = options_.tasks;
+  description.max_completions = options_.queue_limit;
   return description;
 }
 

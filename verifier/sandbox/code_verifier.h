@@ -53,7 +53,8 @@ struct CodeVerifierOptions {
   std::vector<std::string> languages = {"python", "python3", "py", ""};
   // 0: as many as there are processors.
   uint32_t concurrent_executions = 0;
-  // Completions that wait; a request that doesn't fit is refused.
+  // Completions that wait; a request that doesn't fit is refused. Also the most completions of one
+  // request.
   uint32_t queue_limit = 4096;
 };
 
@@ -64,8 +65,8 @@ class CodeVerifier : public VerifierApi {
   static absl::StatusOr<std::unique_ptr<CodeVerifier>> Create(const CodeVerifierOptions& options);
   ~CodeVerifier() override;
 
-  // INVALID_ARGUMENT: the prompt's metadata; RESOURCE_EXHAUSTED: the queue is full; CANCELLED: the
-  // caller went away, or Close().
+  // INVALID_ARGUMENT: the prompt's metadata, or more completions than the queue ever takes;
+  // RESOURCE_EXHAUSTED: the queue is full; CANCELLED: the caller went away, or Close().
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override;
 
   // Side by side, as far as there are threads.

@@ -252,8 +252,33 @@ TEST_F(CodeVerifierTest, AFullQueueIsRefused) {
   CodeVerifierOptions options = AnyIsolation();
   options.queue_limit = 2;
   Start(options);
+  if (verifier_ == nullptr) return;
+  // They wait or run until this thread, which first hands all of them in, is asked for the caller.
+  std::atomic<bool> gone = false;
+  const std::string sleep = "import time\ntime.sleep(1000)";
+  VerifyRequest request = RequestFor({sleep, sleep}, {{"tests", kDoubling}});
+  request.cancelled = [&gone, caller = std::this_thread::get_id()] {
+    if (std::this_thread::get_id() == caller) gone = true;
+    return gone.load();
+  };
+  // Two run at a time, and two wait.
+  const auto results = verifier_->VerifyAll({request, request, request});
+  const auto refused = std::count_if(results.begin(), results.end(), [](const auto& result) {
+    return absl::IsResourceExhausted(result.status());
+  });
+  EXPECT_TRUE(absl::IsCancelled(results[0].status())) << results[0].status();
+  EXPECT_GE(refused, 1);
+  EXPECT_LE(refused, 2);
+}
+
+TEST_F(CodeVerifierTest, AGroupThatNoQueueTakesIsInvalid) {
+  CodeVerifierOptions options = AnyIsolation();
+  options.queue_limit = 2;
+  Start(options);
+  if (verifier_ == nullptr) return;
+  EXPECT_EQ(verifier_->Describe()->max_completions, 2U);
   EXPECT_EQ(verifier_->Verify(RequestFor({"a", "b", "c"}, {{"tests", kDoubling}})).status().code(),
-            absl::StatusCode::kResourceExhausted);
+            absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(verifier_->Verify(RequestFor({"a", "b"}, {{"tests", kDoubling}})).ok());
 }
 
