@@ -6,6 +6,7 @@
 #define TPO_VERIFIER_ROUTING_LATENCY_QUANTILE_H_
 
 #include <array>
+#include <cstdint>
 #include <optional>
 
 #include "absl/time/time.h"
@@ -38,7 +39,7 @@ class LatencyQuantile {
   const double quantile_;
   std::array<float, kBuckets> counts_{};
   float total_ = 0.0F;
-  int recorded_ = 0;
+  int64_t recorded_ = 0;
   std::optional<absl::Duration> value_;
 };
 

@@ -421,5 +421,21 @@ TEST(PoolMonitor, AddsUpPoolsOfTheSameName) {
   EXPECT_EQ(all[0].replicas[0].breaker, CircuitBreaker::State::kOpen);
 }
 
+TEST(PoolMonitor, ShowsTheWorstOfTheViewsOfABreaker) {
+  using State = CircuitBreaker::State;
+  const std::vector<State> by_gravity = {State::kClosed, State::kHalfOpen, State::kOpen};
+  for (size_t first = 0; first < by_gravity.size(); ++first) {
+    for (size_t second = 0; second < by_gravity.size(); ++second) {
+      PoolMonitor monitor;
+      for (const State state : {by_gravity[first], by_gravity[second]}) {
+        auto pool = std::make_shared<PoolStatistics>("judge", std::vector<std::string>{"a"});
+        pool->Update([&](PoolCounts& counts) { counts.replicas[0].breaker = state; });
+        monitor.Add(pool);
+      }
+      EXPECT_EQ(monitor.Read()[0].replicas[0].breaker, by_gravity[std::max(first, second)]);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tpo
