@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "core/status_macros.h"
 #include "spdlog/spdlog.h"
 #include "verifier/sandbox/spawn.h"
@@ -22,7 +23,9 @@ namespace tpo {
 namespace {
 
 constexpr char kHelperName[] = "tpo-sandbox";
+// Its first line ends a shell, which would take "import" for a program.
 constexpr char kDescribePython[] =
+    "'exit'\n"
     "import os, sys, sysconfig\n"
     "print('%d.%d' % sys.version_info[:2])\n"
     "print(os.path.realpath(sys.executable))\n"
@@ -30,7 +33,6 @@ constexpr char kDescribePython[] =
     "paths += [os.path.realpath(path) for path in paths]\n"
     "for path in paths:\n"
     "    if os.path.exists(path): print(path)\n";
-constexpr absl::Duration kProbeTime = absl::Seconds(20);
 
 absl::StatusOr<std::string> FindHelper(const std::string& configured) {
   if (!configured.empty()) return FindProgram(configured);
@@ -138,12 +140,16 @@ absl::Status Sandbox::FindPrograms() {
 }
 
 // Only the first argument: options of a Python are no options of another interpreter.
-void Sandbox::FindPython() {
+absl::Status Sandbox::FindPython() {
   const absl::StatusOr<std::string> description =
-      OutputOf({options_.interpreter[0], "-c", kDescribePython});
-  if (!description.ok()) return;
+      OutputOf({options_.interpreter[0], "-c", kDescribePython}, absl::Now() + options_.probe_time);
+  if (absl::IsDeadlineExceeded(description.status())) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the interpreter doesn't start: asked for its version, ", description.status().message()));
+  }
+  if (!description.ok()) return absl::OkStatus();
   std::vector<std::string> lines = absl::StrSplit(*description, '\n', absl::SkipEmpty());
-  if (lines.size() < 3 || lines[1][0] != '/') return;
+  if (lines.size() < 3 || lines[1][0] != '/') return absl::OkStatus();
   python_version_ = lines[0];
   // A launcher that chooses a Python (pyenv's, say) chooses now: inside it would find no list.
   const bool in_environment = lines[2] != lines[1] && lines[2].find("/bin/") != std::string::npos;
@@ -155,6 +161,7 @@ void Sandbox::FindPython() {
     std::vector<std::string>& paths = options_.readable_paths;
     if (std::none_of(paths.begin(), paths.end(), covered)) paths.push_back(lines[i]);
   }
+  return absl::OkStatus();
 }
 
 absl::Status Sandbox::BuildFilter() {
@@ -175,7 +182,7 @@ absl::Status Sandbox::TryLayers(uint32_t* failed_layers) {
   request.source = python_version_.empty() ? "" : "import json, os, sys\n";
   request.source_name = "empty";
   request.arguments = {"empty"};
-  request.deadline = absl::Now() + kProbeTime;
+  request.deadline = absl::Now() + options_.probe_time;
   TPO_ASSIGN_OR_RETURN(const std::unique_ptr<Execution> execution, Start(request));
   const ExecutionResult result = execution->Wait();
   if (result.end == ExecutionEnd::kFailed) {
@@ -225,7 +232,7 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Create(const SandboxOptions& o
   std::unique_ptr<Sandbox> sandbox(new Sandbox(options));
   TPO_RETURN_IF_ERROR(sandbox->CheckOptions());
   TPO_RETURN_IF_ERROR(sandbox->FindPrograms());
-  sandbox->FindPython();
+  TPO_RETURN_IF_ERROR(sandbox->FindPython());
   TPO_RETURN_IF_ERROR(sandbox->FindLayers());
   const uint32_t absent =
       kAllSandboxLayers & ~sandbox->layers_ &

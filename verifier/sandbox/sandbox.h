@@ -76,6 +76,8 @@ struct SandboxOptions {
   std::string bubblewrap = "bwrap";
   // Where work directories are made without a mount namespace.
   std::string work_root = "/tmp";
+  // Of each trial run of the interpreter in Create().
+  absl::Duration probe_time = absl::Seconds(20);
 };
 
 enum class ExecutionEnd {
@@ -205,7 +207,8 @@ class Sandbox {
   }
 
   absl::Status FindPrograms();
-  void FindPython();
+  // Error: the interpreter hangs. That it is no Python is none.
+  absl::Status FindPython();
   absl::Status CheckOptions() const;
   absl::Status BuildFilter();
   absl::Status FindLayers();

@@ -1,6 +1,7 @@
 #include "verifier/sandbox/spawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -8,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -16,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "core/status_macros.h"
 
 namespace tpo {
@@ -63,6 +66,36 @@ bool IsExecutable(const std::string& path) {
          access(path.c_str(), X_OK) == 0;
 }
 
+constexpr size_t kMostOutput = 1 << 20;
+constexpr absl::Duration kWaitPeriod = absl::Milliseconds(2);
+
+absl::Status TookTooLong() { return absl::DeadlineExceededError("took too long"); }
+
+absl::Status ReadToEnd(int descriptor, absl::Time deadline, std::string* output) {
+  std::array<char, 4096> buffer;
+  while (true) {
+    struct pollfd watched = {descriptor, POLLIN, 0};
+    const absl::Duration left = std::max(absl::ZeroDuration(), deadline - absl::Now());
+    const int ready = poll(&watched, 1, static_cast<int>(absl::ToInt64Milliseconds(left)));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) return TookTooLong();
+    const ssize_t length = read(descriptor, buffer.data(), buffer.size());
+    if (length == 0) return absl::OkStatus();
+    if (length < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "reading its output");
+    if (length > 0) output->append(buffer.data(), static_cast<size_t>(length));
+    if (output->size() > kMostOutput) return absl::FailedPreconditionError("wrote too much");
+  }
+}
+
+// Of a child that has closed its output, which is about to end as a rule.
+absl::Status WaitUntil(pid_t child, absl::Time deadline, int* wait_status) {
+  while (waitpid(child, wait_status, WNOHANG) != child) {
+    if (absl::Now() >= deadline) return TookTooLong();
+    absl::SleepFor(kWaitPeriod);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command,
@@ -93,24 +126,25 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command,
   return child;
 }
 
-absl::StatusOr<std::string> OutputOf(const std::vector<std::string>& command) {
+absl::StatusOr<std::string> OutputOf(const std::vector<std::string>& command, absl::Time deadline) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
-  FileDescriptor read_end(ends[0]);
+  const FileDescriptor read_end(ends[0]);
   FileDescriptor write_end(ends[1]);
   const FileDescriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
   TPO_ASSIGN_OR_RETURN(const pid_t child, Spawn(command, {null.get(), write_end.get(), null.get()},
                                                 /*keep_environment=*/true));
   write_end.Close();
   std::string output;
-  std::array<char, 4096> buffer;
-  ssize_t length = 0;
-  while ((length = read(read_end.get(), buffer.data(), buffer.size())) > 0 ||
-         (length < 0 && errno == EINTR)) {
-    if (length > 0) output.append(buffer.data(), static_cast<size_t>(length));
-  }
+  absl::Status status = ReadToEnd(read_end.get(), deadline, &output);
   int wait_status = 0;
-  while (waitpid(child, &wait_status, 0) < 0 && errno == EINTR) {
+  if (status.ok()) status = WaitUntil(child, deadline, &wait_status);
+  if (!status.ok()) {
+    // It leads a session of its own, and with it a group.
+    kill(-child, SIGKILL);
+    while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return absl::Status(status.code(), absl::StrCat(command[0], ": ", status.message()));
   }
   if (wait_status != 0) {
     return absl::FailedPreconditionError(

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "verifier/sandbox/file_descriptor.h"
 
 namespace tpo {
@@ -18,9 +19,11 @@ namespace tpo {
 absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command,
                             const std::vector<int>& descriptors, bool keep_environment = false);
 
-// Standard output of a trusted command that ends by itself; for start-up. An exit status other than
-// 0 is FAILED_PRECONDITION.
-absl::StatusOr<std::string> OutputOf(const std::vector<std::string>& command);
+// Standard output of a trusted command that is expected to end by itself; for start-up.
+// FAILED_PRECONDITION: another exit status than 0, or more than a megabyte of output;
+// DEADLINE_EXCEEDED: it was still there, or something held its output open. Then it has been
+// killed, with what it started.
+absl::StatusOr<std::string> OutputOf(const std::vector<std::string>& command, absl::Time deadline);
 
 // A file in memory with that content, to be read from its beginning.
 absl::StatusOr<FileDescriptor> MemoryFile(std::string_view content);

@@ -10,7 +10,9 @@
 #include <fstream>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/time/clock.h"
 #include "tests/verifier/sandbox/code_verifier_fixture.h"
+#include "verifier/sandbox/spawn.h"
 #include "verifier/sandbox/syscall_filter.h"
 
 namespace tpo {
@@ -45,6 +47,62 @@ TEST(SandboxTest, NamesWhatIsMissing) {
   options.interpreter = {"/bin/false"};
   EXPECT_THAT(std::string(Refusal(options).message()),
               HasSubstr("/bin/false doesn't run in the sandbox"));
+}
+
+// A program in a folder that everybody may read.
+class FakeProgramTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(mkdtemp(folder_.data()), nullptr);
+    chmod(folder_.c_str(), 0755);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string Write(const std::string& name, const std::string& script) {
+    const std::string path = folder_ + "/" + name;
+    std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
+    chmod(path.c_str(), 0755);
+    return path;
+  }
+
+  std::string folder_ = testing::TempDir() + "tpo-fake-XXXXXX";
+};
+
+TEST_F(FakeProgramTest, AnInterpreterThatHangsIsNamed) {
+  SandboxOptions options = TestOptions(Isolation::kNoNamespaces).sandbox;
+  options.interpreter = {Write("python3", "sleep 1000")};
+  options.probe_time = absl::Milliseconds(200);
+  const absl::Status status = Refusal(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(options.interpreter[0] + ": took too long"));
+}
+
+TEST_F(FakeProgramTest, AShellIsNotAskedToRunPython) {
+  Write("import", "touch " + folder_ + "/imported");
+  const std::string path = std::getenv("PATH");
+  const absl::Cleanup restore = [&path] { setenv("PATH", path.c_str(), 1); };
+  setenv("PATH", (folder_ + ":" + path).c_str(), 1);
+  for (const char* shell : {"/bin/sh", "/bin/bash"}) {
+    SandboxOptions options = TestOptions(Isolation::kNoNamespaces).sandbox;
+    options.interpreter = {shell};
+    const auto sandbox = Sandbox::Create(options);
+    ASSERT_TRUE(sandbox.ok()) << sandbox.status();
+    EXPECT_EQ((*sandbox)->python_version(), "");
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/imported")) << shell;
+  }
+}
+
+TEST(OutputOfTest, IsBoundedInTimeAndSize) {
+  const auto output_of = [](const std::string& script, absl::Duration time) {
+    return OutputOf({"/bin/sh", "-c", script}, absl::Now() + time);
+  };
+  EXPECT_EQ(output_of("echo a; echo b", absl::Minutes(10)).value(), "a\nb\n");
+  EXPECT_TRUE(absl::IsFailedPrecondition(output_of("exit 3", absl::Minutes(10)).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(output_of("exec yes", absl::Minutes(10)).status()));
+  for (const char* hanging : {"sleep 1000", "exec >&-; sleep 1000", "sleep 1000 & exit 0"}) {
+    EXPECT_TRUE(absl::IsDeadlineExceeded(output_of(hanging, absl::Milliseconds(100)).status()))
+        << hanging;
+  }
 }
 
 TEST(SandboxTest, RefusesOptionsThatMakeNoSense) {
