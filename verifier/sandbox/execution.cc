@@ -194,6 +194,7 @@ ExecutionResult Execution::Result() const {
   result.output = output_text_;
   result.errors = errors_text_;
   result.wall = absl::Microseconds(report_.wall_microseconds);
+  result.wall_limit = wall_;
   result.cpu = absl::Microseconds(report_.cpu_microseconds);
   if (!has_report_) {
     result.message = "sandbox: the helper died";
@@ -234,7 +235,9 @@ std::string DescribeEnd(const ExecutionResult& result, const SandboxLimits& limi
                           absl::FormatDuration(absl::Ceil(limits.cpu, absl::Seconds(1))),
                           " of processor time");
     case ExecutionEnd::kWallLimit:
-      return absl::StrCat("went over the limit of ", absl::FormatDuration(limits.wall), " of time");
+      return absl::StrCat(
+          "went over the limit of ",
+          absl::FormatDuration(absl::Trunc(result.wall_limit, absl::Milliseconds(1))), " of time");
     case ExecutionEnd::kOutputLimit:
       return absl::StrCat("wrote more than ", limits.output_bytes, " bytes");
     case ExecutionEnd::kStopped:

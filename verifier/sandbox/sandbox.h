@@ -95,6 +95,7 @@ struct ExecutionResult {
   int exit_code = 0;
   int signal_number = 0;
   absl::Duration wall;
+  absl::Duration wall_limit;  // its own: a test has what the ones before it left
   absl::Duration cpu;
   std::string output;  // at most limits.output_bytes each
   std::string errors;

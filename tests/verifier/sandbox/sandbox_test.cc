@@ -215,6 +215,18 @@ TEST_F(RunningSandboxTest, ReportsHowAProgramEnded) {
   EXPECT_EQ(killed.signal_number, SIGSEGV);
 }
 
+TEST_F(RunningSandboxTest, NamesTheLimitOfTheExecution) {
+  ExecutionRequest request;
+  request.source = "import time\ntime.sleep(1000)";
+  request.source_name = "main.py";
+  request.arguments = {"main.py"};
+  request.wall = absl::Milliseconds(300);
+  const auto execution = sandbox_->Start(request);
+  ASSERT_TRUE(execution.ok()) << execution.status();
+  EXPECT_EQ(DescribeEnd((*execution)->Wait(), sandbox_->limits()),
+            "went over the limit of 300ms of time");
+}
+
 TEST_F(RunningSandboxTest, TakesLargeInputAndOutput) {
   const std::string large(900000, 'x');
   EXPECT_EQ(Start("import sys\nsys.stdout.write(sys.stdin.read())", large)->Wait().output, large);
