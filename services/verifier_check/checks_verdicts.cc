@@ -35,10 +35,10 @@ std::string FaultInNumbers(const v1::Verdict& verdict) {
   return "";
 }
 
-CheckOutcome CheckEachVerdict(CheckContext& context, std::string (*fault_in)(const v1::Verdict&)) {
-  const v1::VerifyRequest request = Resize(context.sample, 8);
+CheckOutcome CheckEachVerdict(CheckContext& context, const v1::VerifyRequest& request,
+                              const std::string& sent,
+                              std::string (*fault_in)(const v1::Verdict&)) {
   const VerifyAnswer answer = context.Verify(request);
-  const std::string sent = "a group of 8";
   if (!answer.ok()) return CheckOutcome::Failed(sent, Show(answer), "answer OK, as for the sample");
   for (int i = 0; i < answer.response.verdicts_size(); ++i) {
     const std::string fault = fault_in(answer.response.verdicts(i));
@@ -46,6 +46,18 @@ CheckOutcome CheckEachVerdict(CheckContext& context, std::string (*fault_in)(con
       return CheckOutcome::Failed(sent, Show(answer), absl::StrCat("verdicts[", i, "]: ", fault));
   }
   return CheckOutcome::Ok(sent, Show(answer));
+}
+
+CheckOutcome CheckEachVerdict(CheckContext& context, std::string (*fault_in)(const v1::Verdict&)) {
+  return CheckEachVerdict(context, Resize(context.sample, 8), "a group of 8", fault_in);
+}
+
+// What a verifier that reads numbers may take for one that isn't finite.
+v1::VerifyRequest WithoutFiniteNumbers(const v1::VerifyRequest& sample) {
+  v1::VerifyRequest request = Pick(sample, {0});
+  for (const char* text : {"nan", "inf", "1e999"})
+    *request.add_completions() = MakeTextCompletion(text);
+  return request;
 }
 
 std::vector<int> Rotated(int count, int by) {
@@ -169,7 +181,13 @@ CheckOutcome CheckNumbers(CheckContext& context) {
         absl::StrCat("nothing of the sample was scored (", Show(context.sample_answer),
                      "); give a prompt that this verifier scores: --example FILE"));
   }
-  return outcome;
+  if (outcome.state != CheckState::kOk) return outcome;
+  CheckOutcome odd =
+      CheckEachVerdict(context, WithoutFiniteNumbers(context.sample),
+                       "one of the sample, then \"nan\", \"inf\" and \"1e999\"", FaultInNumbers);
+  if (odd.state != CheckState::kOk) return odd;
+  return CheckOutcome::Ok(absl::StrCat(outcome.sent, "; ", odd.sent),
+                          absl::StrCat(outcome.answered, "; ", odd.answered));
 }
 
 CheckOutcome CheckTokenRewards(CheckContext& context) {

@@ -5,17 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/json_util.h"
+#include "verifier/routing/task_pattern.h"
 
 namespace tpo {
 namespace {
 
 constexpr char kSequencePrefix[] = "sequence/";
 constexpr char kSequenceTask[] = "sequence/reverse_copy/bag_of_tokens";
-
-bool Matches(const std::string& pattern, const std::string& task) {
-  if (!pattern.ends_with('*')) return pattern == task;
-  return task.starts_with(pattern.substr(0, pattern.size() - 1));
-}
 
 v1::VerifyRequest SequenceSample() {
   v1::VerifyRequest sample;
@@ -80,7 +76,7 @@ std::string TaskThatMatches(const std::string& pattern) {
 
 bool IsDescribed(const v1::DescribeResponse& description, const std::string& task) {
   return std::any_of(description.tasks().begin(), description.tasks().end(),
-                     [&task](const std::string& pattern) { return Matches(pattern, task); });
+                     [&task](const std::string& pattern) { return MatchesTask(pattern, task); });
 }
 
 v1::VerifyRequest BuiltInSample(const std::string& task) {

@@ -30,7 +30,8 @@ absl::StatusOr<std::vector<Check>> Select(const std::vector<std::string>& only) 
   for (const std::string& name : only) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("--only ", name, ": there is no such check", DidYouMean(name, names)));
+          absl::StrCat("--only ", name, ": there is no such check", DidYouMean(name, names),
+                       "; repeat --only for several, --list names them"));
     }
   }
   std::vector<Check> selected;

@@ -184,6 +184,14 @@ std::vector<Fault> FaultsOfVerdicts() {
   }));
   faults.push_back(Spoils("infinite_cost", "numbers",
                           [](v1::Verdict* verdict) { verdict->set_cost(kInfinity); }));
+  faults.push_back({.name = "scores_what_it_reads",
+                    .check = "numbers",
+                    .spoil = [](const v1::VerifyRequest& request, v1::VerifyResponse* response) {
+                      for (int i = 0; i < request.completions_size(); ++i) {
+                        if (request.completions(i).text() == "nan")
+                          response->mutable_verdicts(i)->set_score(kNan);
+                      }
+                    }});
   faults.push_back(SpoilsTokenRewards(
       "token_rewards_missing", true, [](v1::Verdict* verdict) { verdict->clear_token_rewards(); }));
   faults.push_back(SpoilsTokenRewards("one_token_reward_too_many", true,

@@ -181,6 +181,9 @@ TEST(VerifierCheck, RunsOnlyWhatWasAskedFor) {
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.status().message()),
               HasSubstr("--only ordre: there is no such check; did you mean order?"));
+  options.only = {"order,count"};
+  EXPECT_THAT(std::string(CheckVerifier(Connect(verifier.address()), options).status().message()),
+              HasSubstr("repeat --only for several, --list names them"));
 }
 
 // A verifier that understands only prompts of its own.
