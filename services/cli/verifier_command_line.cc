@@ -36,8 +36,12 @@ void AddFlags(CLI::App* app, const VerifierProgram& program, VerifierCommand* co
              "Serve Prometheus metrics at http://HOST:PORT/metrics");
   AddTraceEndpoint(app, &command->traces);
   AddTls(app, command);
-  app->add_option("--max_concurrent_groups", command->max_concurrent_groups,
-                  "Groups judged at the same time [one per core]")
+  app->add_option(
+         "--max_concurrent_groups", command->max_concurrent_groups,
+         program.takes_config
+             ? "Groups judged at the same time [one per core, and more where verifiers wait "
+               "for HTTP servers or for programs]"
+             : "Groups judged at the same time [one per core]")
       ->type_name("N")
       ->check(CLI::Range(1, kMostGroups).description(""));
   app->add_flag("--insecure", command->insecure, "Allow unencrypted connections off loopback");
