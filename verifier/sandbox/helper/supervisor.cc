@@ -244,7 +244,7 @@ int Supervise(const HelperOptions& options) {
   KillRemaining();
   report.wait_status = init_report.wait_status;
   report.cpu_microseconds = std::max(init_report.cpu_microseconds, CpuMicrosecondsOfChildren());
-  // What the program left is removed after the report; the service waits for that, too.
+  // What the program left is removed after the report, so that the verdict doesn't wait for it.
   const int sent = Send(report, init_report.failure);
   if (!work_directory.empty() && !RemoveWorkDirectory(work_directory)) {
     return kExitOfRemainingFiles;
