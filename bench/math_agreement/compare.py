@@ -76,7 +76,7 @@ def table(pairs, theirs, ours):
 
 
 def commit():
-    head = ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]
+    head = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"]
     return subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip() or "?"
 
 
@@ -109,7 +109,7 @@ def write_results(rows, differing, seconds):
         f"{total['equal']} of them to be equal. Pairs that only we accept: {total['only_we']}; that only math-verify accepts:",
         f"{total['only_they']}. Why they differ, class by class: [math_verifier.md](../math_verifier.md).",
         "",
-        f"Command: `{figures['command']}` (working tree on {figures['commit']}). The corpus comes from `bench/math_agreement/generate.py`: our own",
+        f"Command: `{figures['command']}` (commit {figures['commit']}). The corpus comes from `bench/math_agreement/generate.py`: our own",
         "templates, so the figure says how the two agree on the forms that they cover, not on any benchmark.",
         f"Time for all pairs on a machine that was busy with other work ({figures['machine']}): ours {seconds['ours']:.2f} s, process",
         f"start included{their_time}.",
