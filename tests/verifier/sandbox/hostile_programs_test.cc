@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
@@ -25,6 +27,23 @@ using ::testing::HasSubstr;
 // Tests of f(3) and f(5), which no constant passes; the numbers stand nowhere in the programs.
 constexpr char kCalls[] = R"([{"args": [3], "expected": 70003}, {"args": [5], "expected": 70005}])";
 constexpr char kAsserts[] = R"(["assert f(3) == 70003", "assert f(5) == 70005"])";
+
+// What starting and ending an execution may take on a machine with nothing else to do.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr absl::Duration kGrace = absl::Seconds(5);
+#else
+constexpr absl::Duration kGrace = absl::Seconds(1);
+#endif
+
+// By how many the machine's processor time is shared: in the last minute or now, whichever is more.
+double ProgramsPerCore() {
+  std::ifstream file("/proc/loadavg");
+  double last_minute = 0.0;
+  double running = 0.0;
+  std::string ignored;
+  file >> last_minute >> ignored >> ignored >> running;
+  return std::max(last_minute, running) / std::max(1U, std::thread::hardware_concurrency());
+}
 
 class HostileProgramsTest : public ::testing::TestWithParam<Isolation> {
  protected:
@@ -59,22 +78,31 @@ class HostileProgramsTest : public ::testing::TestWithParam<Isolation> {
     Start(options);
   }
 
-  Verdict Timed(const std::string& program, std::map<std::string, std::string> metadata) {
+  // Whatever the program does, its verdict comes within `limit` and kGrace.
+  Verdict Timed(const std::string& program, std::map<std::string, std::string> metadata,
+                absl::Duration limit) {
+    const double busy_before = ProgramsPerCore();
     const absl::Time begin = absl::Now();
     Verdict verdict = Ask(verifier_.get(), program, std::move(metadata));
     const absl::Duration took = absl::Now() - begin;
     RecordProperty("milliseconds", static_cast<int>(absl::ToInt64Milliseconds(took)));
     printf("contained in %.2f s, score %g: %s", absl::ToDoubleSeconds(took), verdict.score,
            verdict.explanation.c_str());
+    EXPECT_LE(took, limit + std::max({1.0, busy_before, ProgramsPerCore()}) * kGrace);
     return verdict;
   }
+  // With tests of any kind: the process of asserts has its own time on top.
+  Verdict Timed(const std::string& program, std::map<std::string, std::string> metadata) {
+    return Timed(program, std::move(metadata), 2 * wall());
+  }
+  absl::Duration wall() const { return verifier_->sandbox().limits().wall; }
   // Run as a whole, with `output` wanted.
   Verdict Run(const std::string& program, const std::string& output = "70003") {
     const Json tests = Json::array({{{"input", "3"}, {"output", output}}});
-    return Timed(program, {{"tests", tests.dump()}});
+    return Timed(program, {{"tests", tests.dump()}}, wall());
   }
   Verdict Call(const std::string& program) {
-    return Timed(program, {{"tests", kCalls}, {"entry_point", "f"}});
+    return Timed(program, {{"tests", kCalls}, {"entry_point", "f"}}, wall());
   }
   Verdict Assert(const std::string& program) {
     return Timed(program, {{"tests", kAsserts}, {"entry_point", "f"}});
