@@ -1,12 +1,12 @@
 #include "services/grpc/grpc_verifier_client.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "core/status_macros.h"
@@ -97,42 +97,43 @@ GrpcVerifierClient::~GrpcVerifierClient() { Close(); }
 void GrpcVerifierClient::Close() { impl_->calls.Close(); }
 
 absl::StatusOr<std::vector<Verdict>> GrpcVerifierClient::Verify(const VerifyRequest& request) {
-  const auto call = NewCall(&impl_->calls, impl_->options.deadline, request);
-  grpc::Status status;
-  absl::Notification done;
-  call->Start(impl_->raw_stub.get(), [&](grpc::Status result) {
-    status = std::move(result);
-    done.Notify();
-  });
-  done.WaitForNotification();
-  return ToVerdicts(request, FromGrpcStatus(status, impl_->verify_name), call->response_bytes);
+  return std::move(VerifyEach(absl::MakeConstSpan(&request, 1)).front());
 }
 
 std::vector<VerifyResult> GrpcVerifierClient::VerifyAll(
     const std::vector<VerifyRequest>& requests) {
+  return VerifyEach(requests);
+}
+
+std::vector<VerifyResult> GrpcVerifierClient::VerifyEach(absl::Span<const VerifyRequest> requests) {
   std::vector<VerifyResult> results(requests.size());
+  std::vector<absl::Time> deadlines(requests.size(), absl::InfiniteFuture());
   std::vector<size_t> left(requests.size());
   std::iota(left.begin(), left.end(), size_t{0});
-  const absl::Time deadline = absl::Now() + impl_->options.deadline;
   Backoff backoff(kFirstOverloadPause, kLongestOverloadPause);
   while (true) {
-    left = VerifyOnce(requests, left, results);
-    if (left.empty() || absl::Now() >= deadline) return results;
+    left = VerifyOnce(requests, left, deadlines, results);
+    if (left.empty()) return results;
     // An overloaded verifier slows its callers down; it doesn't cost them groups.
     absl::SleepFor(backoff.Next());
+    const absl::Time now = absl::Now();
+    std::erase_if(left, [&](size_t i) { return deadlines[i] <= now; });
   }
 }
 
-std::vector<size_t> GrpcVerifierClient::VerifyOnce(const std::vector<VerifyRequest>& requests,
+std::vector<size_t> GrpcVerifierClient::VerifyOnce(absl::Span<const VerifyRequest> requests,
                                                    const std::vector<size_t>& which,
+                                                   std::vector<absl::Time>& deadlines,
                                                    std::vector<VerifyResult>& results) {
   std::vector<grpc::StatusCode> codes(which.size());
   InFlight in_flight(impl_->options.max_in_flight);
   for (size_t i = 0; i < which.size(); ++i) {
     in_flight.Enter();
     const VerifyRequest& request = requests[which[i]];
-    VerifierCall* const pending =
-        NewCall(&impl_->calls, impl_->options.deadline, request).release();
+    const absl::Time now = absl::Now();
+    absl::Time& deadline = deadlines[which[i]];
+    deadline = std::min(deadline, now + impl_->options.deadline);
+    VerifierCall* const pending = NewCall(&impl_->calls, deadline - now, request).release();
     pending->Start(impl_->raw_stub.get(),
                    [this, pending, &in_flight, &request, &code = codes[i],
                     &result = results[which[i]]](const grpc::Status& status) {

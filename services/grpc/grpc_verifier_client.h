@@ -1,6 +1,11 @@
-// A verifier over a channel. Whatever becomes of the verifier, a group gets its verdicts in bounded
-// time: an answer that lies (SanitizeVerdicts) or that doesn't come turns into verdicts that aren't
-// scores, with the reason.
+// A verifier over one channel: for `tpo train`, whose verifier is in its own process, and for
+// tests. The external verifiers of a run are asked by verifier_pools.h, with replicas, retries and
+// hedges.
+//
+// Whatever becomes of the verifier, a group gets its verdicts in bounded time: an answer that lies
+// (SanitizeVerdicts) or that doesn't come turns into verdicts that aren't scores, with the reason.
+// A verifier that is overloaded (RESOURCE_EXHAUSTED) is asked again, more and more slowly, until
+// the deadline.
 #ifndef TPO_SERVICES_GRPC_GRPC_VERIFIER_CLIENT_H_
 #define TPO_SERVICES_GRPC_GRPC_VERIFIER_CLIENT_H_
 
@@ -11,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "core/verifier_api.h"
 
 namespace grpc {
@@ -20,7 +26,8 @@ class Channel;
 namespace tpo {
 
 struct GrpcVerifierClientOptions {
-  // Of one group, all attempts and waiting for a connection included.
+  // Of one group, from the moment on when it is first sent: all attempts and waiting for a
+  // connection included.
   absl::Duration deadline = absl::Seconds(30);
   // Of VerifyAll: groups that are asked for at the same time.
   int max_in_flight = 64;
@@ -42,9 +49,7 @@ class GrpcVerifierClient : public VerifierApi {
   // verdicts: kTimedOut when the deadline passed, kFailed otherwise.
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override;
 
-  // The same for several groups, many of them at the same time; each has a deadline of its own,
-  // from the moment on when it is sent. A verifier that is overloaded (RESOURCE_EXHAUSTED) is asked
-  // again, more and more slowly, until the deadline.
+  // The same for several groups, many of them at the same time.
   std::vector<absl::StatusOr<std::vector<Verdict>>> VerifyAll(
       const std::vector<VerifyRequest>& requests) override;
 
@@ -54,11 +59,14 @@ class GrpcVerifierClient : public VerifierApi {
   void Close() override;
 
  private:
+  using Result = absl::StatusOr<std::vector<Verdict>>;
+
+  std::vector<Result> VerifyEach(absl::Span<const VerifyRequest> requests);
   // Asks for the requests `which`, all of them once; returns those for which the verifier was
-  // overloaded.
-  std::vector<size_t> VerifyOnce(const std::vector<VerifyRequest>& requests,
+  // overloaded. `deadlines`: one per request; infinite for one that wasn't sent before.
+  std::vector<size_t> VerifyOnce(absl::Span<const VerifyRequest> requests,
                                  const std::vector<size_t>& which,
-                                 std::vector<absl::StatusOr<std::vector<Verdict>>>& results);
+                                 std::vector<absl::Time>& deadlines, std::vector<Result>& results);
 
   struct Impl;
   const std::unique_ptr<Impl> impl_;

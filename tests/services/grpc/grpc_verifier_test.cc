@@ -362,6 +362,25 @@ TEST(ForeignVerifier, IsAskedOnceByTheChannel) {
   EXPECT_EQ(verifier.calls, 1);
 }
 
+// Overload is waited out, by one group as by several.
+TEST(ForeignVerifier, IsAskedAgainWhileItIsOverloaded) {
+  std::atomic<int> refusals = 0;
+  ForeignVerifier verifier([&](v1::VerifyResponse* response) {
+    if (refusals++ < 2) return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
+    response->add_verdicts()->set_kind(v1::VERDICT_KIND_SCORED);
+    return grpc::Status::OK;
+  });
+  GrpcVerifierClient client(verifier.NewChannel(), {.deadline = absl::Hours(1)});
+  EXPECT_EQ(client.Verify(MakeVerifyRequest({1})).value()[0].kind, VerdictKind::kScored);
+  refusals = 0;
+  for (const auto& result : client.VerifyAll({MakeVerifyRequest({1}), MakeVerifyRequest({1})}))
+    EXPECT_EQ(result.value()[0].kind, VerdictKind::kScored);
+
+  refusals = std::numeric_limits<int>::min();
+  GrpcVerifierClient impatient(verifier.NewChannel(), {.deadline = absl::Milliseconds(100)});
+  EXPECT_NE(impatient.Verify(MakeVerifyRequest({1})).value()[0].kind, VerdictKind::kScored);
+}
+
 TEST(GrpcVerifierClient, TimesOutWhenThereIsNoVerifier) {
   GrpcVerifierClient client(MakeVerifierChannel({.address = "127.0.0.1:1"}).value(),
                             {.deadline = absl::Milliseconds(50), .name = "127.0.0.1:1"});
