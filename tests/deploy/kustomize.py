@@ -24,6 +24,7 @@ COMPONENTS = sorted(path.parent for path in DEPLOY.glob("components/*/kustomizat
 # Why two components don't go together stands in the kustomization of the first.
 APART = {
     frozenset({"hpa", "keda"}),
+    frozenset({"hpa", "monitoring-plain"}),
     frozenset({"custom-verifier", "mtls"}),
     frozenset({"custom-verifier", "gvisor"}),
     frozenset({"jobset", "hpa"}),

@@ -331,6 +331,29 @@ class ReferenceTest(unittest.TestCase):
             (deployment,) = named(objects, "Deployment", scaler["spec"]["scaleTargetRef"]["name"])
             self.assertNotIn("replicas", deployment["spec"])
 
+    @each_combination
+    def test_objects_are_found_by_their_label(self, objects):
+        """To be deleted without the namespace and what the whole cluster shares (docs/deploy.md)."""
+        for item in objects:
+            if item["kind"] not in ("Namespace", "PersistentVolumeClaim", "PriorityClass", "RuntimeClass"):
+                self.assertEqual(item["metadata"].get("labels", {}).get("app.kubernetes.io/part-of"), "tpo",
+                                 f"{item['kind']} {item['metadata']['name']}")
+
+    @each_combination
+    def test_claims_can_be_filled(self, objects):
+        """A claim that is only read comes up empty and stays so."""
+        for claim in named(objects, "PersistentVolumeClaim"):
+            modes = claim["spec"]["accessModes"]
+            self.assertTrue(any("Write" in mode for mode in modes), f"{claim['metadata']['name']}: {modes}")
+
+    def test_a_prometheus_of_all_runs_is_asked_for_this_one(self):
+        for overlay in OVERLAYS:
+            for scaled in named(kustomize.render(overlay), "ScaledObject"):
+                trigger = scaled["spec"]["triggers"][0]["metadata"]
+                # In another namespace.
+                if "." in trigger["serverAddress"]:
+                    self.assertIn(f'namespace="{scaled["metadata"]["namespace"]}"', trigger["query"])
+
     @each_pod
     def test_learner_is_one(self, pod, _):
         if pod.name == "tpo-learner":

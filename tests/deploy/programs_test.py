@@ -181,6 +181,15 @@ def validated(file, *arguments):
     return text
 
 
+class LeasesTest(unittest.TestCase):
+    def test_are_said_where_a_worker_hears_it(self):
+        """`tpo rollout` takes its flag; the config's field is for `tpo train`."""
+        for pod, objects in our_pods():
+            if pod.name == "tpo-rollout":
+                self.assertGreater(int(kustomize.flag(pod.container, "parallel_leases")), 0)
+                self.assertNotIn("parallel_leases", yaml.safe_load(run_config(objects)).get("rollout", {}))
+
+
 class AddressTest(unittest.TestCase):
     def test_programs_listen_where_pods_say(self):
         for pod, _ in our_pods():

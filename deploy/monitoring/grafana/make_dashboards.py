@@ -4,7 +4,7 @@
     python3 deploy/monitoring/grafana/make_dashboards.py --check    # only says whether they are as they should be
 
 Needs Python's standard library only. The metrics are those of docs/metrics.md; tests hold every query against the code's
-catalogue of metrics, and tests/monitoring/live.py against a real run.
+catalogue of metrics, and bench/monitoring/run.py against a real run.
 
 In a query, RUN stands for the matcher of the dashboard's variable `run`, ROLE for those of `run` and `role`, and RATE
 for Grafana's window that fits the scrape interval and the zoom.
