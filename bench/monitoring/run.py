@@ -6,8 +6,8 @@
 Starts tpo-verifier, tpo learner, tpo relay and two tpo rollout on this machine, one of which gets its weights from the relay,
 and a fresh Prometheus (Debian's package) with the bundled scrape config, to which the relay is added, and the bundled rules
 (deploy/monitoring/prometheus). Traces go to a collector that isn't there. After --seconds of training it asks Prometheus' HTTP API for
-every dashboard query, every variable, every recording rule, and every alert with each of the series that it compares. What is
-empty must be in EMPTY, with the reason; else this fails. It also runs `promtool check metrics` on every role, times scrapes
+every dashboard query, every variable, every recording rule, and every alert: its whole expression, which is empty unless the alert
+is due, and each selector in it with its matchers. What else is empty must be in EMPTY, with the reason; else this fails. It also runs `promtool check metrics` on every role, times scrapes
 under load, and takes a picture of the status page. With --write, docs/results/monitoring.md and its pictures are written
 (needs matplotlib: ./dev monitoring).
 
@@ -48,8 +48,11 @@ EMPTY = [
     ("tpo_evaluation", "nothing is evaluated beside the training of a sequence task"),
     ("tpo_truncated_fraction", "answers of the sequence tasks all have the same length"),
     ('code!="OK"', "no call failed"),
+    ('code!~"OK|GIVEN_UP"', "no attempt to have a group judged failed"),
+    ('code="RESOURCE_EXHAUSTED"', "no verifier refused a group"),
     ("ALERTS", "no alert was pending or firing"),
 ]
+NOT_DUE = "not due"
 # Of Grafana's variables and windows.
 VARIABLES = [("$__rate_interval", "1m"), ("$__range", "5m"), ("$run", ".*"), ("$role", ".*")]
 
@@ -94,8 +97,9 @@ def series_of(expression):
     return [sample for sample in result["result"] if sample["value"][1] != "NaN"]
 
 
-def metric_names(expression):
-    return sorted(set(re.findall(r"\btpo_[a-z0-9_]+", expression)))
+def selectors(expression):
+    """What an expression takes from Prometheus, at one moment: metrics with their matchers."""
+    return sorted(set(re.findall(r"\btpo_[a-z0-9_]+(?:\{[^}]*\})?", expression)))
 
 
 def wait_until(condition, what, seconds=120):
@@ -205,8 +209,10 @@ def evaluate():
         if kind == "recording":
             add("recording rules", name, expression, len(series_of(name)))
             continue
-        for metric in metric_names(expression):
-            add(f"alert {name}", metric, metric, len(series_of(metric)))
+        count = len(series_of(expression))
+        rows.append((f"alert {name}", "whole expression", expression, count, None if count else NOT_DUE))
+        for selector in selectors(expression):
+            add(f"alert {name}", selector, selector, len(series_of(selector)))
     return rows, faults
 
 
@@ -245,7 +251,7 @@ def screenshot(url, path):
         return "chromium isn't installed"
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-                        "--no-first-run", f"--user-data-dir={profile}", "--window-size=1000,1500", f"--screenshot={path}", url],
+                        "--no-first-run", f"--user-data-dir={profile}", "--window-size=1000,2600", f"--screenshot={path}", url],
                        check=True, capture_output=True, timeout=120)
     return None
 
@@ -312,7 +318,7 @@ def report(rows, faults, scrapes, lint, alerts, context, pictures):
              f"every 5 s: one `tpo learner` (reverse copy, `max_staleness` 2), two `tpo rollout`, one of them behind a `tpo relay`, one `tpo-verifier`; "
              f"{context['steps']:.0f} steps in {context['seconds']:.0f} s. Made by `bench/monitoring/run.py`.", ""]
     answered = sum(1 for row in rows if row[3])
-    lines += [f"Of {len(rows)} queries (dashboards, variables, recording rules, every series that an alert compares), {answered} have "
+    lines += [f"Of {len(rows)} queries (dashboards, variables, recording rules, every alert whole and each of its selectors), {answered} have "
               f"results; {len(rows) - answered - len(faults)} are empty for a stated reason, {len(faults)} without one.", "",
               "| where | queries | with results | empty, and why |", "|---|---|---|---|"]
     for place, found in by_place.items():
