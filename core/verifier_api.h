@@ -1,8 +1,8 @@
 // A verifier: scores the completions of one prompt. The one interface that custom verifiers
 // implement.
 //
-// Implementations: verifier/ (built in), services/grpc/grpc_verifier_client.h (any service that
-// speaks proto/tpo/v1/verifier.proto). Thread-safe: many groups are verified at a time.
+// Implementations: verifier/ (built in), services/grpc/verifier_pools.h (services that speak
+// proto/tpo/v1/verifier.proto). Thread-safe: many groups are verified at a time.
 #ifndef TPO_CORE_VERIFIER_API_H_
 #define TPO_CORE_VERIFIER_API_H_
 
