@@ -14,6 +14,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "services/grpc/grpc_verifier_replica.h"
 #include "tests/core/scratch_directory.h"
 #include "tests/services/grpc/grpc_test_support.h"
 #include "tests/services/grpc/test_certificates.h"
@@ -246,6 +247,27 @@ TEST_F(VerifierPoolsTest, CloseEndsCallsInProgress) {
   EXPECT_EQ(verifier->Verify(MakeVerifyRequest({1})).status().code(), absl::StatusCode::kCancelled);
   closer.join();
   release.Notify();
+}
+
+// As an attempt whose group is answered before its turn comes.
+TEST_F(VerifierPoolsTest, AnAttemptCancelledBeforeItStartsEndsAtOnce) {
+  VerifierUnderTest server(Transport::kLoopback);
+  server.verifier.on_verify = [](const VerifyRequest& request) {
+    ADD_FAILURE() << "nobody wants to know";
+    return Scores(request, 1);
+  };
+  const auto replica = MakeGrpcVerifierReplica(server.NewChannel(), "judge");
+  const auto attempt = replica->NewAttempt();
+  attempt->Cancel();
+  absl::Notification ended;
+  absl::Status status;
+  attempt->Start(MakeVerifyRequest({1}), absl::Hours(1),
+                 [&](const VerifierReplica::Answer& answer) {
+                   status = answer.status;
+                   ended.Notify();
+                 });
+  ended.WaitForNotification();
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
 }
 
 TEST_F(VerifierPoolsTest, SeveralVerifiersJudgeTogether) {

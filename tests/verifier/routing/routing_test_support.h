@@ -23,15 +23,21 @@ class FakeAttempt : public VerifierReplica::Attempt,
  public:
   void Start(const VerifyRequest& request, absl::Duration time_left,
              VerifierReplica::Done done) override {
+    bool cancelled = false;
     {
       const absl::MutexLock lock(&mutex_);
       completions_ = request.completions.size();
       time_left_ = time_left;
       done_ = std::move(done);
+      cancelled = cancelled_;
     }
-    on_start(*this);
+    if (cancelled) {
+      End(absl::CancelledError("cancelled before it began"));
+    } else {
+      on_start(*this);
+    }
   }
-  // As a transport does, a cancelled attempt ends by itself; the test may end it first.
+  // As with a transport, a cancelled attempt ends by itself; the test may end it first.
   void Cancel() override {
     {
       const absl::MutexLock lock(&mutex_);

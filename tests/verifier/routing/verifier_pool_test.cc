@@ -232,6 +232,33 @@ TEST_F(VerifierPoolTest, HedgesAtTheSameReplicaWhenThereIsOne) {
   EXPECT_EQ(Counts().replicas[0].hedges_won, 0U);
 }
 
+// Two hedges are decided on at once; while the first begins, the other's group is answered.
+TEST_F(VerifierPoolTest, AHedgeNobodyNeedsAnyMoreWhenItBeginsEnds) {
+  auto options = Defaults();
+  options.max_hedge_fraction = 1.0;
+  options.max_in_flight = 1;
+  Make(4, options);
+  LearnLatency();
+  const std::vector<Pending*> asked = {&Ask(), &Ask()};
+  std::vector<std::shared_ptr<FakeAttempt>> firsts;
+  for (size_t r = 0; r < replicas_.size(); ++r) {
+    for (const auto& attempt : NewAttempts(r)) firsts.push_back(attempt);
+  }
+  ASSERT_EQ(firsts.size(), 2U);
+  int begun = 0;
+  for (FakeReplica* replica : replicas_) {
+    replica->on_start = [&](FakeAttempt&) {
+      ++begun;
+      for (const auto& first : firsts) first->Answer(0.5);
+    };
+  }
+  Advance(absl::Milliseconds(111));
+  EXPECT_TRUE(asked[0]->done);
+  EXPECT_TRUE(asked[1]->done);
+  EXPECT_EQ(begun, 1) << "the other was cancelled before it began";
+  for (const ReplicaCounts& counts : Counts().replicas) EXPECT_EQ(counts.outstanding, 0);
+}
+
 TEST_F(VerifierPoolTest, OverloadIsNotAmplified) {
   auto options = Defaults();
   options.max_hedge_fraction = 0.05;
