@@ -15,18 +15,6 @@ namespace {
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
 
-double StateNumber(CircuitBreaker::State state) {
-  switch (state) {
-    case CircuitBreaker::State::kClosed:
-      return 0;
-    case CircuitBreaker::State::kHalfOpen:
-      return 1;
-    case CircuitBreaker::State::kOpen:
-      return 2;
-  }
-  return 0;
-}
-
 // One metric while its samples are gathered.
 class Family {
  public:
@@ -100,7 +88,7 @@ class VerificationFamilies {
     retries_.Add(labels, static_cast<double>(replica.retries));
     hedges_.Add(labels, static_cast<double>(replica.hedges));
     hedges_won_.Add(labels, static_cast<double>(replica.hedges_won));
-    breaker_state_.Add(labels, StateNumber(replica.breaker));
+    breaker_state_.Add(labels, CircuitBreaker::Gravity(replica.breaker));
     breaker_opened_.Add(labels, static_cast<double>(replica.breaker_opened));
     outstanding_.Add(labels, replica.outstanding);
   }

@@ -5,6 +5,18 @@
 
 namespace tpo {
 
+int CircuitBreaker::Gravity(State state) {
+  switch (state) {
+    case State::kClosed:
+      return 0;
+    case State::kHalfOpen:
+      return 1;
+    case State::kOpen:
+      break;
+  }
+  return 2;
+}
+
 CircuitBreaker::State CircuitBreaker::StateAt(absl::Duration now) const {
   if (!open_) return State::kClosed;
   return now < probe_from_ ? State::kOpen : State::kHalfOpen;

@@ -30,6 +30,9 @@ class CircuitBreaker {
 
   enum class State { kClosed, kOpen, kHalfOpen };
 
+  // From a replica that gets groups to one that gets none: 0 closed, 1 half-open, 2 open.
+  static int Gravity(State state);
+
   // Stands for an attempt: what was begun before the breaker last changed its state says nothing
   // any longer, and is ignored when it ends.
   using Ticket = uint64_t;

@@ -11,19 +11,6 @@ void AddTo(const std::map<Key, uint64_t>& from, std::map<Key, uint64_t>* to) {
   for (const auto& [key, count] : from) (*to)[key] += count;
 }
 
-// From a replica that gets groups to one that gets none.
-int Gravity(CircuitBreaker::State state) {
-  switch (state) {
-    case CircuitBreaker::State::kClosed:
-      return 0;
-    case CircuitBreaker::State::kHalfOpen:
-      return 1;
-    case CircuitBreaker::State::kOpen:
-      break;
-  }
-  return 2;
-}
-
 void AddTo(const ReplicaCounts& from, ReplicaCounts* to) {
   AddTo(from.attempts, &to->attempts);
   to->given_up += from.given_up;
@@ -32,7 +19,8 @@ void AddTo(const ReplicaCounts& from, ReplicaCounts* to) {
   to->hedges_won += from.hedges_won;
   to->breaker_opened += from.breaker_opened;
   // The worst of the workers' views.
-  if (Gravity(from.breaker) > Gravity(to->breaker)) to->breaker = from.breaker;
+  if (CircuitBreaker::Gravity(from.breaker) > CircuitBreaker::Gravity(to->breaker))
+    to->breaker = from.breaker;
   to->outstanding += from.outstanding;
   for (size_t i = 0; i < from.latency.buckets.size(); ++i)
     to->latency.buckets[i] += from.latency.buckets[i];
