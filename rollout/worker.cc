@@ -478,7 +478,7 @@ void RolloutWorker::CountTime(absl::Duration WorkerTimes::*what, absl::Duration 
   statistics_.times.*what += time;
 }
 
-RolloutWorker::Statistics RolloutWorker::statistics() const {
+WorkerStatistics RolloutWorker::statistics() const {
   const absl::MutexLock lock(&mutex_);
   return statistics_;
 }

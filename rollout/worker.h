@@ -23,6 +23,7 @@
 #include "absl/time/time.h"
 #include "core/learner_api.h"
 #include "core/verifier_api.h"
+#include "core/worker_statistics.h"
 #include "rollout/language_model_sampler.h"
 #include "rollout/sampling_slots.h"
 
@@ -52,16 +53,6 @@ class RolloutWorker {
     std::function<void(const std::string&)> on_warning = nullptr;
   };
 
-  // What the worker did so far; thread-safe to read through statistics().
-  struct Statistics {
-    uint64_t leases = 0;
-    uint64_t groups = 0;
-    uint64_t tokens = 0;
-    uint64_t rejected = 0;  // groups whose submission wasn't accepted
-    uint64_t unscored = 0;  // completions whose verdict isn't a score
-    WorkerTimes times;      // without what leases waited for their turn to sample
-  };
-
   // Makes the verifier that a run's config asks for, once the worker knows it.
   using VerifierFactory =
       std::function<absl::StatusOr<std::unique_ptr<VerifierApi>>(const RunInfo&)>;
@@ -80,7 +71,7 @@ class RolloutWorker {
   // Thread-safe, from any thread, any number of times.
   void Stop();
 
-  Statistics statistics() const;
+  WorkerStatistics statistics() const;
 
  private:
   class LeaseLoop;
@@ -127,7 +118,7 @@ class RolloutWorker {
   RunInfo run_ ABSL_GUARDED_BY(mutex_);
   // The worker's id with the learner that said last that it is about to end.
   std::string draining_learner_ ABSL_GUARDED_BY(mutex_);
-  Statistics statistics_ ABSL_GUARDED_BY(mutex_);
+  WorkerStatistics statistics_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_unscored_warning_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 

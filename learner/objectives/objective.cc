@@ -1,10 +1,9 @@
 #include "learner/objectives/objective.h"
 
-#include <cmath>
-
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "learner/field_checks.h"
 #include "learner/objectives/dg.h"
 #include "learner/objectives/group_pg.h"
 #include "learner/objectives/grpo.h"
@@ -15,28 +14,18 @@
 namespace tpo {
 namespace {
 
-absl::Status CheckPositive(const char* field, double value) {
-  if (value > 0.0 && std::isfinite(value)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("objective ", field, " must be a finite number above 0, not ", value));
-}
-
-absl::Status CheckNotNegative(const char* field, double value) {
-  if (value >= 0.0 && std::isfinite(value)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("objective ", field, " must be a finite number of at least 0, not ", value));
-}
-
 absl::Status Validate(const ObjectiveSpec& spec) {
-  TPO_RETURN_IF_ERROR(CheckPositive("eta", spec.eta));
-  TPO_RETURN_IF_ERROR(CheckPositive("clip_epsilon", spec.clip_epsilon));
-  TPO_RETURN_IF_ERROR(CheckNotNegative("kl_beta", spec.kl_beta));
+  TPO_RETURN_IF_ERROR(CheckPositive("objective eta", spec.eta));
+  TPO_RETURN_IF_ERROR(CheckPositive("objective clip_epsilon", spec.clip_epsilon));
+  TPO_RETURN_IF_ERROR(CheckNotNegative("objective kl_beta", spec.kl_beta));
+  TPO_RETURN_IF_ERROR(CheckNotNegative("objective score_deviation_floor",
+                                       spec.score_standardization.deviation_floor));
   TPO_RETURN_IF_ERROR(
-      CheckNotNegative("score_deviation_floor", spec.score_standardization.deviation_floor));
-  TPO_RETURN_IF_ERROR(CheckNotNegative("score_shrinkage", spec.score_standardization.shrinkage));
-  TPO_RETURN_IF_ERROR(CheckNotNegative("ratio_cap", spec.anchor.ratio_cap));
-  TPO_RETURN_IF_ERROR(CheckPositive("effective_sample_fraction", spec.anchor.gate_fraction));
-  return CheckNotNegative("length_exponent", spec.length_exponent);
+      CheckNotNegative("objective score_shrinkage", spec.score_standardization.shrinkage));
+  TPO_RETURN_IF_ERROR(CheckNotNegative("objective ratio_cap", spec.anchor.ratio_cap));
+  TPO_RETURN_IF_ERROR(
+      CheckPositive("objective effective_sample_fraction", spec.anchor.gate_fraction));
+  return CheckNotNegative("objective length_exponent", spec.length_exponent);
 }
 
 GrpoOptions GrpoOptionsOf(const ObjectiveSpec& spec) {

@@ -1,57 +1,45 @@
 #include "learner/optimizers/optimizer.h"
 
-#include <cmath>
 #include <set>
 #include <string>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "core/status_macros.h"
+#include "learner/field_checks.h"
 #include "learner/optimizers/muon.h"
 #include "learner/optimizers/torch_optimizer.h"
 
 namespace tpo {
 namespace {
 
-absl::Status CheckPositive(const char* field, double value) {
-  if (value > 0.0 && std::isfinite(value)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("optimizer ", field, " must be a finite number above 0, not ", value));
-}
-
-absl::Status CheckNotNegative(const char* field, double value) {
-  if (value >= 0.0 && std::isfinite(value)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("optimizer ", field, " must be a finite number of at least 0, not ", value));
-}
-
-absl::Status CheckDecay(const char* field, double value) {
+absl::Status CheckDecay(absl::string_view field, double value) {
   if (value >= 0.0 && value < 1.0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("optimizer ", field, " must be in [0, 1), not ", value));
+  return absl::InvalidArgumentError(absl::StrCat(field, " must be in [0, 1), not ", value));
 }
 
 absl::Status Validate(const MuonSpec& spec) {
-  TPO_RETURN_IF_ERROR(CheckPositive("learning_rate", spec.learning_rate));
-  TPO_RETURN_IF_ERROR(CheckDecay("momentum", spec.momentum));
-  TPO_RETURN_IF_ERROR(CheckNotNegative("weight_decay", spec.weight_decay));
-  TPO_RETURN_IF_ERROR(CheckDecay("adam_beta1", spec.adam_beta1));
-  TPO_RETURN_IF_ERROR(CheckDecay("adam_beta2", spec.adam_beta2));
-  return CheckNotNegative("adam_weight_decay", spec.adam_weight_decay);
+  TPO_RETURN_IF_ERROR(CheckPositive("optimizer learning_rate", spec.learning_rate));
+  TPO_RETURN_IF_ERROR(CheckDecay("optimizer momentum", spec.momentum));
+  TPO_RETURN_IF_ERROR(CheckNotNegative("optimizer weight_decay", spec.weight_decay));
+  TPO_RETURN_IF_ERROR(CheckDecay("optimizer adam_beta1", spec.adam_beta1));
+  TPO_RETURN_IF_ERROR(CheckDecay("optimizer adam_beta2", spec.adam_beta2));
+  return CheckNotNegative("optimizer adam_weight_decay", spec.adam_weight_decay);
 }
 
 absl::Status Validate(const AdamSpec& spec) {
-  TPO_RETURN_IF_ERROR(CheckPositive("learning_rate", spec.learning_rate));
-  TPO_RETURN_IF_ERROR(CheckDecay("beta1", spec.beta1));
-  TPO_RETURN_IF_ERROR(CheckDecay("beta2", spec.beta2));
-  TPO_RETURN_IF_ERROR(CheckPositive("epsilon", spec.epsilon));
-  return CheckNotNegative("weight_decay", spec.weight_decay);
+  TPO_RETURN_IF_ERROR(CheckPositive("optimizer learning_rate", spec.learning_rate));
+  TPO_RETURN_IF_ERROR(CheckDecay("optimizer beta1", spec.beta1));
+  TPO_RETURN_IF_ERROR(CheckDecay("optimizer beta2", spec.beta2));
+  TPO_RETURN_IF_ERROR(CheckPositive("optimizer epsilon", spec.epsilon));
+  return CheckNotNegative("optimizer weight_decay", spec.weight_decay);
 }
 
 absl::Status Validate(const SgdSpec& spec) {
-  TPO_RETURN_IF_ERROR(CheckPositive("learning_rate", spec.learning_rate));
-  TPO_RETURN_IF_ERROR(CheckDecay("momentum", spec.momentum));
-  return CheckNotNegative("weight_decay", spec.weight_decay);
+  TPO_RETURN_IF_ERROR(CheckPositive("optimizer learning_rate", spec.learning_rate));
+  TPO_RETURN_IF_ERROR(CheckDecay("optimizer momentum", spec.momentum));
+  return CheckNotNegative("optimizer weight_decay", spec.weight_decay);
 }
 
 absl::Status ValidateParameters(const std::vector<NamedParameter>& parameters) {

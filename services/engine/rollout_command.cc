@@ -76,15 +76,7 @@ absl::Status RunRollout(const RolloutCommand& command) {
   metrics.Add(MakeCertificateMetrics(
       {{"own", command.tls.certificate}, {"authority", command.tls.ca}}, CertificateExpiry));
   WorkerMetrics worker_metrics(&metrics);
-  worker_metrics.Attach([&worker] {
-    const RolloutWorker::Statistics statistics = worker.statistics();
-    return WorkerCounts{.leases = statistics.leases,
-                        .groups = statistics.groups,
-                        .tokens = statistics.tokens,
-                        .rejected = statistics.rejected,
-                        .unscored = statistics.unscored,
-                        .times = statistics.times};
-  });
+  worker_metrics.Attach([&worker] { return worker.statistics(); });
   if (traces != nullptr) metrics.Add(MakeTraceMetrics([&traces] { return traces->counts(); }));
   metrics.Add(MakeVerificationMetrics(&verification));
   std::unique_ptr<MetricsServer> metrics_server;
@@ -100,7 +92,7 @@ absl::Status RunRollout(const RolloutCommand& command) {
   const absl::Status status = worker.Run();
   drain_on_signal.SetDrain({});
   if (!command.quiet) {
-    const RolloutWorker::Statistics statistics = worker.statistics();
+    const WorkerStatistics statistics = worker.statistics();
     std::printf("answered %llu leases: %llu groups, %llu tokens\n",
                 static_cast<unsigned long long>(statistics.leases),
                 static_cast<unsigned long long>(statistics.groups),

@@ -70,21 +70,9 @@ class LocalWorkers {
   }
 
   // What all of them did. Thread-safe.
-  WorkerCounts counts() const {
-    WorkerCounts sum;
-    for (const auto& worker : workers_) {
-      const RolloutWorker::Statistics statistics = worker->statistics();
-      sum.leases += statistics.leases;
-      sum.groups += statistics.groups;
-      sum.tokens += statistics.tokens;
-      sum.rejected += statistics.rejected;
-      sum.unscored += statistics.unscored;
-      sum.times.waiting_for_lease += statistics.times.waiting_for_lease;
-      sum.times.waiting_for_weights += statistics.times.waiting_for_weights;
-      sum.times.sampling += statistics.times.sampling;
-      sum.times.waiting_for_verdicts += statistics.times.waiting_for_verdicts;
-      sum.times.submitting += statistics.times.submitting;
-    }
+  WorkerStatistics statistics() const {
+    WorkerStatistics sum;
+    for (const auto& worker : workers_) sum += worker->statistics();
     return sum;
   }
 
@@ -140,7 +128,7 @@ absl::Status RunTrain(const TrainCommand& command) {
   Learner& learner = session->learner();
   LocalWorkers workers(session.get(), server.get(), verifier_client_options, command.run.insecure,
                        [&learner] { learner.Drain(); });
-  session->worker_metrics().Attach([&workers] { return workers.counts(); });
+  session->worker_metrics().Attach([&workers] { return workers.statistics(); });
   drain_on_signal.SetDrain([&learner] { learner.Drain(); });
   const absl::Status trained = session->Run();
   const absl::Status rolled_out = workers.Join();

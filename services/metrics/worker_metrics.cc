@@ -40,7 +40,7 @@ const prometheus::Histogram::BucketBoundaries& SyncBuckets() {
 
 class WorkerMetrics::Source : public prometheus::Collectable {
  public:
-  void Set(std::function<WorkerCounts()> read) {
+  void Set(std::function<WorkerStatistics()> read) {
     const absl::MutexLock lock(&mutex_);
     read_ = std::move(read);
   }
@@ -48,7 +48,7 @@ class WorkerMetrics::Source : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override {
     const absl::MutexLock lock(&mutex_);
     if (!read_) return {};
-    const WorkerCounts counts = read_();
+    const WorkerStatistics counts = read_();
     const auto single = [](const char* name, uint64_t value) {
       return SingleValue(name, static_cast<double>(value));
     };
@@ -62,7 +62,7 @@ class WorkerMetrics::Source : public prometheus::Collectable {
 
  private:
   mutable absl::Mutex mutex_;
-  std::function<WorkerCounts()> read_ ABSL_GUARDED_BY(mutex_);
+  std::function<WorkerStatistics()> read_ ABSL_GUARDED_BY(mutex_);
 };
 
 WorkerMetrics::WorkerMetrics(MetricsRegistry* registry) : source_(std::make_shared<Source>()) {
@@ -71,7 +71,9 @@ WorkerMetrics::WorkerMetrics(MetricsRegistry* registry) : source_(std::make_shar
 
 WorkerMetrics::~WorkerMetrics() { Detach(); }
 
-void WorkerMetrics::Attach(std::function<WorkerCounts()> read) { source_->Set(std::move(read)); }
+void WorkerMetrics::Attach(std::function<WorkerStatistics()> read) {
+  source_->Set(std::move(read));
+}
 
 void WorkerMetrics::Detach() { source_->Set({}); }
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
-#include "core/learner_api.h"
+#include "core/worker_statistics.h"
 #include "services/grpc/observer.h"
 #include "services/metrics/metrics_registry.h"
 
@@ -21,15 +21,6 @@ class Histogram;
 
 namespace tpo {
 
-struct WorkerCounts {
-  uint64_t leases = 0;
-  uint64_t groups = 0;
-  uint64_t tokens = 0;
-  uint64_t rejected = 0;
-  uint64_t unscored = 0;
-  WorkerTimes times;
-};
-
 // The counters. Thread-safe.
 class WorkerMetrics {
  public:
@@ -39,7 +30,7 @@ class WorkerMetrics {
 
   // From now on a scrape calls `read`, from any thread; before, and after Detach, it shows nothing
   // of workers.
-  void Attach(std::function<WorkerCounts()> read);
+  void Attach(std::function<WorkerStatistics()> read);
   // Returns when no call of `read` is in progress. Idempotent.
   void Detach();
 

@@ -30,7 +30,7 @@ class AllPrograms {
         relayed_weights_(&metrics_, "tpo_relay_weight_version"),
         learner_(&metrics_),
         workers_(&metrics_) {
-    workers_.Attach([] { return WorkerCounts(); });
+    workers_.Attach([] { return WorkerStatistics(); });
     metrics_.Add(MakeRelayMetrics([] { return size_t{0}; }));
     metrics_.Add(MakeTraceMetrics([] { return SpanCounts(); }));
     metrics_.Add(MakeVerificationMetrics(&monitor_));

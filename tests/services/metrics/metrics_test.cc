@@ -303,7 +303,7 @@ TEST(LearnerMetricsTest, AreReadAtEachScrapeWhileThereIsALearner) {
 
 TEST(WorkerMetrics, ShowWhatTheWorkerDidAndHowItsWeightsCame) {
   MetricsRegistry metrics("tpo-test");
-  WorkerCounts counts;
+  WorkerStatistics counts;
   counts.groups = 25;
   counts.tokens = 1400;
   counts.times.sampling = absl::Seconds(4);
