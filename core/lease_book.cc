@@ -444,6 +444,21 @@ absl::StatusOr<std::vector<ReadyGroup>> LeaseBook::WaitForBatch(absl::Duration t
   }
 }
 
+bool LeaseBook::WaitUntilNoneIsLeased(absl::Duration timeout) {
+  const absl::Duration give_up = Clock::Monotonic().Now() + timeout;
+  const absl::MutexLock lock(&mutex_);
+  const auto none_is_leased = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return deadlines_.empty();
+  };
+  while (true) {
+    ExpireLeasesLocked();
+    const absl::Duration left = give_up - Clock::Monotonic().Now();
+    if (mutex_.AwaitWithTimeout(absl::Condition(&none_is_leased), std::min(left, kExpiryPoll)))
+      return true;
+    if (left <= absl::ZeroDuration()) return false;
+  }
+}
+
 void LeaseBook::DropStale() {
   for (auto ready = ready_.begin(); ready != ready_.end();) {
     if (weight_version_ - ready->second.oldest_version <= options_.max_staleness) {

@@ -35,7 +35,8 @@
 // Memory is bounded: prompts and groups in flight by the admission rule, finished units by
 // kRememberedUnits. A group for a unit that is forgotten is answered with kLeaseExpired.
 //
-// Thread-safe. Never blocks, except WaitForBatch; the prompt source is called with the lock held.
+// Thread-safe. Only the calls that begin with Wait block; the prompt source is called with the lock
+// held.
 #ifndef TPO_CORE_LEASE_BOOK_H_
 #define TPO_CORE_LEASE_BOOK_H_
 
@@ -128,6 +129,10 @@ class LeaseBook {
   // `timeout` is real time, whatever the clock. DEADLINE_EXCEEDED: not enough within `timeout`
   // (nothing is taken). CANCELLED: closed.
   absl::StatusOr<std::vector<ReadyGroup>> WaitForBatch(absl::Duration timeout);
+
+  // Waits until no prompt is under a lease: all were answered, expired or given back. False: not
+  // within `timeout`, which is real time.
+  bool WaitUntilNoneIsLeased(absl::Duration timeout);
 
   // A new version was published: more prompts may be leased. Call it after WeightStore::Publish. A
   // version that isn't above the current one is ignored.

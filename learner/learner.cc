@@ -254,6 +254,7 @@ absl::StatusOr<Learner::Outcome> Learner::Run() {
   if (failure.ok()) failure = SaveLastCheckpoint();
   checkpoint_writer_.WaitUntilIdle(absl::InfiniteDuration());
   ReportCheckpoints();
+  if (drained && failure.ok()) endpoint_->WaitUntilDismissed(options_.drain_patience);
   // Unless the run is over, and nothing can undo it, its workers are needed again.
   const bool finished = failure.ok() && !drained;
   if (finished) lease_book_.Finish();

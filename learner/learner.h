@@ -60,6 +60,9 @@ class Learner : public AdminApi {
     // How long training waits for the disk when a checkpoint is due while one is being written;
     // then it is left out. Until the disk is done, the next ones are left out without waiting.
     absl::Duration checkpoint_patience = absl::Seconds(10);
+    // How long a learner that was told to end waits for the groups that workers have in hand. What
+    // comes within it isn't trained on any more, but its worker needn't wait, or be refused.
+    absl::Duration drain_patience = absl::Seconds(10);
   };
 
   // How Run ended, when it ended well.
@@ -81,15 +84,13 @@ class Learner : public AdminApi {
 
   // Trains until all steps are done or Drain was called, and writes a last checkpoint. When all
   // steps are done it closes the weight store, by which workers learn that the run is over;
-  // otherwise they are told that the learner may come back. An error: training failed; the last
-  // good checkpoint stands.
+  // otherwise they are told that the learner may come back, and get drain_patience to hand in the
+  // groups that they have in hand. An error: training failed; the last good checkpoint stands.
   absl::StatusOr<Outcome> Run();
 
   // After Run: waits until all workers know that the run is over, or that the learner ends
   // (LearnerEndpoint::WaitUntilDismissed).
-  bool WaitUntilDismissed(absl::Duration timeout) const {
-    return endpoint_->WaitUntilDismissed(timeout);
-  }
+  bool WaitUntilDismissed(absl::Duration timeout) { return endpoint_->WaitUntilDismissed(timeout); }
 
   // First step that Run will do: 0, or the checkpoint's.
   int64_t first_step() const { return first_step_; }

@@ -248,21 +248,27 @@ std::vector<WorkerStatus> LearnerEndpoint::workers_seen() const {
   return seen;
 }
 
-bool LearnerEndpoint::WaitUntilDismissed(absl::Duration timeout) const {
+bool LearnerEndpoint::AllAreTold() const {
+  return std::all_of(workers_.begin(), workers_.end(), [this](const auto& worker) {
+    return worker.second.dismissed || !IsPresent(worker.second);
+  });
+}
+
+bool LearnerEndpoint::WaitUntilDismissed(absl::Duration timeout) {
   const absl::Duration give_up = Clock::Monotonic().Now() + timeout;
-  const absl::MutexLock lock(&mutex_);
-  const auto all_told = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return std::all_of(workers_.begin(), workers_.end(), [this](const auto& worker) {
-      return worker.second.dismissed || !IsPresent(worker.second);
-    });
-  };
   // Looks now and then: that a worker is gone is a matter of time.
   while (true) {
-    const absl::Duration left = give_up - Clock::Monotonic().Now();
-    if (mutex_.AwaitWithTimeout(absl::Condition(&all_told), std::min(left, kDismissalPoll))) {
-      return true;
+    ReturnLeasesOfLostWorkers();
+    const absl::Duration pause = std::min(give_up - Clock::Monotonic().Now(), kDismissalPoll);
+    if (lease_book_->WaitUntilNoneIsLeased(pause)) {
+      const absl::Duration left = give_up - Clock::Monotonic().Now();
+      const absl::MutexLock lock(&mutex_);
+      if (mutex_.AwaitWithTimeout(absl::Condition(this, &LearnerEndpoint::AllAreTold),
+                                  std::min(left, kDismissalPoll))) {
+        return true;
+      }
     }
-    if (left <= absl::ZeroDuration()) return false;
+    if (Clock::Monotonic().Now() >= give_up) return false;
   }
 }
 

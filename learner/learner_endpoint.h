@@ -83,14 +83,17 @@ class LearnerEndpoint : public LearnerApi {
   WorkerTimes worker_times() const;
 
   // Waits until every worker that is there was told that the run is over, or that the learner is
-  // about to end, for a server to go on serving until then. False: not all were told within
-  // `timeout`, which is real time.
-  bool WaitUntilDismissed(absl::Duration timeout) const;
+  // about to end, and has handed in what it holds: no prompt is under a lease any more. For a
+  // server to go on serving until then. Gives back the leases of workers that are lost meanwhile.
+  // False: that wasn't so within `timeout`, which is real time.
+  bool WaitUntilDismissed(absl::Duration timeout);
 
  private:
   // NOT_FOUND when there is no such worker.
   absl::Status Touch(const std::string& worker_id);
   void ReturnLeasesOfLostWorkers();
+  // Every worker that is there knows that there will be no lease.
+  bool AllAreTold() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SubmitResult SubmitGroup(const Group& group);
   void CountGroups(const std::string& worker_id, const std::vector<Group>& groups,
                    const std::vector<SubmitResult>& results);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/backoff.h"
 #include "core/clock.h"
 #include "core/status_macros.h"
 #include "policy/threads.h"
@@ -35,6 +36,22 @@ constexpr absl::Duration kUnscoredWarningInterval = absl::Seconds(10);
 
 std::string IdempotencyKey(const RunInfo& run, const Lease& lease, const Prompt& prompt) {
   return absl::StrCat(run.run_id, "/", lease.id, "/", prompt.id);
+}
+
+// Whether groups whose submission failed so may still be taken in. What a server that ends, a cut
+// connection or an overloaded peer makes of a call is no answer.
+bool AnotherTryMayHelp(const absl::Status& failure) {
+  switch (failure.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kNotFound:  // the worker isn't known any more, nor are its leases
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kUnimplemented:
+      return false;
+    default:
+      return true;
+  }
 }
 
 // Verdicts of a group whose verification failed as a whole.
@@ -234,9 +251,10 @@ class RolloutWorker::LeaseLoop {
     for (int failures = 1;; ++failures) {
       absl::StatusOr<std::vector<SubmitResult>> results =
           worker_.learner_->SubmitGroups(run_.worker_id, groups);
-      const bool may_help =
-          absl::IsUnavailable(results.status()) || absl::IsDeadlineExceeded(results.status());
-      if (!may_help || worker_.stopped() || clock_.Now() > deadline) return results;
+      if (results.ok() || !AnotherTryMayHelp(results.status()) || worker_.stopped() ||
+          clock_.Now() > deadline) {
+        return results;
+      }
       worker_.Warn(absl::StrCat("will submit again: ", results.status().ToString()));
       worker_.Pause(failures);
     }
@@ -568,9 +586,9 @@ absl::StatusOr<RunInfo> RolloutWorker::RegisterAgain(const RunInfo& stale) {
 }
 
 void RolloutWorker::Pause(int failures) const {
-  const absl::Duration pause = kFirstPause * (1 << std::min(failures, 10));
+  const absl::Duration pause = std::min(kFirstPause * (1 << std::min(failures, 10)), kLongestPause);
   const absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&stopped_), std::min(pause, kLongestPause));
+  mutex_.AwaitWithTimeout(absl::Condition(&stopped_), Jittered(pause));
 }
 
 bool RolloutWorker::IsDraining(const RunInfo& run) const {

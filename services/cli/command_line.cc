@@ -113,6 +113,10 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
   AddAddress(app, "--status_listen", PortZero::kAllowed, &flags->status_listen,
              "Serve a page that shows the run at http://HOST:PORT/");
   AddTraces(app, &flags->traces);
+  AddWholeNumber(
+      app, "--drain_seconds", 0, 24 * 3600, &flags->drain_seconds,
+      "Seconds for which a learner that is told to end waits for the groups that workers "
+      "have in hand");
   AddQuiet(app, &flags->quiet);
   AddInsecure(app, &flags->insecure);
 }

@@ -46,6 +46,7 @@ struct RunFlags {
   std::string metrics_listen;          // empty: none
   std::string status_listen;           // of the status page; empty: none
   TraceFlags traces;
+  int drain_seconds = 10;  // for groups in workers' hands
   bool quiet = false;
   // Plaintext off loopback was asked for. Parsing refuses addresses that would need it.
   bool insecure = false;

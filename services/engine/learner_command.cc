@@ -62,7 +62,8 @@ absl::Status RunLearner(const LearnerCommand& command) {
   if (command.run.resume && finished) {
     WaitForSignal(&drain_on_signal, kHomecoming - (Clock::Monotonic().Now() - start));
   }
-  session->learner().WaitUntilDismissed(kFarewell);
+  // A drained one has waited already.
+  if (finished || !trained.ok()) session->learner().WaitUntilDismissed(kFarewell);
   if (command.keep_serving && trained.ok() && finished) {
     WaitForSignal(&drain_on_signal, absl::InfiniteDuration());
   }

@@ -175,6 +175,7 @@ absl::Status RunSession::MakeLearner() {
   options.version = std::string(Version());
   options.inspect_every_steps = config_.output().inspect_every_steps();
   options.resume = flags_.resume;
+  options.drain_patience = absl::Seconds(flags_.drain_seconds);
   TPO_ASSIGN_OR_RETURN(learner_, Learner::Create(std::move(options), &*source_, &Clock::Monotonic(),
                                                  &*checkpoints_, &observers_));
   if (language_task_ != nullptr) language_task_->CloseModel();

@@ -9,9 +9,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/backoff.h"
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
-#include "services/grpc/backoff.h"
 #include "services/grpc/status.h"
 #include "services/grpc/verifier_call.h"
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/clock.h"
 #include "core/status_macros.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
@@ -150,13 +151,15 @@ void GrpcServer::ReportNotServing() {
 void GrpcServer::Shutdown(absl::Duration grace) {
   ReportNotServing();
   for (RpcService* service : impl_->services) service->Close();
-  const absl::Time deadline = absl::Now() + grace;
+  const Clock& clock = Clock::Monotonic();
+  const absl::Duration deadline = clock.Now() + grace;
   for (RpcService* service : impl_->services) {
-    if (!service->WaitUntilIdle(deadline - absl::Now())) service->Abort();
+    if (!service->WaitUntilIdle(deadline - clock.Now())) service->Abort();
   }
   // What is left now: answers on their way, which get a moment, calls that took too long, and
   // streams that clients keep open for ever, such as those that watch the health.
-  impl_->server->Shutdown(absl::ToChronoTime(std::min(deadline, absl::Now() + kFlush)));
+  const absl::Duration left = std::min(deadline - clock.Now(), kFlush);
+  impl_->server->Shutdown(absl::ToChronoTime(absl::Now() + left));
 }
 
 }  // namespace tpo

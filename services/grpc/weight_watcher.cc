@@ -124,8 +124,9 @@ void WeightWatcher::Run() {
       if (absl::IsNotFound(status) || absl::IsPermissionDenied(status)) ended_ = status;
       if (ended_.has_value()) continue;
     }
-    const absl::Duration pause =
-        absl::IsDeadlineExceeded(status) ? absl::ZeroDuration() : backoff_.Next();
+    // A stream's time is limited, so that new replicas get their share: that is no fault.
+    if (absl::IsDeadlineExceeded(status)) continue;
+    const absl::Duration pause = backoff_.Next();
     spdlog::warn("weight stream broke after {} bytes of version {}: {}; trying again in {}",
                  assembler_.held_bytes(), assembler_.held_version(), status.ToString(),
                  absl::FormatDuration(pause));

@@ -14,9 +14,9 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "core/backoff.h"
 #include "core/trace.h"
 #include "core/weight_snapshot.h"
-#include "services/grpc/backoff.h"
 #include "services/grpc/observer.h"
 #include "services/grpc/weight_assembler.h"
 

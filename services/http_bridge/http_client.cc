@@ -17,9 +17,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "core/backoff.h"
 #include "core/status_macros.h"
 #include "services/config/address.h"
-#include "services/grpc/backoff.h"
 
 namespace tpo {
 namespace {

@@ -7,6 +7,7 @@ import re
 import signal
 import statistics
 import time
+import urllib.request
 
 from audit import Run, check_run, SHOWN_GROUPS
 from cluster import Cluster
@@ -15,6 +16,8 @@ import harness
 from harness import overrides
 
 MAX_STALENESS = 8
+# Of each chunk of bytes to and from a verifier.
+VERDICT_DELAY_SECONDS = 0.2
 # Of the time under load: what a process takes in at its beginning doesn't count.
 WARM_UP_FRACTION = 0.3
 FLAT_FRACTION = 0.05
@@ -35,6 +38,17 @@ def failed_submissions(cluster):
             if re.search(r"SubmitGroups|submit again", line)]
 
 
+def refused_submissions(metrics_address):
+    """How often this life of the learner has answered a submission with an error, by its code.
+
+    A worker that is unknown, since its groups came too late for the life before, registers again without a word.
+    """
+    with urllib.request.urlopen(f"http://{metrics_address}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found = re.findall(r'^tpo_rpcs_total\{code="(\w+)",method="SubmitGroups"\} (\S+)$', text, re.MULTILINE)
+    return {code: float(count) for code, count in found if code != "OK" and float(count)}
+
+
 def process_status(process):
     return pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
 
@@ -52,7 +66,13 @@ class Terminations:
         self.directory = directory
         self.broken = []
         self.seconds = {"worker": [], "verifier": [], "learner": []}
-        self.cluster = Cluster(directory, flags(), workers=3, verifiers=2, worker_flags=["--parallel_leases", 4])
+        self.metrics = harness.Reserved()
+        self.refused = []  # by life of the learner
+        self.cluster = Cluster(directory, [*flags(), "--metrics_listen", self.metrics.address], workers=3, verifiers=2,
+                               worker_flags=["--parallel_leases", 4])
+        # So that workers always have groups in hand.
+        for proxy in self.cluster.verifier_proxies:
+            proxy.delay(VERDICT_DELAY_SECONDS)
         self._run = harness.Run(directory)
 
     def go_on(self, steps=20):
@@ -62,6 +82,8 @@ class Terminations:
             self.broken.append(f"no {steps} steps in 60 s after {done}")
 
     def terminate(self, member, grace_seconds):
+        if member is self.cluster.learner:
+            self.refused.append(refused_submissions(self.metrics.address))
         # One that has hardly begun has nothing to finish yet, and dies of the signal.
         self.cluster.run_until(lambda: heeds_sigterm(member.process), 30)
         begin = time.monotonic()
@@ -92,8 +114,11 @@ class Terminations:
             status = self.cluster.terminate(worker)
             if status != 0:
                 self.broken.append(f"{worker.name} ended with {status}: {worker.outputs[-1][-1000:]}")
+        self.refused.append(refused_submissions(self.metrics.address))
         self.cluster.terminate(learner)
+        self.metrics.close()
         failed = failed_submissions(self.cluster)
+        failed += [f"refused with {code}: {count:g} times" for life in self.refused for code, count in life.items()]
         self.broken += [f"a submission failed: {line}" for line in failed]
         self.broken += self.cluster.failures
         self.cluster.close()

@@ -140,6 +140,31 @@ TEST_F(LearnerEndpointTest, AWorkerWhoseConnectionIsLostIsGoneUnlessItComesBack)
   EXPECT_EQ(lease_book_.ledger().expired, 2);
   lease_book_.Drain();
   ASSERT_TRUE(endpoint_.LeasePrompts(alive).ok());
+  EXPECT_FALSE(endpoint_.WaitUntilDismissed(absl::ZeroDuration())) << "it has two leases";
+  ASSERT_TRUE(endpoint_.Deregister(alive).ok());
+  EXPECT_TRUE(endpoint_.WaitUntilDismissed(absl::ZeroDuration()));
+}
+
+TEST_F(LearnerEndpointTest, AWorkerThatWasToldIsWaitedForUntilItHasHandedInWhatItHolds) {
+  const std::string worker = endpoint_.Register("a")->worker_id;
+  ASSERT_TRUE(endpoint_.LeasePrompts(worker).ok());
+  lease_book_.Drain();
+  ASSERT_TRUE(endpoint_.LeasePrompts(worker).ok());
+  EXPECT_FALSE(endpoint_.WaitUntilDismissed(absl::ZeroDuration()));
+  clock_.Advance(absl::Seconds(30));  // the lease's time
+  ASSERT_TRUE(endpoint_.LeasePrompts(worker).ok());
+  EXPECT_TRUE(endpoint_.WaitUntilDismissed(absl::ZeroDuration()));
+  EXPECT_EQ(lease_book_.ledger().expired, 2);
+}
+
+TEST_F(LearnerEndpointTest, NobodyWaitsForTheLeasesOfALostWorker) {
+  const std::string worker = endpoint_.Register("a")->worker_id;
+  endpoint_.OnConnection(worker, Connection::kOpened);
+  ASSERT_TRUE(endpoint_.LeasePrompts(worker).ok());
+  lease_book_.Drain();
+  endpoint_.OnConnection(worker, Connection::kLost);
+  EXPECT_FALSE(endpoint_.WaitUntilDismissed(absl::ZeroDuration()));
+  clock_.Advance(LearnerEndpoint::kReturnTime);
   EXPECT_TRUE(endpoint_.WaitUntilDismissed(absl::ZeroDuration()));
 }
 

@@ -1,6 +1,7 @@
 #include "learner/learner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/synchronization/notification.h"
 #include "core/file_system.h"
 #include "core/sequence_task.h"
 #include "rollout/worker.h"
@@ -62,7 +64,10 @@ class Recorder : public StepObserver {
   }
   void OnCheckpoint(int64_t step, double, const std::string& error) override {
     checkpoints[step] = error;
-    EXPECT_EQ(std::this_thread::get_id(), thread) << "the learner's thread tells everything";
+    if (ledgers > 0) {
+      EXPECT_EQ(std::this_thread::get_id(), thread) << "the learner's thread tells everything";
+    }
+    if (on_checkpoint) on_checkpoint(step);
   }
   void OnLedger(const Ledger& ledger) override {
     EXPECT_TRUE(ledger.Balances());
@@ -75,6 +80,22 @@ class Recorder : public StepObserver {
   int ledgers = 0;
   std::thread::id thread;  // that told of a ledger last
   std::function<void(const StepRecord&)> on_step;
+  std::function<void(int64_t step)> on_checkpoint;
+};
+
+class PausingVerifier : public VerifierApi {
+ public:
+  PausingVerifier(std::unique_ptr<VerifierApi> verifier, std::function<void()> before_verdict)
+      : verifier_(std::move(verifier)), before_verdict_(std::move(before_verdict)) {}
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
+    if (before_verdict_) before_verdict_();
+    return verifier_->Verify(request);
+  }
+  absl::StatusOr<VerifierDescription> Describe() override { return verifier_->Describe(); }
+
+ private:
+  const std::unique_ptr<VerifierApi> verifier_;
+  const std::function<void()> before_verdict_;
 };
 
 // One life of a learner with a worker beside it.
@@ -93,20 +114,23 @@ struct Life {
     if (made.ok()) learner = *std::move(made);
   }
 
-  absl::StatusOr<Learner::Outcome> Run(int parallel_leases = 1) {
+  // `before_verdict` is called for every group.
+  absl::StatusOr<Learner::Outcome> Run(int parallel_leases = 1,
+                                       const std::function<void()>& before_verdict = nullptr) {
     RolloutWorker::Options options;
     options.parallel_leases = parallel_leases;
-    RolloutWorker worker(options, &learner->api(),
-                         [](const RunInfo&) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
-                           absl::StatusOr<std::unique_ptr<VerifierRegistry>> registry =
-                               VerifierRegistry::BuiltIn();
-                           if (!registry.ok()) return registry.status();
-                           return *std::move(registry);
-                         });
+    RolloutWorker worker(
+        options, &learner->api(),
+        [&](const RunInfo&) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
+          absl::StatusOr<std::unique_ptr<VerifierRegistry>> registry = VerifierRegistry::BuiltIn();
+          if (!registry.ok()) return registry.status();
+          return std::make_unique<PausingVerifier>(*std::move(registry), before_verdict);
+        });
     std::thread thread([&worker] { EXPECT_TRUE(worker.Run().ok()); });
     absl::StatusOr<Learner::Outcome> outcome = learner->Run();
     worker.Stop();
     thread.join();
+    groups_refused = worker.statistics().rejected;
     return outcome;
   }
 
@@ -114,6 +138,7 @@ struct Life {
   CheckpointStore checkpoints;
   Recorder recorder;
   absl::Status status;
+  uint64_t groups_refused = 0;
   std::unique_ptr<Learner> learner;
 };
 
@@ -238,6 +263,46 @@ TEST(LearnerTest, ADrainedRunGoesOnBitByBit) {
   ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
   EXPECT_EQ(life.recorder.records[8].groups_total, 9 * 12);
   EXPECT_EQ(FinalWeights(life.checkpoints, 9), WeightsOfUninterruptedRun(9));
+}
+
+TEST(LearnerTest, ADrainedLearnerTakesInWhatWorkersHaveInHand) {
+  const ScratchDirectory directory;
+  Life life(directory.path(), SmallRun(9), false);
+  std::atomic<int> groups = 0;
+  absl::Notification judging;
+  absl::Notification saved;
+  life.recorder.on_step = [&](const StepRecord& record) {
+    if (record.step != 3) return;
+    judging.WaitForNotification();  // a group of the next step
+    life.learner->Drain();
+  };
+  // The learner's last word before it ends.
+  life.recorder.on_checkpoint = [&](int64_t step) {
+    if (step == 4) saved.Notify();
+  };
+  const auto outcome = life.Run(3, [&] {
+    const int number = ++groups - 4 * 12;
+    if (number == 1) judging.Notify();
+    if (number >= 1) saved.WaitForNotification();
+  });
+  ASSERT_EQ(outcome.value(), Learner::Outcome::kDrained);
+  EXPECT_EQ(life.groups_refused, 0);
+  const Ledger ledger = life.learner->GetStatus().ledger;
+  EXPECT_GE(ledger.expired, 1) << "taken in, and not trained on";
+  EXPECT_EQ(ledger.in_flight, 0);
+}
+
+TEST(LearnerTest, ADrainedLearnerWaitsForWorkersNoLongerThanItIsTold) {
+  const ScratchDirectory directory;
+  Learner::Options options;
+  options.drain_patience = absl::Milliseconds(1);
+  Life life(directory.path(), SmallRun(9), false, "same", FileSystem::Posix(), options);
+  LearnerApi& api = life.learner->api();
+  const std::string worker = api.Register("hangs")->worker_id;
+  ASSERT_TRUE(std::holds_alternative<Lease>(api.LeasePrompts(worker).value()));
+  life.learner->Drain();
+  ASSERT_EQ(life.learner->Run().value(), Learner::Outcome::kDrained);
+  EXPECT_EQ(life.learner->GetStatus().ledger.expired, 5);
 }
 
 TEST(LearnerTest, ACheckpointAtAnyMomentHoldsAWholeStep) {

@@ -322,6 +322,24 @@ TEST_F(WorkerTest, SubmitsTheSameGroupsAgainWhenTheConnectionBreaks) {
   EXPECT_EQ(learner_.submitted.size(), 3);
 }
 
+TEST_F(WorkerTest, SubmitsAgainWhateverIsNoAnswerOfTheLearner) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  learner_.submit_errors = {absl::CancelledError("the server ended"), absl::InternalError("RST"),
+                            absl::ResourceExhaustedError("busy"), absl::UnknownError("proxy")};
+  ASSERT_TRUE(RunWorker().ok());
+  EXPECT_EQ(learner_.submitted.size(), 3);
+}
+
+TEST_F(WorkerTest, DoesNotSubmitAgainToALearnerThatDoesNotKnowIt) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  learner_.submit_errors = {absl::NotFoundError("register again")};
+  ASSERT_TRUE(RunWorker().ok());
+  EXPECT_TRUE(learner_.submitted.empty());
+  EXPECT_EQ(learner_.registrations, 2);
+}
+
 TEST_F(WorkerTest, EndsRatherThanTakingLeasesThatItCanNotAnswer) {
   learner_.snapshots = {Snapshot(0, 1)};
   for (uint64_t id = 1; id <= 8; ++id) {

@@ -1,7 +1,7 @@
 // How long to wait before trying again: exponential, capped, and jittered so that many clients of
 // one server that restarted don't come back at the same moment.
-#ifndef TPO_SERVICES_GRPC_BACKOFF_H_
-#define TPO_SERVICES_GRPC_BACKOFF_H_
+#ifndef TPO_CORE_BACKOFF_H_
+#define TPO_CORE_BACKOFF_H_
 
 #include <algorithm>
 #include <random>
@@ -10,17 +10,23 @@
 
 namespace tpo {
 
+// Between half of `pause` and all of it. Thread-safe.
+inline absl::Duration Jittered(absl::Duration pause) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return pause * std::uniform_real_distribution<double>(0.5, 1.0)(random);
+}
+
 // Not thread-safe.
 class Backoff {
  public:
   Backoff(absl::Duration initial, absl::Duration maximum)
       : initial_(initial), maximum_(maximum), next_(initial) {}
 
-  // Between half of the current pause and all of it; doubles the pause for the next time.
+  // The current pause, jittered; doubles it for the next time.
   absl::Duration Next() {
     const absl::Duration pause = next_;
     next_ = std::min(next_ * 2, maximum_);
-    return pause * std::uniform_real_distribution<double>(0.5, 1.0)(random_);
+    return Jittered(pause);
   }
 
   // It worked: begin with the initial pause again.
@@ -30,9 +36,8 @@ class Backoff {
   const absl::Duration initial_;
   const absl::Duration maximum_;
   absl::Duration next_;
-  std::minstd_rand random_{std::random_device{}()};
 };
 
 }  // namespace tpo
 
-#endif  // TPO_SERVICES_GRPC_BACKOFF_H_
+#endif  // TPO_CORE_BACKOFF_H_
