@@ -37,8 +37,8 @@ Value DictMethod(const Value& dict, const std::string& name) {
 Value Range(Interpreter& interpreter, const Arguments& arguments) {
   const BoundArguments bound("range", arguments, {"start", "stop", "step"});
   const bool only_stop = !bound.Has(1);
-  const int64_t begin = only_stop ? 0 : bound[0].Integer();
-  const int64_t end = only_stop ? bound[0].Integer() : bound[1].Integer();
+  const int64_t begin = only_stop ? 0 : bound.Integer(0);
+  const int64_t end = bound.Integer(only_stop ? 0 : 1);
   const int64_t step = bound.Integer(2, 1);
   if (step == 0) Broken("range() arg 3 must not be zero");
   std::vector<Value> items;
@@ -102,14 +102,17 @@ const Value& BoundArguments::operator[](size_t parameter) const {
   return *values_[parameter];
 }
 
-int64_t BoundArguments::Integer(size_t parameter, int64_t otherwise) const {
-  if (!Has(parameter)) return otherwise;
-  const Value& value = *values_[parameter];
+int64_t BoundArguments::Integer(size_t parameter) const {
+  const Value& value = (*this)[parameter];
   if (!value.IsInteger() && !value.IsBool()) {
     Broken(absl::StrCat("argument '", parameters_[parameter], "' of ", function_,
                         " has to be an integer"));
   }
   return value.Integer();
+}
+
+int64_t BoundArguments::Integer(size_t parameter, int64_t otherwise) const {
+  return Has(parameter) ? Integer(parameter) : otherwise;
 }
 
 std::string BoundArguments::Text(size_t parameter, const std::string& otherwise) const {

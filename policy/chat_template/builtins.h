@@ -46,7 +46,9 @@ class BoundArguments {
   bool Has(size_t parameter) const { return values_[parameter] != nullptr; }
   // Throws if it isn't given.
   const Value& operator[](size_t parameter) const;
-  // REQUIRES of the argument: an integer (a string, a bool), or it isn't given.
+  // Throws if it isn't given, or is no integer or bool.
+  int64_t Integer(size_t parameter) const;
+  // Throw if it is given and is no integer or bool, or no string.
   int64_t Integer(size_t parameter, int64_t otherwise) const;
   std::string Text(size_t parameter, const std::string& otherwise) const;
   bool Truth(size_t parameter, bool otherwise) const;

@@ -111,6 +111,16 @@ TEST_F(ChatTemplateTest, RefusalsNameLineAndConstruct) {
               HasSubstr("line 2: 'missing' is undefined"));
 }
 
+TEST_F(ChatTemplateTest, ARangeIsOfIntegers) {
+  for (const char* source :
+       {"{{ range(missing) }}", "{{ range(1, missing) }}", "{{ range(1, 'b') }}",
+        "{{ range(2.5) }}", "{{ range(none, 3) }}", "{{ range(1, 2, [1]) }}"}) {
+    EXPECT_THAT(std::string(Refusal(source).message()), HasSubstr("has to be an integer"))
+        << source;
+  }
+  EXPECT_THAT(std::string(Refusal("{{ range() }}").message()), HasSubstr("needs the argument"));
+}
+
 TEST_F(ChatTemplateTest, RaisedExceptionsAreTheirOwnKind) {
   const absl::Status status = Refusal("{{ raise_exception('roles must alternate') }}");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
