@@ -188,13 +188,13 @@ class Comparison:
         return f"{self.difference:+.1f}" + ("" if self.error is None else f" ± {self.error:.1f}")
 
 
-def compare(higher: Measured, lower: Measured) -> Comparison | None:
-    """Of the error over the whole run; None: no common seeds."""
-    a, b = dict(zip(higher.seeds, higher.area)), dict(zip(lower.seeds, lower.area))
-    common = sorted(a.keys() & b.keys())
+def compare(pairs: list[tuple[Measured, Measured]], what: str = "area") -> Comparison | None:
+    """First - second of each pair, averaged over the pairs seed by seed; None: no seed that all have."""
+    values = [(dict(zip(a.seeds, getattr(a, what))), dict(zip(b.seeds, getattr(b, what)))) for a, b in pairs]
+    common = sorted(set.intersection(*(a.keys() & b.keys() for a, b in values))) if values else []
     if not common:
         return None
-    return Comparison(*mean_and_error([a[seed] - b[seed] for seed in common]))
+    return Comparison(*mean_and_error([statistics.fmean(a[seed] - b[seed] for a, b in values) for seed in common]))
 
 
 # Claim, the method that should have the larger error, the one that should have the smaller, at which staleness
@@ -222,16 +222,21 @@ def verdict(comparison: Comparison, claimed: int) -> str:
 
 
 def prediction_lines(found: dict[tuple[str, int], Measured]) -> list[str]:
-    lines = ["| prediction | S | difference of the error over the run, percentage points | |", "|---|---|---|---|"]
+    lines = ["| prediction | S | difference of the error over the run, percentage points | | of the error of the last 50 steps | |",
+             "|---|---|---|---|---|---|"]
     for claim, higher, lower, at, claimed in PREDICTIONS:
-        for staleness in sorted({key[1] for key in found}):
-            if (staleness != at) if at is not None else staleness == 0:
-                continue
-            if (higher, staleness) not in found or (lower, staleness) not in found:
-                continue
-            comparison = compare(found[higher, staleness], found[lower, staleness])
-            if comparison is not None:
-                lines.append(f"| {claim}: {higher} − {lower} | {staleness} | {comparison} | {verdict(comparison, claimed)} |")
+        pairs = {staleness: (found[higher, staleness], found[lower, staleness])
+                 for staleness in sorted({key[1] for key in found})
+                 if (staleness == at if at is not None else staleness > 0)
+                 and (higher, staleness) in found and (lower, staleness) in found}
+        rows = [(str(staleness), [pair]) for staleness, pair in pairs.items()]
+        if len(rows) > 1:
+            rows.append(("all above 0", list(pairs.values())))
+        for label, chosen in rows:
+            comparisons = [compare(chosen, what) for what in ("area", "final")]
+            if None not in comparisons:
+                cells = " | ".join(f"{comparison} | {verdict(comparison, claimed)}" for comparison in comparisons)
+                lines.append(f"| {claim}: {higher} − {lower} | {label} | {cells} |")
     return lines
 
 
@@ -266,7 +271,8 @@ def markdown(arguments, found: dict[tuple[str, int], Measured], conclusion: str)
         "learns, with less noise than the last steps.", "",
         *table_lines(found), "",
         "## What was predicted", "",
-        "Differences seed by seed; one counts when it exceeds twice its standard error.", "",
+        "Differences seed by seed; one counts when it exceeds twice its standard error. \"All above 0\" averages a seed's "
+        "differences first.", "",
         *prediction_lines(found), "",
         "All curves' figures are in [staleness.json](staleness.json).", ""])
 

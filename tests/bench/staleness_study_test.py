@@ -93,6 +93,14 @@ class StalenessStudyTest(unittest.TestCase):
         results = json.loads((self.folder / "results/staleness.json").read_text())
         self.assertEqual(len(results["cells"]), 8)
 
+    def test_the_report_averages_over_staleness_seed_by_seed(self):
+        flags = ["--staleness", "0,4,8", "--methods", "tpo_behavior,tpo_proximal"]
+        self.study("run", *flags)
+        output = self.study("report", *flags)
+        pooled = [line for line in output.splitlines() if "| all above 0 |" in line]
+        self.assertEqual(len(pooled), 1, output)
+        self.assertIn("+30.0 ± 0.0 | held", pooled[0])
+
     def test_what_people_concluded_stays(self):
         flags = ["--staleness", "0,1", "--methods", "grpo"]
         self.study("run", *flags)
