@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <typeinfo>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,11 +14,6 @@ namespace {
 
 double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-int PagesIn(uint64_t bytes, const LanguageModel& model) {
-  const size_t page = KeyValueCache::PageBytes(model.config(), model.bfloat16());
-  return static_cast<int>(std::min<uint64_t>(bytes / page, 1 << 30));
 }
 
 }  // namespace
@@ -76,7 +72,7 @@ GenerationEngine::GenerationEngine(Options options, std::shared_ptr<const Langua
       model_(std::move(model)),
       version_(version),
       team_(options_.threads),
-      cache_(model_->config(), model_->bfloat16(), PagesIn(options_.cache_bytes, *model_)),
+      cache_(model_->NewCache(options_.cache_bytes)),
       pass_(LanguageModelPass::Create(model_, &team_)),
       distributions_(team_.size(), TokenDistribution(model_->loops())) {}
 
@@ -108,12 +104,12 @@ absl::Status GenerationEngine::Check(const GenerationRequest& request) const {
   }
   if (!request.stop_texts.empty() && options_.token_text == nullptr)
     return invalid("has stop texts, but the engine was given no text of tokens");
-  const int needed = KeyValueCache::PagesFor(static_cast<int>(request.prompt.size())) +
-                     KeyValueCache::PagesFor(request.max_tokens - 1);
-  if (needed > cache_.pages()) {
+  const int needed = PagePool::PagesFor(static_cast<int>(request.prompt.size())) +
+                     PagePool::PagesFor(request.max_tokens - 1);
+  if (needed > cache_->pages()) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "prompt ", request.prompt_id, ": one completion needs ", needed, " pages of the cache, ",
-        "which has ", cache_.pages(), "; give it more memory or ask for fewer tokens"));
+        "which has ", cache_->pages(), "; give it more memory or ask for fewer tokens"));
   }
   return absl::OkStatus();
 }
@@ -141,17 +137,17 @@ void GenerationEngine::Admit() {
 }
 
 bool GenerationEngine::AdmitNext(Group& group) {
-  const int own = KeyValueCache::PagesFor(group.request.max_tokens - 1);
+  const int own = PagePool::PagesFor(group.request.max_tokens - 1);
   const int prompt = group.prompt_pages.empty()
-                         ? KeyValueCache::PagesFor(static_cast<int>(group.request.prompt.size()))
+                         ? PagePool::PagesFor(static_cast<int>(group.request.prompt.size()))
                          : 0;
-  if (own + prompt > cache_.free_pages()) return false;
-  for (int i = 0; i < prompt; ++i) group.prompt_pages.push_back(cache_.Take());
+  if (own + prompt > cache_->free_pages()) return false;
+  for (int i = 0; i < prompt; ++i) group.prompt_pages.push_back(cache_->Take());
   auto sequence = std::make_unique<Sequence>();
   sequence->group = &group;
   sequence->index = group.admitted++;
   sequence->completion = &group.completions[sequence->index];
-  for (int i = 0; i < own; ++i) sequence->pages.push_back(cache_.Take());
+  for (int i = 0; i < own; ++i) sequence->pages.push_back(cache_->Take());
   group.open.push_back(std::move(sequence));
   ++open_;
   return true;
@@ -211,7 +207,7 @@ void GenerationEngine::AddRows(Group& group, Batch& batch) {
 
 void GenerationEngine::Forward(Batch& batch) {
   if (batch.rows.empty()) return;
-  const absl::Span<float> logits = pass_->Forward(batch.rows, batch.wanted_rows, cache_);
+  const absl::Span<float> logits = pass_->Forward(batch.rows, batch.wanted_rows, *cache_);
   const size_t vocabulary = model_->config().vocab_size;
   for (size_t i = 0; i < batch.wanted.size(); ++i) {
     float* const row = logits.data() + i * pass_->logits_stride();
@@ -291,7 +287,7 @@ void GenerationEngine::Finish(Sequence& sequence, FinishReason reason) {
 }
 
 void GenerationEngine::Release(std::vector<int32_t>& pages) {
-  for (const int32_t page : pages) cache_.GiveBack(page);
+  for (const int32_t page : pages) cache_->GiveBack(page);
   pages.clear();
 }
 
@@ -350,9 +346,12 @@ bool GenerationEngine::Cancel(uint64_t request) {
 
 absl::Status GenerationEngine::SetModel(std::shared_ptr<const LanguageModel> model,
                                         WeightVersion version) {
-  if (!(model->config() == model_->config()) || model->bfloat16() != model_->bfloat16()) {
+  const LanguageModel& old = *model_;
+  const LanguageModel& next = *model;
+  if (!(next.config() == old.config()) || next.bfloat16() != old.bfloat16() ||
+      typeid(next) != typeid(old)) {
     return absl::InvalidArgumentError(
-        "new weights must be of the same model and type as the old ones");
+        "new weights must be of the same model, type and form as the old ones");
   }
   pass_.reset();  // before the new one: its memory is large
   model_ = std::move(model);

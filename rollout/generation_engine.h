@@ -6,14 +6,16 @@
 // - The K completions of a prompt share its prefill and its cached keys and values.
 // - Memory is bounded by the cache's budget: a completion is admitted when pages for all its tokens
 //   are free, in the order of submission, so nothing that was admitted is ever thrown out.
-// - Reproducible to the last bit: a token is a function of the weights and of (seed, stream, prompt
-//   id, completion index, position), whatever else is in the batch (language_loops.h).
+// - Reproducible: a token is a function of the weights and of (seed, stream, prompt id, completion
+//   index, position). With kernels of the CPU to the last bit, whatever else is in the batch
+//   (language_loops.h); composed of LibTorch's operators as far as rounding lets it.
 // - Weights can change between two steps (SetModel). Cached keys and values of the completions in
 //   flight are then kept or computed anew; no cache outlives its prompt, so no later prompt sees
 //   them.
 //
-// Single-threaded to its caller; computes on the threads of its team. Errors of memory are
-// std::bad_alloc, at construction or in Step for the buffers of a larger batch.
+// Single-threaded to its caller; computes on the threads of its team, or on the model's device,
+// from which logits come to the host. Errors of memory are std::bad_alloc (or LibTorch's), at
+// construction or in Step for the buffers of a larger batch.
 #ifndef TPO_ROLLOUT_GENERATION_ENGINE_H_
 #define TPO_ROLLOUT_GENERATION_ENGINE_H_
 
@@ -29,8 +31,8 @@
 #include "absl/types/span.h"
 #include "core/counter_random.h"
 #include "core/types.h"
-#include "policy/language_model/key_value_cache.h"
 #include "policy/language_model/language_model.h"
+#include "policy/language_model/page_pool.h"
 #include "policy/language_model/thread_team.h"
 #include "rollout/token_distribution.h"
 
@@ -99,14 +101,15 @@ class GenerationEngine {
   // Forgets a request; false when there is none of that number (any more).
   bool Cancel(uint64_t request);
 
-  // Further tokens come from `model`, of the same config and type. INVALID_ARGUMENT otherwise.
+  // Further tokens come from `model`, of the same config, type and form. INVALID_ARGUMENT
+  // otherwise.
   absl::Status SetModel(std::shared_ptr<const LanguageModel> model, WeightVersion version);
 
   // Nothing is queued or open.
   bool idle() const { return groups_.empty(); }
   int open_completions() const { return open_; }
-  int free_pages() const { return cache_.free_pages(); }
-  int pages() const { return cache_.pages(); }
+  int free_pages() const { return cache_->free_pages(); }
+  int pages() const { return cache_->pages(); }
   const Statistics& statistics() const { return statistics_; }
 
   // Submits all, steps until they are finished, and returns their completions in order. For callers
@@ -137,7 +140,7 @@ class GenerationEngine {
   std::shared_ptr<const LanguageModel> model_;
   WeightVersion version_;
   ThreadTeam team_;
-  KeyValueCache cache_;
+  const std::unique_ptr<PagePool> cache_;
   std::unique_ptr<LanguageModelPass> pass_;
   std::vector<TokenDistribution> distributions_;  // by thread
   std::deque<std::unique_ptr<Group>> groups_;     // in the order of submission

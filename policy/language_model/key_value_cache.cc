@@ -16,20 +16,10 @@ size_t KeyValueCache::PageBytes(const LanguageModelConfig& config, bool bfloat16
 }
 
 KeyValueCache::KeyValueCache(const LanguageModelConfig& config, bool bfloat16, int pages)
-    : heads_(config.key_value_heads),
-      pages_(pages),
+    : PagePool(pages),
+      heads_(config.key_value_heads),
       bfloat16_(bfloat16),
       page_elements_(PageElements(config)),
-      memory_(PageBytes(config, bfloat16) * pages) {
-  for (int page = pages - 1; page >= 0; --page) free_.push_back(page);
-}
-
-int32_t KeyValueCache::Take() {
-  const int32_t page = free_.back();
-  free_.pop_back();
-  return page;
-}
-
-void KeyValueCache::GiveBack(int32_t page) { free_.push_back(page); }
+      memory_(PageBytes(config, bfloat16) * pages) {}
 
 }  // namespace tpo

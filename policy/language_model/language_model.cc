@@ -1,10 +1,11 @@
 #include "policy/language_model/language_model.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "policy/language_model/language_model_weights.h"
+#include "policy/language_model/cpu_language_model.h"
 
 namespace tpo {
 namespace {
@@ -150,14 +151,8 @@ std::shared_ptr<const LanguageModel> LanguageModel::Create(const LanguageModelCo
                                                            const TensorSource& source,
                                                            bool bfloat16,
                                                            const LanguageLoops* loops) {
-  std::shared_ptr<LanguageModel> model(
-      new LanguageModel(config, loops != nullptr ? *loops : BestLanguageLoops()));
-  if (bfloat16) {
-    model->bfloat16_weights_ = Packer<uint16_t>(config, source).Pack();
-  } else {
-    model->float_weights_ = Packer<float>(config, source).Pack();
-  }
-  return model;
+  return std::make_shared<const CpuLanguageModel>(config, source, bfloat16,
+                                                  loops != nullptr ? *loops : BestLanguageLoops());
 }
 
 std::shared_ptr<const LanguageModel> LanguageModel::Create(const ModelDirectory& directory,
@@ -168,31 +163,32 @@ std::shared_ptr<const LanguageModel> LanguageModel::Create(const ModelDirectory&
       loops);
 }
 
-LanguageModel::LanguageModel(const LanguageModelConfig& config, const LanguageLoops& loops)
-    : config_(config), loops_(loops) {}
+CpuLanguageModel::CpuLanguageModel(const LanguageModelConfig& config, const TensorSource& source,
+                                   bool bfloat16, const LanguageLoops& loops)
+    : LanguageModel(config), loops_(loops) {
+  if (bfloat16) {
+    bfloat16_weights_ = Packer<uint16_t>(config, source).Pack();
+  } else {
+    float_weights_ = Packer<float>(config, source).Pack();
+  }
+}
 
-LanguageModel::~LanguageModel() = default;
-
-std::string LanguageModel::description() const {
+std::string CpuLanguageModel::description() const {
   char millions[32];
   std::snprintf(millions, sizeof(millions), "%.1f",
-                static_cast<double>(CountParameters(config_)) * 1e-6);
-  return absl::StrCat(config_.model_type, " ", millions, " M parameters ",
+                static_cast<double>(CountParameters(config())) * 1e-6);
+  return absl::StrCat(config().model_type, " ", millions, " M parameters ",
                       bfloat16() ? "bfloat16" : "float32", " cpu ", loops_.name);
 }
 
-size_t LanguageModel::weight_bytes() const {
+size_t CpuLanguageModel::weight_bytes() const {
   return bfloat16() ? BytesReadPerStep(*bfloat16_weights_) : BytesReadPerStep(*float_weights_);
 }
 
-template <>
-const LanguageModelWeights<float>& LanguageModel::weights<float>() const {
-  return *float_weights_;
-}
-
-template <>
-const LanguageModelWeights<uint16_t>& LanguageModel::weights<uint16_t>() const {
-  return *bfloat16_weights_;
+std::unique_ptr<PagePool> CpuLanguageModel::NewCache(uint64_t bytes) const {
+  const uint64_t pages = bytes / KeyValueCache::PageBytes(config(), bfloat16());
+  return std::make_unique<KeyValueCache>(config(), bfloat16(),
+                                         static_cast<int>(std::min<uint64_t>(pages, 1 << 30)));
 }
 
 }  // namespace tpo

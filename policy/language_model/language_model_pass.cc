@@ -3,9 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "policy/language_model/cpu_language_model.h"
 #include "policy/language_model/forward_layers.h"
-#include "policy/language_model/language_model.h"
-#include "policy/language_model/language_model_weights.h"
 #include "policy/language_model/log_normaliser.h"
 
 namespace tpo {
@@ -14,7 +13,7 @@ namespace {
 template <typename T>
 class PassOf : public LanguageModelPass {
  public:
-  PassOf(std::shared_ptr<const LanguageModel> model, ThreadTeam* team)
+  PassOf(std::shared_ptr<const CpuLanguageModel> model, ThreadTeam* team)
       : model_(std::move(model)),
         config_(model_->config()),
         weights_(model_->weights<T>()),
@@ -24,8 +23,8 @@ class PassOf : public LanguageModelPass {
         block_sums_(team->size()) {}
 
   absl::Span<float> Forward(absl::Span<const LanguageModelRow> rows, absl::Span<const int> wanted,
-                            KeyValueCache& cache) override {
-    layers_.Begin(rows, &cache);
+                            PagePool& cache) override {
+    layers_.Begin(rows, &static_cast<KeyValueCache&>(cache));
     logits_.Resize(static_cast<int64_t>(wanted.size()));
     team_->Run([&](int thread) {
       ForwardAll(thread);
@@ -37,8 +36,8 @@ class PassOf : public LanguageModelPass {
   int64_t logits_stride() const override { return logits_.stride(); }
 
   void Score(absl::Span<const LanguageModelRow> rows, absl::Span<const ScoredRow> scored,
-             double temperature, KeyValueCache& cache, absl::Span<double> log_probs) override {
-    layers_.Begin(rows, &cache);
+             double temperature, PagePool& cache, absl::Span<double> log_probs) override {
+    layers_.Begin(rows, &static_cast<KeyValueCache&>(cache));
     // The rows that are scored, each once, and where its entries begin.
     std::vector<int> scored_rows;
     std::vector<size_t> begins;
@@ -96,7 +95,7 @@ class PassOf : public LanguageModelPass {
     layers_.MultiplyPart(thread, weights_.head(), product);
   }
 
-  const std::shared_ptr<const LanguageModel> model_;
+  const std::shared_ptr<const CpuLanguageModel> model_;
   const LanguageModelConfig& config_;
   const LanguageModelWeights<T>& weights_;
   ThreadTeam* const team_;
@@ -107,10 +106,10 @@ class PassOf : public LanguageModelPass {
 
 }  // namespace
 
-std::unique_ptr<LanguageModelPass> LanguageModelPass::Create(
-    std::shared_ptr<const LanguageModel> model, ThreadTeam* team) {
-  if (model->bfloat16()) return std::make_unique<PassOf<uint16_t>>(std::move(model), team);
-  return std::make_unique<PassOf<float>>(std::move(model), team);
+std::unique_ptr<LanguageModelPass> CpuLanguageModel::NewPass(ThreadTeam* team) const {
+  auto self = std::static_pointer_cast<const CpuLanguageModel>(shared_from_this());
+  if (bfloat16()) return std::make_unique<PassOf<uint16_t>>(std::move(self), team);
+  return std::make_unique<PassOf<float>>(std::move(self), team);
 }
 
 }  // namespace tpo

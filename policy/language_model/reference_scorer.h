@@ -19,7 +19,7 @@ namespace tpo {
 
 class ReferenceScorer {
  public:
-  // `threads`: 0: one per core.
+  // A model with kernels of the CPU. `threads`: 0: one per core.
   ReferenceScorer(std::shared_ptr<const LanguageModel> model, int threads);
 
   // Of each scored token of `tree`; until the next call. The temperature counts as a float.
