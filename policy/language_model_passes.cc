@@ -6,7 +6,8 @@
 
 #include <ATen/ATen.h>
 
-#include "policy/language_model/log_normaliser.h"
+#include "policy/language_model/key_value_cache.h"
+#include "policy/language_model_decoder.h"
 
 namespace tpo {
 namespace {
@@ -43,62 +44,6 @@ class Pass : public TreePass {
   KeptForward kept_;
 };
 
-// A page for each row, so that paths may name any rows.
-class Decoder : public TreeDecoder {
- public:
-  Decoder(const LanguageModelConfig& config, bool bfloat16, TrainableLanguageModel* model)
-      : config_(config), bfloat16_(bfloat16), model_(model) {}
-
-  void Reset(int rows) override {
-    if (cache_ == nullptr || cache_->pages() < rows) {
-      cache_ = nullptr;
-      cache_ = std::make_unique<KeyValueCache>(config_, bfloat16_, rows);
-    }
-    rows_ = 0;
-  }
-
-  absl::Span<const float> Extend(const TreeNodes& nodes, double temperature) override {
-    std::vector<VisiblePages> visible;
-    std::vector<size_t> begins;
-    for (int node = 0; node < nodes.size(); ++node) {
-      begins.push_back(visible.size());
-      for (int p = 0; p <= nodes.positions[node]; ++p) visible.push_back({nodes.path(node) + p, 1});
-    }
-    std::vector<LanguageModelRow> rows;
-    for (int node = 0; node < nodes.size(); ++node) {
-      rows.push_back({nodes.tokens[node],
-                      nodes.positions[node],
-                      {&visible[begins[node]], static_cast<size_t>(nodes.positions[node]) + 1}});
-    }
-    const absl::Span<const float> logits = model_->Logits(rows, *cache_);
-    rows_ += nodes.size();
-    const size_t vocabulary = config_.vocab_size;
-    const size_t stride = logits.size() / rows.size();
-    log_probs_.resize(rows.size() * vocabulary);
-    std::vector<float> block_sums;
-    for (size_t row = 0; row < rows.size(); ++row) {
-      const float* const values = logits.data() + row * stride;
-      const LogNormaliser normaliser =
-          MakeLogNormaliser(model_->loops(), {values, vocabulary},
-                            1.0 / static_cast<float>(temperature), &block_sums);
-      for (size_t token = 0; token < vocabulary; ++token)
-        log_probs_[row * vocabulary + token] =
-            static_cast<float>(normaliser.LogProb(values[token]));
-    }
-    return log_probs_;
-  }
-
-  int rows() const override { return rows_; }
-
- private:
-  const LanguageModelConfig& config_;
-  const bool bfloat16_;
-  TrainableLanguageModel* const model_;
-  std::unique_ptr<KeyValueCache> cache_;
-  int rows_ = 0;
-  std::vector<float> log_probs_;
-};
-
 }  // namespace
 
 std::unique_ptr<TreePass> NewLanguageModelTreePass(TrainableLanguageModel* model,
@@ -110,7 +55,14 @@ size_t KeptBytes(const TreePass& pass) { return static_cast<const Pass&>(pass).s
 
 std::unique_ptr<TreeDecoder> NewLanguageModelDecoder(const LanguageModelConfig& config,
                                                      bool bfloat16, TrainableLanguageModel* model) {
-  return std::make_unique<Decoder>(config, bfloat16, model);
+  return NewLanguageModelDecoder(
+      config.vocab_size, model->loops(),
+      [&config, bfloat16](int pages) {
+        return std::make_unique<KeyValueCache>(config, bfloat16, pages);
+      },
+      [model](absl::Span<const LanguageModelRow> rows, PagePool& cache) {
+        return model->Logits(rows, static_cast<KeyValueCache&>(cache));
+      });
 }
 
 }  // namespace tpo

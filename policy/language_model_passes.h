@@ -20,7 +20,7 @@ std::unique_ptr<TreePass> NewLanguageModelTreePass(TrainableLanguageModel* model
 // Of a pass made by it: bytes kept for its backward pass.
 size_t KeptBytes(const TreePass& pass);
 
-// Its cache has a page for each row, so that paths may name any rows. Borrows config and model.
+// Borrows config and model.
 std::unique_ptr<TreeDecoder> NewLanguageModelDecoder(const LanguageModelConfig& config,
                                                      bool bfloat16, TrainableLanguageModel* model);
 

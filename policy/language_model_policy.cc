@@ -10,7 +10,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "policy/composed/composed_policy.h"
 #include "policy/language_model/lora_weights.h"
+#include "policy/language_model/reference_scorer.h"
 #include "policy/language_model/trainable_language_model.h"
 #include "policy/language_model_passes.h"
 
@@ -156,6 +158,10 @@ class LoraPolicy : public PolicyOnCpu {
   LoraWeights weights_;
 };
 
+bool IsComposed(const LanguageModelPolicyOptions& options) {
+  return options.composed || !options.device.is_cpu();
+}
+
 absl::Status CheckOptions(const LanguageModelConfig& config,
                           const LanguageModelPolicyOptions& options) {
   if (options.max_positions < 0 || options.max_positions > config.max_positions) {
@@ -173,9 +179,25 @@ absl::Status CheckOptions(const LanguageModelConfig& config,
 absl::StatusOr<std::unique_ptr<LanguageModelPolicy>> MakeLanguageModelPolicy(
     const ModelDirectory& directory, const LanguageModelPolicyOptions& options) {
   TPO_RETURN_IF_ERROR(CheckOptions(directory.config(), options));
+  if (IsComposed(options)) return MakeComposedPolicy(directory, options);
   if (!options.lora.has_value()) return std::make_unique<FullPolicy>(directory, options);
   TPO_ASSIGN_OR_RETURN(LoraWeights weights, LoraWeights::Create(directory, *options.lora));
   return std::make_unique<LoraPolicy>(directory, options, std::move(weights));
+}
+
+ReferenceLogProbs MakeReference(const ModelDirectory& directory,
+                                const LanguageModelPolicyOptions& options) {
+  if (IsComposed(options)) {
+    const std::shared_ptr<TreePass> pass = MakeComposedReference(directory, options);
+    return [pass](const PrefixTree& tree, double temperature) {
+      return pass->Forward(tree, temperature);
+    };
+  }
+  const auto scorer = std::make_shared<ReferenceScorer>(
+      LanguageModel::Create(directory, options.bfloat16), options.threads);
+  return [scorer](const PrefixTree& tree, double temperature) {
+    return scorer->LogProbs(tree, temperature);
+  };
 }
 
 }  // namespace tpo

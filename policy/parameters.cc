@@ -55,13 +55,14 @@ absl::Status CheckNoSurplus(const TensorBundle& bundle,
 
 }  // namespace
 
-absl::StatusOr<TensorBundle> BundleTensors(const std::vector<NamedParameter>& tensors) {
+absl::StatusOr<TensorBundle> BundleTensors(const std::vector<NamedParameter>& tensors,
+                                           std::optional<at::ScalarType> type) {
   std::vector<TensorSpec> specs;
   specs.reserve(tensors.size());
   for (const NamedParameter& tensor : tensors) {
     TensorSpec spec;
     spec.name = tensor.name;
-    spec.type = TensorTypeOf(tensor.tensor.scalar_type());
+    spec.type = TensorTypeOf(type.value_or(tensor.tensor.scalar_type()));
     spec.shape = tensor.tensor.sizes().vec();
     if (spec.type == TensorType::kUnspecified) {
       return absl::InvalidArgumentError(absl::StrCat("tensor ", tensor.name, " has element type ",

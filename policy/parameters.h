@@ -6,6 +6,7 @@
 #ifndef TPO_POLICY_PARAMETERS_H_
 #define TPO_POLICY_PARAMETERS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,10 @@ struct NamedParameter {
   at::Tensor tensor;  // a leaf; shares its storage with the policy
 };
 
-// Copies tensors (any device) into a bundle, in order. INVALID_ARGUMENT: a dtype that the wire
-// doesn't know.
-absl::StatusOr<TensorBundle> BundleTensors(const std::vector<NamedParameter>& tensors);
+// Copies tensors (any device) into a bundle, in order; as `type`, if one is given, rounded.
+// INVALID_ARGUMENT: a dtype that the wire doesn't know.
+absl::StatusOr<TensorBundle> BundleTensors(const std::vector<NamedParameter>& tensors,
+                                           std::optional<at::ScalarType> type = std::nullopt);
 
 // Copies a bundle's bytes into tensors of the same names, shapes and dtypes, in place.
 // INVALID_ARGUMENT names the first tensor that is missing, surplus, or of another shape or type;

@@ -88,6 +88,10 @@ class LanguageModel : public std::enable_shared_from_this<LanguageModel> {
   const LanguageModelConfig config_;
 };
 
+// Makes models of one form; throws as that form's errors of memory are.
+using LanguageModelFactory = std::function<std::shared_ptr<const LanguageModel>(
+    const LanguageModelConfig& config, const TensorSource& source, bool bfloat16)>;
+
 // One token of a forward pass.
 struct LanguageModelRow {
   TokenId token = 0;

@@ -1,5 +1,6 @@
 // Gradients of language models against transformers': every case of golden/hf, with the gradients
-// of TPO's loss that it holds for each token.
+// of TPO's loss that it holds for each token; with kernels of our own, and composed of LibTorch's
+// operators.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -16,18 +18,24 @@
 #include "core/run_spec.h"
 #include "learner/optimizers/optimizer.h"
 #include "policy/language_model_policy.h"
+#include "policy/threads.h"
 #include "tests/policy/hugging_face/golden_tensors.h"
 
 namespace tpo {
 namespace {
 
-class LanguageModelPolicyGoldenTest : public testing::TestWithParam<std::string> {
+class LanguageModelPolicyGoldenTest : public testing::TestWithParam<std::tuple<std::string, bool>> {
  protected:
-  LanguageModelPolicyGoldenTest() : golden_(ReadGoldenTensors(GetParam() + "/golden.safetensors")) {
-    std::ifstream file(GetParam() + "/golden.json");
+  LanguageModelPolicyGoldenTest()
+      : golden_(ReadGoldenTensors(std::get<0>(GetParam()) + "/golden.safetensors")) {
+    UseOneThreadPerOperator();  // as the learner does
+    const auto& [path, composed] = GetParam();
+    std::ifstream file(path + "/golden.json");
     json_ = nlohmann::json::parse(file);
-    const auto directory = ModelDirectory::Open(GetParam()).value();
-    policy_ = MakeLanguageModelPolicy(*directory, {.bfloat16 = false, .threads = 2}).value();
+    const auto directory = ModelDirectory::Open(path).value();
+    policy_ =
+        MakeLanguageModelPolicy(*directory, {.bfloat16 = false, .threads = 2, .composed = composed})
+            .value();
     BuildTree();
   }
 
@@ -190,8 +198,12 @@ TEST_P(LanguageModelPolicyGoldenTest, FourEpochsAreTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, LanguageModelPolicyGoldenTest, testing::ValuesIn(GoldenModels()),
-                         [](const auto& parameter) { return CaseName(parameter.param); });
+INSTANTIATE_TEST_SUITE_P(Models, LanguageModelPolicyGoldenTest,
+                         testing::Combine(testing::ValuesIn(GoldenModels()), testing::Bool()),
+                         [](const auto& parameter) {
+                           return CaseName(std::get<0>(parameter.param)) +
+                                  (std::get<1>(parameter.param) ? "_composed" : "");
+                         });
 
 }  // namespace
 }  // namespace tpo

@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,16 +17,19 @@
 
 #include "policy/language_model/language_model.h"
 #include "policy/language_model/reference_scorer.h"
+#include "policy/threads.h"
 #include "tests/policy/composed_language_model.h"
 #include "tests/policy/hugging_face/golden_tensors.h"
 
 namespace tpo {
 namespace {
 
-std::unique_ptr<LanguageModelPolicy> MakePolicy(const std::string& directory, bool bfloat16,
-                                                int threads = 2) {
+std::unique_ptr<LanguageModelPolicy> MakePolicy(const std::string& directory, bool composed,
+                                                bool bfloat16, int threads = 2) {
   const auto model = ModelDirectory::Open(directory).value();
-  return MakeLanguageModelPolicy(*model, {.bfloat16 = bfloat16, .threads = threads}).value();
+  return MakeLanguageModelPolicy(*model,
+                                 {.bfloat16 = bfloat16, .threads = threads, .composed = composed})
+      .value();
 }
 
 std::vector<at::Tensor> ZeroGradients(const Policy& policy) {
@@ -91,10 +95,22 @@ double RelativeError(const at::Tensor& actual, const at::Tensor& expected) {
   return difference.norm().item<double>() / (expected.norm().item<double>() + 1e-12);
 }
 
-class LanguageModelPolicyTest : public testing::TestWithParam<std::string> {};
+// What holds in both forms: with kernels of our own, and composed of LibTorch's operators.
+class LanguageModelPolicyTest : public testing::TestWithParam<std::tuple<std::string, bool>> {
+ protected:
+  LanguageModelPolicyTest() { UseOneThreadPerOperator(); }  // as the learner does
+
+  static bool composed() { return std::get<1>(GetParam()); }
+  static std::unique_ptr<LanguageModelPolicy> Make(bool bfloat16) {
+    return MakePolicy(std::get<0>(GetParam()), composed(), bfloat16);
+  }
+};
+
+// What holds with kernels of our own.
+class LanguageModelPolicyBitsTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(LanguageModelPolicyTest, LogProbsAndGradientsAreThoseOfAutograd) {
-  const auto policy = MakePolicy(GetParam(), false);
+  const auto policy = Make(false);
   const auto sequences = Sequences(policy->vocabulary_size(), 2, 7, 21, 20, 1);
   const PrefixTree tree = TreeOf(sequences, policy->max_positions());
   const double temperature = 0.7;
@@ -127,8 +143,8 @@ TEST_P(LanguageModelPolicyTest, LogProbsAndGradientsAreThoseOfAutograd) {
 }
 
 TEST_P(LanguageModelPolicyTest, Bfloat16GradientsPointWhereFloat32GradientsDo) {
-  const auto exact = MakePolicy(GetParam(), false);
-  const auto rounded = MakePolicy(GetParam(), true);
+  const auto exact = Make(false);
+  const auto rounded = Make(true);
   const auto sequences = Sequences(exact->vocabulary_size(), 2, 7, 21, 20, 1);
   const PrefixTree tree = TreeOf(sequences, exact->max_positions());
   const auto coefficients = RandomCoefficients(tree.scored.size(), 2);
@@ -150,12 +166,12 @@ TEST_P(LanguageModelPolicyTest, Bfloat16GradientsPointWhereFloat32GradientsDo) {
   }
 }
 
-TEST_P(LanguageModelPolicyTest, ThreadsChangeNoBit) {
+TEST_P(LanguageModelPolicyBitsTest, ThreadsChangeNoBit) {
   for (const bool bfloat16 : {false, true}) {
     std::vector<at::Tensor> first;
     std::vector<double> first_log_probs;
     for (const int threads : {1, 2}) {
-      const auto policy = MakePolicy(GetParam(), bfloat16, threads);
+      const auto policy = MakePolicy(GetParam(), false, bfloat16, threads);
       const PrefixTree tree =
           TreeOf(Sequences(policy->vocabulary_size(), 2, 7, 21, 20, 1), policy->max_positions());
       const auto pass = policy->NewPass();
@@ -174,9 +190,9 @@ TEST_P(LanguageModelPolicyTest, ThreadsChangeNoBit) {
   }
 }
 
-TEST_P(LanguageModelPolicyTest, ASnapshotComputesTheSameBits) {
+TEST_P(LanguageModelPolicyBitsTest, ASnapshotComputesTheSameBits) {
   for (const bool bfloat16 : {false, true}) {
-    const auto policy = MakePolicy(GetParam(), bfloat16);
+    const auto policy = MakePolicy(GetParam(), false, bfloat16);
     // Away from values that are bfloat16 numbers.
     for (const NamedParameter& parameter : policy->parameters()) {
       at::Tensor tensor = parameter.tensor;
@@ -200,7 +216,7 @@ TEST_P(LanguageModelPolicyTest, ASnapshotComputesTheSameBits) {
 }
 
 TEST_P(LanguageModelPolicyTest, ADecoderGivesTheLogProbsOfAPass) {
-  const auto policy = MakePolicy(GetParam(), false);
+  const auto policy = Make(false);
   const PrefixTree tree =
       TreeOf(Sequences(policy->vocabulary_size(), 2, 4, 5, 8, 3), policy->max_positions());
   const auto pass = policy->NewPass();
@@ -211,13 +227,17 @@ TEST_P(LanguageModelPolicyTest, ADecoderGivesTheLogProbsOfAPass) {
   EXPECT_EQ(decoder->rows(), tree.nodes.size());
   for (size_t e = 0; e < tree.scored.size(); ++e) {
     const ScoredToken& scored = tree.scored[e];
-    EXPECT_EQ(log_probs[int64_t{scored.node} * policy->vocabulary_size() + scored.token],
-              static_cast<float>(expected[e]));
+    const float actual = log_probs[int64_t{scored.node} * policy->vocabulary_size() + scored.token];
+    if (composed()) {
+      EXPECT_NEAR(actual, expected[e], 1e-5);
+    } else {
+      EXPECT_EQ(actual, static_cast<float>(expected[e]));
+    }
   }
 }
 
 TEST_P(LanguageModelPolicyTest, SeveralGroupsGiveTheSumOfEach) {
-  const auto policy = MakePolicy(GetParam(), false);
+  const auto policy = Make(false);
   const auto sequences = Sequences(policy->vocabulary_size(), 3, 4, 12, 10, 5);
   std::vector<at::Tensor> together = ZeroGradients(*policy);
   std::vector<at::Tensor> apart = ZeroGradients(*policy);
@@ -241,7 +261,7 @@ TEST_P(LanguageModelPolicyTest, SeveralGroupsGiveTheSumOfEach) {
 
 TEST_P(LanguageModelPolicyTest, AStepUpTheGradientRaisesTheLogProb) {
   for (const bool bfloat16 : {false, true}) {
-    const auto policy = MakePolicy(GetParam(), bfloat16);
+    const auto policy = Make(bfloat16);
     const PrefixTree tree = TreeOf({{{3, 1, 4}, {1, 5, 9, 2}}}, policy->max_positions());
     const auto pass = policy->NewPass();
     const auto sum = [&] {
@@ -270,7 +290,7 @@ TEST_P(LanguageModelPolicyTest, WhatIsNotFiniteShows) {
   for (const bool bfloat16 : {false, true}) {
     for (const float value :
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-      const auto policy = MakePolicy(GetParam(), bfloat16);
+      const auto policy = Make(bfloat16);
       for (const NamedParameter& parameter : policy->parameters()) {
         if (parameter.name != "model.layers.1.self_attn.q_proj.weight") continue;
         at::Tensor tensor = parameter.tensor;
@@ -288,7 +308,7 @@ TEST_P(LanguageModelPolicyTest, WhatIsNotFiniteShows) {
 
 TEST_P(LanguageModelPolicyTest, MemoryDoesNotGrowWithCompletions) {
   const auto memory = [&](int completions) {
-    const auto fresh = MakePolicy(GetParam(), true);
+    const auto fresh = Make(true);
     const auto sequences = Sequences(fresh->vocabulary_size(), 1, completions, 16, 30, 7);
     std::vector<TreeSequence> all;
     for (const Sequence& sequence : sequences)
@@ -311,7 +331,13 @@ TEST_P(LanguageModelPolicyTest, MemoryDoesNotGrowWithCompletions) {
   EXPECT_LE(memory(128) / memory(4), 1.05);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, LanguageModelPolicyTest, testing::ValuesIn(GoldenModels()),
+INSTANTIATE_TEST_SUITE_P(Models, LanguageModelPolicyTest,
+                         testing::Combine(testing::ValuesIn(GoldenModels()), testing::Bool()),
+                         [](const auto& parameter) {
+                           return CaseName(std::get<0>(parameter.param)) +
+                                  (std::get<1>(parameter.param) ? "_composed" : "");
+                         });
+INSTANTIATE_TEST_SUITE_P(Models, LanguageModelPolicyBitsTest, testing::ValuesIn(GoldenModels()),
                          [](const auto& parameter) { return CaseName(parameter.param); });
 
 TEST(LanguageModelPolicyOptionsTest, MorePositionsThanTheModelHasAreRefused) {
