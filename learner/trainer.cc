@@ -272,17 +272,19 @@ double Trainer::GradientNorm() const {
 
 double Trainer::AddReferencePenalty(const Batch& batch, const Part& part,
                                     std::vector<double>& scored) const {
-  // Beyond, the policy has left the reference for good, and the estimate is noise.
+  // Beyond, the policy has left the reference for good, and the estimate is noise: there it counts
+  // as constant, so that one token doesn't outweigh the batch.
   constexpr double kLargestDifference = 20.0;
   const auto sequences = static_cast<double>(batch.sequences().size());
   double kl = 0.0;
   for (const std::vector<int32_t>& indices : part.tree.sequence_scored) {
     const double weight = 1.0 / (sequences * static_cast<double>(indices.size()));
     for (const int32_t index : indices) {
-      const double difference =
-          std::min(part.reference[index] - part.log_probs[index], kLargestDifference);
-      kl += weight * (std::exp(difference) - difference - 1.0);
-      scored[index] += options_.reference_kl * weight * (1.0 - std::exp(difference));
+      const double difference = part.reference[index] - part.log_probs[index];
+      const double bounded = std::min(difference, kLargestDifference);
+      kl += weight * (std::exp(bounded) - bounded - 1.0);
+      if (difference > kLargestDifference) continue;
+      scored[index] += options_.reference_kl * weight * (1.0 - std::exp(bounded));
     }
   }
   return kl;

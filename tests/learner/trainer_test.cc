@@ -283,6 +283,37 @@ TEST(TrainerTest, ThePenaltysGradientIsItsSlope) {
   EXPECT_GT(std::abs(slope), 1e-6);
 }
 
+// A policy that has left the reference for good isn't torn back by the one token that shows it.
+TEST(TrainerTest, BeyondItsBoundThePenaltyIsConstant) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 3, 4);
+  const auto same = MakeTransformer(kSpec, {.dtype = at::kDouble}).value();
+  InitializeTransformer(3, *same);
+  const auto gradient = [&](double kl, double above, double* divergence) {
+    auto pass = std::shared_ptr<TreePass>(same->NewPass());
+    std::vector<double> shifted;
+    Trainer trainer({.epochs = 1,
+                     .threads = 1,
+                     .reference_kl = kl,
+                     .reference =
+                         [&](const PrefixTree& tree, double temperature) {
+                           const auto log_probs = pass->Forward(tree, temperature);
+                           shifted.assign(log_probs.begin(), log_probs.end());
+                           for (double& value : shifted) value += above;
+                           return absl::MakeConstSpan(shifted);
+                         }},
+                    setup.policy.get(), setup.objective.get(), setup.optimizer.get());
+    std::vector<at::Tensor> gradients = trainer.Gradient(*setup.batch).value();
+    if (divergence != nullptr)
+      *divergence = trainer.Train(*setup.batch, false).value().reference_kl;
+    return gradients;
+  };
+  const std::vector<at::Tensor> without = gradient(0.0, 0.0, nullptr);
+  EXPECT_GT(LargestDifference(gradient(1.0, 19.0, nullptr), without), 1e3);
+  double divergence = 0.0;
+  EXPECT_EQ(LargestDifference(gradient(1.0, 25.0, &divergence), without), 0.0);
+  EXPECT_NEAR(divergence, std::exp(20.0) - 21.0, 1.0);
+}
+
 TEST(TrainerTest, SequencesWhoseLogProbIsntFiniteAreNamed) {
   TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
   for (Completion& completion : setup.groups[2].group.completions)
