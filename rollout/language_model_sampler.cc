@@ -54,6 +54,15 @@ void LanguageModelSampler::Close() {
   closed_ = true;
 }
 
+absl::StatusOr<std::shared_ptr<const LanguageModel>> LanguageModelSampler::Pack(
+    const TensorBundle& weights) const {
+  try {
+    return loader_->Load(weights);
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("loading weights failed: ", error.what()));
+  }
+}
+
 absl::Status LanguageModelSampler::Load(const TensorBundle& weights, WeightVersion version,
                                         const std::string& registration) {
   const absl::MutexLock loading(&load_mutex_);
@@ -61,12 +70,7 @@ absl::Status LanguageModelSampler::Load(const TensorBundle& weights, WeightVersi
     const absl::MutexLock lock(&mutex_);
     if (registration_ == registration && version_ >= version) return absl::OkStatus();
   }
-  std::shared_ptr<const LanguageModel> model;
-  try {
-    TPO_ASSIGN_OR_RETURN(model, loader_->Load(weights));
-  } catch (const std::exception& error) {
-    return absl::InternalError(absl::StrCat("loading weights failed: ", error.what()));
-  }
+  TPO_ASSIGN_OR_RETURN(std::shared_ptr<const LanguageModel> model, Pack(weights));
   const absl::MutexLock lock(&mutex_);
   next_model_ = std::move(model);
   next_version_ = version;
@@ -194,15 +198,26 @@ absl::Status LanguageModelSampler::Adopt(std::shared_ptr<const LanguageModel> mo
 
 void LanguageModelSampler::SwapInFlight() {
   if (engine_ == nullptr || engine_->idle() || !options_.newer_weights) return;
+  // A lease loop that is loading weights has the newest.
+  if (!load_mutex_.TryLock()) return;
+  try {
+    TakeNewest();
+  } catch (...) {
+    load_mutex_.Unlock();
+    throw;
+  }
+  load_mutex_.Unlock();
+}
+
+void LanguageModelSampler::TakeNewest() {
   WeightVersion version = 0;
   {
     const absl::MutexLock lock(&mutex_);
-    if (next_model_ != nullptr) return;
     version = version_;
   }
   const std::shared_ptr<const WeightSnapshot> newest = options_.newer_weights(version);
   if (newest == nullptr || newest->version <= version) return;
-  absl::StatusOr<std::shared_ptr<const LanguageModel>> model = loader_->Load(newest->weights);
+  absl::StatusOr<std::shared_ptr<const LanguageModel>> model = Pack(newest->weights);
   // What can't be loaded is found out by the lease loop that asks for it.
   if (model.ok()) Adopt(*std::move(model), newest->version).IgnoreError();
 }

@@ -45,7 +45,7 @@ class LanguageModelSampler {
     RandomStream stream = RandomStream::kCompletion;
     int threads = 0;  // of the engine; 0: one per core
     // With swap_in_flight: the newest weights at hand above a version, or null; called between two
-    // steps, on the engine's thread, without a lock. May be empty.
+    // steps, on the engine's thread, while no call of Load is at work. May be empty.
     std::function<std::shared_ptr<const WeightSnapshot>(WeightVersion newer_than)> newer_weights;
   };
 
@@ -85,7 +85,9 @@ class LanguageModelSampler {
   // Takes up weights that wait, once that is allowed; then hands the engine what is new.
   absl::Status TakeWeights();
   void TakeRequests();
+  absl::StatusOr<std::shared_ptr<const LanguageModel>> Pack(const TensorBundle& weights) const;
   void SwapInFlight();
+  void TakeNewest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_);
   void Deliver(GenerationResult result);
   void FailAll(const absl::Status& failure);
   bool Wakes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -98,7 +100,8 @@ class LanguageModelSampler {
   std::unique_ptr<LanguageModelLoader> loader_;
   std::unique_ptr<const Tokenizer> tokenizer_;  // null: no text
 
-  // Held while weights are packed, so that it is done once; taken before mutex_.
+  // Held from when weights are packed until the engine has them, so that both are done once; taken
+  // before mutex_. The engine's thread only tries to: who holds it may be waiting for that thread.
   absl::Mutex load_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

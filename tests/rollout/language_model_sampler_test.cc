@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "tests/policy/hugging_face/model_fixture.h"
 
 namespace tpo {
@@ -140,6 +141,30 @@ TEST(LanguageModelSamplerTest, InFlightNewWeightsComeWithTheNextToken) {
     EXPECT_GT(completion.weight_versions[t].weight_version,
               completion.weight_versions[t - 1].weight_version);
   }
+}
+
+// Whoever takes up a version first, it is packed once: the weights that Load is given here couldn't
+// be.
+TEST(LanguageModelSamplerTest, WhatTheEngineTakesUpItselfIsNotLoadedAgain) {
+  LanguageModelSampler::Options options = SmallOptions(/*in_flight=*/true);
+  absl::Notification asked;
+  std::atomic<bool> loading = false;
+  options.newer_weights = [&](WeightVersion newer_than) -> std::shared_ptr<const WeightSnapshot> {
+    if (newer_than >= 2) return nullptr;
+    asked.Notify();
+    while (!loading) std::this_thread::yield();
+    return WeightSnapshot::Create(2, RandomWeights(SmallConfig(), 2));
+  };
+  const auto sampler = MakeSampler(std::move(options));
+  ASSERT_TRUE(Load(*sampler, 1).ok());
+  std::thread loop([&] {
+    asked.WaitForNotification();
+    loading = true;
+    EXPECT_EQ(sampler->Load(TensorBundle(), 2, "worker-1"), absl::OkStatus());
+  });
+  EXPECT_TRUE(sampler->Sample(Prompts(1, 2)).ok());
+  loop.join();
+  EXPECT_EQ(VersionOf(sampler->Sample(Prompts(1, 2)).value()), 2);
 }
 
 TEST(LanguageModelSamplerTest, WhatCannotBeLoadedOrAnsweredIsRefused) {
