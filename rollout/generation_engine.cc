@@ -44,6 +44,7 @@ struct GenerationEngine::Group {
   WeightVersion first_version = 0;
   size_t longest_stop_text = 0;
   int recompute = 0;  // tokens to forward that had been forwarded before
+  absl::Status failure;
 };
 
 // One step's forward pass, and what is drawn from its logits.
@@ -55,7 +56,7 @@ struct GenerationEngine::Batch {
   struct Draw {
     absl::Span<float> logits;
     std::vector<Sequence*> sequences;  // of one group
-    std::vector<DrawnToken> drawn;
+    std::vector<DrawnToken> drawn;     // empty: the logits have no distribution
     WeightVersion version = 0;
   };
   std::deque<std::array<VisiblePages, 2>> visible;
@@ -236,6 +237,7 @@ void GenerationEngine::Draw(Batch& batch) {
       Batch::Draw& draw = batch.draws[i];
       const GenerationRequest& request = draw.sequences.front()->group->request;
       distributions_[thread].Reset(draw.logits, request.sampling);
+      if (!distributions_[thread].valid()) continue;
       for (const Sequence* const sequence : draw.sequences) {
         const double uniform =
             UniformAt(options_.seed, options_.stream, request.prompt_id,
@@ -246,6 +248,13 @@ void GenerationEngine::Draw(Batch& batch) {
     }
   });
   for (const Batch::Draw& draw : batch.draws) {
+    if (draw.drawn.empty()) {
+      Group& group = *draw.sequences.front()->group;
+      group.failure.Update(absl::OutOfRangeError(
+          absl::StrCat("prompt ", group.request.prompt_id, ": the logits of weight version ",
+                       draw.version, " are infinite or not numbers")));
+      continue;
+    }
     for (size_t i = 0; i < draw.sequences.size(); ++i)
       Append(*draw.sequences[i], draw.drawn[i], draw.version);
   }
@@ -291,12 +300,27 @@ void GenerationEngine::Release(std::vector<int32_t>& pages) {
   pages.clear();
 }
 
+// What its open completions and its prompt hold.
+void GenerationEngine::ReleaseAll(Group& group) {
+  for (const std::unique_ptr<Sequence>& sequence : group.open) {
+    Release(sequence->pages);
+    --open_;
+  }
+  Release(group.prompt_pages);
+}
+
 std::vector<GenerationResult> GenerationEngine::TakeFinished() {
   std::vector<GenerationResult> finished;
   for (std::unique_ptr<Group>& group : groups_) {
     std::erase_if(group->open, [](const std::unique_ptr<Sequence>& sequence) {
       return sequence->completion->finish_reason != FinishReason::kUnspecified;
     });
+    if (!group->failure.ok()) {
+      ReleaseAll(*group);
+      finished.push_back({group->number, {}, std::move(group->failure)});
+      group.reset();
+      continue;
+    }
     if (group->finished < group->request.completions) {
       const bool all_began = group->admitted == group->request.completions &&
                              std::none_of(group->open.begin(), group->open.end(),
@@ -307,7 +331,7 @@ std::vector<GenerationResult> GenerationEngine::TakeFinished() {
       continue;
     }
     Release(group->prompt_pages);
-    finished.push_back({group->number, std::move(group->completions)});
+    finished.push_back({group->number, std::move(group->completions), absl::OkStatus()});
     group.reset();
   }
   std::erase(groups_, nullptr);
@@ -333,11 +357,7 @@ std::vector<GenerationResult> GenerationEngine::Step() {
 bool GenerationEngine::Cancel(uint64_t request) {
   for (auto group = groups_.begin(); group != groups_.end(); ++group) {
     if ((*group)->number != request) continue;
-    for (const std::unique_ptr<Sequence>& sequence : (*group)->open) {
-      Release(sequence->pages);
-      --open_;
-    }
-    Release((*group)->prompt_pages);
+    ReleaseAll(**group);
     groups_.erase(group);
     return true;
   }
@@ -375,10 +395,14 @@ absl::StatusOr<std::vector<std::vector<Completion>>> GenerationEngine::Generate(
   for (GenerationRequest& request : requests) {
     TPO_RETURN_IF_ERROR(Submit(std::move(request)).status());
   }
+  absl::Status failure;
   while (!idle()) {
-    for (GenerationResult& result : Step())
+    for (GenerationResult& result : Step()) {
+      failure.Update(result.status);
       completions[result.request - first] = std::move(result.completions);
+    }
   }
+  TPO_RETURN_IF_ERROR(failure);
   return completions;
 }
 

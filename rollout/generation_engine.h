@@ -53,6 +53,9 @@ struct GenerationRequest {
 struct GenerationResult {
   uint64_t request = 0;                 // as Submit returned it
   std::vector<Completion> completions;  // [K]; without text
+  // OUT_OF_RANGE: its logits are infinite or no numbers, as of weights that diverged; then there
+  // are no completions.
+  absl::Status status;
 };
 
 // What becomes of the cached keys and values of open completions when the weights change.
@@ -95,7 +98,7 @@ class GenerationEngine {
   absl::StatusOr<uint64_t> Submit(GenerationRequest request);
 
   // Forwards one batch and draws a token for each completion in it. Returns the requests that are
-  // finished with it. Does nothing when idle.
+  // finished with it, or failed. Does nothing when idle.
   std::vector<GenerationResult> Step();
 
   // Forgets a request; false when there is none of that number (any more).
@@ -112,8 +115,8 @@ class GenerationEngine {
   int pages() const { return cache_->pages(); }
   const Statistics& statistics() const { return statistics_; }
 
-  // Submits all, steps until they are finished, and returns their completions in order. For callers
-  // that have nothing else in flight.
+  // Submits all, steps until they are finished, and returns their completions in order, or the
+  // first failure. For callers that have nothing else in flight.
   absl::StatusOr<std::vector<std::vector<Completion>>> Generate(
       std::vector<GenerationRequest> requests);
 
@@ -134,6 +137,7 @@ class GenerationEngine {
   void Append(Sequence& sequence, const DrawnToken& drawn, WeightVersion version);
   void Finish(Sequence& sequence, FinishReason reason);
   void Release(std::vector<int32_t>& pages);
+  void ReleaseAll(Group& group);
   std::vector<GenerationResult> TakeFinished();
 
   const Options options_;

@@ -232,26 +232,51 @@ void LanguageModelSampler::TakeRequests() {
     requests.swap(inbox_);
   }
   for (Request& request : requests) {
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (!request.call->status.ok()) {  // by a prompt before it
+        --request.call->missing;
+        continue;
+      }
+    }
     const absl::StatusOr<uint64_t> number = engine_->Submit(std::move(request.request));
     if (number.ok()) {
       running_.emplace(*number, std::move(request));
-      continue;
+    } else {
+      Fail(request, number.status());
     }
-    const absl::MutexLock lock(&mutex_);
-    request.call->status.Update(number.status());
-    --request.call->missing;
   }
 }
 
 void LanguageModelSampler::Deliver(GenerationResult result) {
   const auto found = running_.find(result.request);
-  const Request& request = found->second;
-  {
-    const absl::MutexLock lock(&mutex_);
-    request.call->completions[request.index] = std::move(result.completions);
-    --request.call->missing;
-  }
+  if (found == running_.end()) return;  // another prompt of its call failed in the same step
+  const Request request = std::move(found->second);
   running_.erase(found);
+  if (!result.status.ok()) {
+    Fail(request, result.status);
+    return;
+  }
+  const absl::MutexLock lock(&mutex_);
+  request.call->completions[request.index] = std::move(result.completions);
+  --request.call->missing;
+}
+
+void LanguageModelSampler::Fail(const Request& request, const absl::Status& failure) {
+  Call* const call = request.call;
+  size_t ended = 1;
+  for (auto other = running_.begin(); other != running_.end();) {
+    if (other->second.call != call) {
+      ++other;
+      continue;
+    }
+    engine_->Cancel(other->first);
+    other = running_.erase(other);
+    ++ended;
+  }
+  const absl::MutexLock lock(&mutex_);
+  call->status.Update(failure);
+  call->missing -= ended;
 }
 
 void LanguageModelSampler::FailAll(const absl::Status& failure) {

@@ -63,7 +63,9 @@ class LanguageModelSampler {
                     const std::string& registration);
 
   // Completions [prompts][K], with text. INVALID_ARGUMENT: a prompt doesn't fit the model;
-  // RESOURCE_EXHAUSTED: nor the cache; INTERNAL: out of memory, or no weights: call Load again.
+  // RESOURCE_EXHAUSTED: nor the cache; OUT_OF_RANGE: logits that are infinite or no numbers;
+  // INTERNAL: out of memory, or no weights: call Load again. A call goes on to its end, or until
+  // one of its prompts fails: what is generated after a lease has expired may still be taken.
   absl::StatusOr<std::vector<std::vector<Completion>>> Sample(absl::Span<const Prompt> prompts);
 
   // Ends calls in progress, and those to come, with CANCELLED.
@@ -89,6 +91,8 @@ class LanguageModelSampler {
   void SwapInFlight();
   void TakeNewest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_);
   void Deliver(GenerationResult result);
+  // Ends a request, and with it all of its call, which fails.
+  void Fail(const Request& request, const absl::Status& failure);
   void FailAll(const absl::Status& failure);
   bool Wakes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Adopt(std::shared_ptr<const LanguageModel> model, WeightVersion version);

@@ -65,7 +65,7 @@ class TreeSampling {
                    std::vector<std::vector<Completion>>& groups) {
     ForwardPrompts(prompts, groups);
     for (int position = 0; position < spec_.max_tokens; ++position) {
-      for (OpenCompletion& open : open_) DrawToken(open, position);
+      for (OpenCompletion& open : open_) TPO_RETURN_IF_ERROR(DrawToken(open, position));
       if (position + 1 == spec_.max_tokens) break;
       WeightVersion version = version_;
       if (spec_.swap_in_flight && refresh) {
@@ -103,7 +103,7 @@ class TreeSampling {
     return log_probs_.subspan(static_cast<size_t>(row - first_row_) * vocabulary_, vocabulary_);
   }
 
-  void DrawToken(OpenCompletion& open, int position) const {
+  absl::Status DrawToken(OpenCompletion& open, int position) const {
     const absl::Span<const float> log_probs = LogProbsAt(open.row);
     const auto draw = [&](uint32_t index) {
       if (greedy_) return MostLikelyToken(log_probs);
@@ -111,6 +111,11 @@ class TreeSampling {
                                               static_cast<uint32_t>(position)));
     };
     const TokenId token = draw(open.index);
+    if (!std::isfinite(log_probs[token])) {
+      return absl::OutOfRangeError(absl::StrCat("prompt ", open.prompt_id,
+                                                ": the log-probs of weight version ", version_,
+                                                " are not numbers"));
+    }
     open.completion->tokens.push_back(token);
     open.completion->behavior_log_probs.push_back(log_probs[token]);
     for (int c = 0; c < spec_.candidates_per_token; ++c) {
@@ -118,6 +123,7 @@ class TreeSampling {
       open.completion->candidate_tokens.push_back(candidate);
       open.completion->candidate_log_probs.push_back(log_probs[candidate]);
     }
+    return absl::OkStatus();
   }
 
   // The tokens from `first_token` on come from this version.

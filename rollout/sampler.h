@@ -33,7 +33,8 @@ using WeightRefresh = std::function<absl::StatusOr<WeightVersion>()>;
 // `decoder` of a policy at `version`. Returns [prompts][K] in order. With spec.candidates_per_token
 // = C > 0 each position also draws C candidates, of which candidate 0 continues. A temperature of 0
 // takes the most likely token each time. INVALID_ARGUMENT: a prompt that is empty, doesn't fit the
-// position table with its completion, or has a token outside of the vocabulary.
+// position table with its completion, or has a token outside of the vocabulary. OUT_OF_RANGE: the
+// policy's log-probs are no numbers, as of weights that diverged.
 //
 // With spec.swap_in_flight, `refresh` is called before each position but the first. When the
 // version has changed, all that was drawn so far is forwarded again, and the rest is drawn from the

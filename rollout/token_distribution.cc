@@ -48,7 +48,13 @@ void TokenDistribution::Reset(absl::Span<float> logits, const TokenSampling& sam
   total_ = normaliser.total;
   cut_ = !greedy_ && ((sampling.top_k > 0 && sampling.top_k < size) || sampling.top_p < 1.0F ||
                       sampling.min_p > 0.0F);
-  if (cut_) Cut(sampling);
+  if (cut_ && valid()) Cut(sampling);
+}
+
+// The sum leaves out what is no number: of logits that are all NaN, or of which one is ∞, nothing
+// is left.
+bool TokenDistribution::valid() const {
+  return std::isfinite(maximum_) && std::isfinite(total_) && total_ > 0.0;
 }
 
 double TokenDistribution::Weight(float logit) const {
@@ -68,7 +74,7 @@ void TokenDistribution::Cut(const TokenSampling& sampling) {
   candidates_.clear();
   total_ = 0.0;
   for (size_t token = 0; token < logits_.size(); ++token) {
-    if (logits_[token] < least_ || logits_[token] == kNothing) continue;
+    if (!(logits_[token] >= least_) || logits_[token] == kNothing) continue;
     candidates_.push_back({logits_[token], static_cast<TokenId>(token)});
     total_ += Weight(logits_[token]);
   }
@@ -79,6 +85,7 @@ float TokenDistribution::LogitOfRank(int rank) {
   std::vector<float> largest;  // a heap with the smallest in front
   largest.reserve(rank);
   for (const float logit : logits_) {
+    if (std::isnan(logit)) continue;
     if (static_cast<int>(largest.size()) < rank) {
       largest.push_back(logit);
       std::push_heap(largest.begin(), largest.end(), std::greater<>());
@@ -108,7 +115,7 @@ float TokenDistribution::LogitOfNucleus(float least, double mass) {
     std::vector<float> likely;
     double weight = 0.0;
     for (const float logit : logits_) {
-      if (logit < floor || logit == kNothing) continue;
+      if (!(logit >= floor) || logit == kNothing) continue;
       likely.push_back(logit);
       weight += Weight(logit);
     }
@@ -156,7 +163,7 @@ DrawnToken TokenDistribution::Draw(double uniform) const {
   TokenId possible = 0;
   for (size_t token = block * kSumBlock; token < last; ++token) {
     const double weight = Weight(logits_[token]);
-    if (weight <= 0.0) continue;
+    if (!(weight > 0.0)) continue;  // as a NaN isn't either
     possible = static_cast<TokenId>(token);
     left -= weight;
     if (left < 0.0) break;

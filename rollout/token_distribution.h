@@ -1,7 +1,8 @@
 // The distribution that a language model's next token is drawn from: logits, banned tokens taken
 // out, divided by the temperature, cut to the top k, to the nucleus of mass top p, and to what has
 // at least min p times the likeliest one's probability, in this order (as transformers does), and
-// normalised. The log-prob that a completion records is that of this distribution.
+// normalised. The log-prob that a completion records is that of this distribution. A token whose
+// logit is no number (NaN) is never drawn.
 //
 // Not thread-safe; keeps its memory from one Reset to the next.
 #ifndef TPO_ROLLOUT_TOKEN_DISTRIBUTION_H_
@@ -43,8 +44,12 @@ class TokenDistribution {
   // overwritten. Borrows both until the next Reset.
   void Reset(absl::Span<float> logits, const TokenSampling& sampling);
 
+  // False: the logits have no distribution, being infinite or no numbers (NaN). Then there is
+  // nothing to draw.
+  bool valid() const;
+
   // The token at which `uniform`, from [0, 1), falls: tokens in ascending order, each as wide as
-  // its probability.
+  // its probability. REQUIRES: valid().
   DrawnToken Draw(double uniform) const;
 
   // 0 for tokens that were cut: then log-prob -∞.

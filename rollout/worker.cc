@@ -347,7 +347,11 @@ class RolloutWorker::LeaseLoop {
 
   // After a failed call: registers again where that helps, pauses, or gives up.
   absl::Status Recover(const absl::Status& failure, absl::Duration failing_since, int failures) {
-    if (absl::IsInvalidArgument(failure) || absl::IsFailedPrecondition(failure)) return failure;
+    // What is sampled is a function of weights and prompt: what fails here would fail anywhere.
+    if (absl::IsInvalidArgument(failure) || absl::IsFailedPrecondition(failure) ||
+        absl::IsOutOfRange(failure)) {
+      return failure;
+    }
     if (clock_.Now() - failing_since > worker_.options_.give_up_after) {
       if (!worker_.IsDraining(run_)) return failure;
       // It said that it would go: nothing has failed.

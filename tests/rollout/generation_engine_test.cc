@@ -19,8 +19,7 @@
 namespace tpo {
 namespace {
 
-std::shared_ptr<const LanguageModel> MakeModel(uint64_t seed, bool bfloat16 = false) {
-  const TensorBundle weights = RandomWeights(SmallConfig(), seed);
+std::shared_ptr<const LanguageModel> MakeModel(const TensorBundle& weights, bool bfloat16 = false) {
   return LanguageModel::Create(
       SmallConfig(),
       [&](const std::string& name) {
@@ -29,6 +28,10 @@ std::shared_ptr<const LanguageModel> MakeModel(uint64_t seed, bool bfloat16 = fa
         return SafetensorsView{*spec, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
       },
       bfloat16);
+}
+
+std::shared_ptr<const LanguageModel> MakeModel(uint64_t seed, bool bfloat16 = false) {
+  return MakeModel(RandomWeights(SmallConfig(), seed), bfloat16);
 }
 
 GenerationRequest MakeRequest(uint64_t id, int prompt_tokens, int completions, int max_tokens) {
@@ -261,6 +264,31 @@ TEST(GenerationEngineWeightsTest, KeptCachesAreNotForwardedAgainAndVersionsAreRe
             (std::vector<WeightVersionSpan>{{3, 0}, {4, 5}}));
   EXPECT_EQ(engine.statistics().recomputed_tokens, 0);
   EXPECT_FALSE(engine.SetModel(MakeModel(2, true), 5).ok());
+}
+
+TEST(GenerationEngineNotFiniteTest, WithoutADistributionARequestFailsAndItsRoomIsFree) {
+  for (const float temperature : {0.0F, 1.0F}) {
+    GenerationEngine engine({.threads = 2, .cache_bytes = CacheOf(30)}, MakeModel(1), 3);
+    auto request = MakeRequest(4, 25, 3, 40);
+    request.sampling.temperature = temperature;
+    const uint64_t number = engine.Submit(request).value();
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(engine.Step().empty());
+    ASSERT_TRUE(engine.SetModel(MakeModel(DivergedWeights(SmallConfig(), 1)), 4).ok());
+    const std::vector<GenerationResult> failed = engine.Step();
+    ASSERT_EQ(failed.size(), 1U);
+    EXPECT_EQ(failed[0].request, number);
+    EXPECT_TRUE(failed[0].completions.empty());
+    EXPECT_EQ(failed[0].status.code(), absl::StatusCode::kOutOfRange);
+    EXPECT_THAT(std::string(failed[0].status.message()),
+                testing::HasSubstr("prompt 4: the logits of weight version 4"));
+    EXPECT_TRUE(engine.idle());
+    EXPECT_EQ(engine.open_completions(), 0);
+    EXPECT_EQ(engine.free_pages(), engine.pages());
+    EXPECT_EQ(engine.Generate({request}).status().code(), absl::StatusCode::kOutOfRange);
+    // Later weights are none the worse for it.
+    ASSERT_TRUE(engine.SetModel(MakeModel(2), 5).ok());
+    EXPECT_TRUE(engine.Generate({request}).ok());
+  }
 }
 
 TEST(GenerationEngineRefusalTest, SaysWhatIsWrong) {

@@ -167,6 +167,16 @@ TEST(LanguageModelSamplerTest, WhatTheEngineTakesUpItselfIsNotLoadedAgain) {
   EXPECT_EQ(VersionOf(sampler->Sample(Prompts(1, 2)).value()), 2);
 }
 
+TEST(LanguageModelSamplerTest, WeightsThatNothingCanBeSampledFromFailTheCallAlone) {
+  const auto sampler = MakeSampler();
+  ASSERT_TRUE(sampler->Load(DivergedWeights(SmallConfig(), 1), 1, "worker-1").ok());
+  const auto failed = sampler->Sample(Prompts(0, 3));
+  EXPECT_EQ(failed.status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_THAT(std::string(failed.status().message()), ::testing::HasSubstr("weight version 1"));
+  ASSERT_TRUE(Load(*sampler, 2).ok());
+  EXPECT_EQ(VersionOf(sampler->Sample(Prompts(0, 3)).value()), 2);
+}
+
 TEST(LanguageModelSamplerTest, WhatCannotBeLoadedOrAnsweredIsRefused) {
   const auto sampler = MakeSampler();
   EXPECT_EQ(sampler->Sample(Prompts(0, 1)).status().code(), absl::StatusCode::kInternal);

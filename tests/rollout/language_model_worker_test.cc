@@ -132,6 +132,44 @@ std::map<uint64_t, Group> GroupsOf(int parallel_leases) {
   return groups;
 }
 
+// Has leases without end, for weights that have diverged.
+class Diverged : public VersionByVersion {
+ public:
+  absl::StatusOr<LeaseResult> LeasePrompts(const std::string&) override {
+    const absl::MutexLock lock(&mutex_);
+    Lease lease;
+    lease.id = ++leases;
+    lease.prompts = {PromptOf(lease.id)};
+    lease.time_to_live = absl::Minutes(1);
+    return LeaseResult(lease);
+  }
+
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string&,
+                                                                       WeightVersion newer_than,
+                                                                       absl::Duration) override {
+    if (newer_than >= 0) return absl::DeadlineExceededError("none");
+    return WeightSnapshot::Create(0, DivergedWeights(SmallConfig(), 1));
+  }
+
+  uint64_t leases = 0;
+};
+
+TEST(LanguageModelWorkerTest, EndsWithADiagnosisWhenNothingCanBeSampledFromTheWeights) {
+  Diverged learner;
+  RolloutWorker::Options options;
+  options.parallel_leases = 1;
+  RolloutWorker worker(options, &learner,
+                       [](const RunInfo&) -> absl::StatusOr<std::unique_ptr<VerifierApi>> {
+                         return std::make_unique<FirstTokenVerifier>();
+                       });
+  const absl::Status status = worker.Run();
+  EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::HasSubstr("prompt 1: the logits of weight version 0"));
+  EXPECT_EQ(learner.leases, 1U);
+  EXPECT_TRUE(learner.submitted.empty());
+}
+
 TEST(LanguageModelWorkerTest, AnswersLeasesWithEachVersionInItsTurn) {
   const std::map<uint64_t, Group> groups = GroupsOf(1);
   ASSERT_EQ(groups.size(), static_cast<size_t>(kVersions * kLeasesPerVersion * kPromptsPerLease));

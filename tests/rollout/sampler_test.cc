@@ -202,6 +202,19 @@ TEST_F(SamplerTest, AFailureToTakeUpWeightsEndsSampling) {
   EXPECT_EQ(groups.status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(SamplerTest, SaysThatNothingCanBeSampledFromWeightsThatDiverged) {
+  for (const NamedParameter& parameter : policy_->parameters()) parameter.tensor.fill_(NAN);
+  policy_->OnParametersChanged();
+  for (const float temperature : {0.0F, 1.0F}) {
+    SamplingSpec sampling = kSampling;
+    sampling.temperature = temperature;
+    const auto groups =
+        SampleCompletions(sampling, 5, RandomStream::kCompletion, *policy_, 9, prompts_, *decoder_);
+    EXPECT_EQ(groups.status().code(), absl::StatusCode::kOutOfRange);
+    EXPECT_THAT(std::string(groups.status().message()), HasSubstr("prompt 10"));
+  }
+}
+
 TEST_F(SamplerTest, RefusesPromptsThatDoNotFit) {
   const auto sample = [&](std::vector<TokenId> tokens) {
     return SampleCompletions(kSampling, 5, RandomStream::kCompletion, *policy_, 0,

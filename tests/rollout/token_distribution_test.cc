@@ -128,6 +128,43 @@ TEST(TokenDistributionGreedyTest, NeverDrawsAnImpossibleToken) {
   EXPECT_EQ(distribution.Draw(1.0 - 0x1p-53).token, 101);
 }
 
+TEST(TokenDistributionNotFiniteTest, LogitsWithoutADistributionAreToldApart) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> numbers = RandomLogits(600, 1.0F);
+  std::vector<float> infinite = numbers;
+  infinite[300] = kInfinity;
+  for (const TokenSampling& sampling : {TokenSampling{}, TokenSampling{.temperature = 0.0F},
+                                        TokenSampling{.top_k = 5, .top_p = 0.9F, .min_p = 0.01F}}) {
+    for (std::vector<float> logits :
+         {std::vector<float>(600, NAN), std::vector<float>(600, -kInfinity), infinite}) {
+      TokenDistribution distribution(BestLanguageLoops());
+      distribution.Reset(absl::MakeSpan(logits), sampling);
+      EXPECT_FALSE(distribution.valid());
+      logits = numbers;
+      distribution.Reset(absl::MakeSpan(logits), sampling);
+      EXPECT_TRUE(distribution.valid());
+    }
+  }
+}
+
+TEST(TokenDistributionNotFiniteTest, ATokenWithoutANumberIsNeverDrawn) {
+  for (const TokenSampling& sampling :
+       {TokenSampling{}, TokenSampling{.temperature = 0.0F}, TokenSampling{.top_k = 5},
+        TokenSampling{.top_k = 5, .top_p = 0.9F}, TokenSampling{.top_p = 0.9F},
+        TokenSampling{.min_p = 0.01F}}) {
+    std::vector<float> logits = RandomLogits(600, 1.0F);
+    for (const int token : {0, 17, 18, 300, 511, 599}) logits[token] = NAN;
+    TokenDistribution distribution(BestLanguageLoops());
+    distribution.Reset(absl::MakeSpan(logits), sampling);
+    ASSERT_TRUE(distribution.valid());
+    for (int i = 0; i < 5000; ++i) {
+      const DrawnToken drawn = distribution.Draw((i + 0.5) / 5000);
+      ASSERT_TRUE(std::isfinite(logits[drawn.token])) << drawn.token;
+      ASSERT_TRUE(std::isfinite(drawn.log_prob));
+    }
+  }
+}
+
 TEST(TokenDistributionCheckTest, RefusesWhatIsOutOfRange) {
   const auto error = [](const TokenSampling& sampling) {
     return std::string(CheckTokenSampling(sampling, 3).message());

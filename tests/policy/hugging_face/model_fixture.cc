@@ -1,9 +1,11 @@
 #include "tests/policy/hugging_face/model_fixture.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <random>
 #include <utility>
 #include <vector>
@@ -54,6 +56,14 @@ TensorBundle RandomWeights(const LanguageModelConfig& config, uint64_t seed) {
       values[i] = normal(random) * scale + (norm ? 1.0F : 0.0F);
     }
   }
+  return bundle;
+}
+
+TensorBundle DivergedWeights(const LanguageModelConfig& config, uint64_t seed) {
+  TensorBundle bundle = RandomWeights(config, seed);
+  const TensorSpec& norm = *bundle.Find("model.norm.weight");
+  float* const values = reinterpret_cast<float*>(bundle.bytes(norm).data());
+  std::fill_n(values, norm.size_bytes / sizeof(float), std::numeric_limits<float>::quiet_NaN());
   return bundle;
 }
 

@@ -19,6 +19,9 @@ LanguageModelConfig SmallConfig();
 // differ by some units.
 TensorBundle RandomWeights(const LanguageModelConfig& config, uint64_t seed);
 
+// The same with no number (NaN) in the last norm: all logits are none either.
+TensorBundle DivergedWeights(const LanguageModelConfig& config, uint64_t seed);
+
 // Writes a directory with a config and its weights in one file; returns `directory`. Ends the
 // process on an error.
 std::string WriteModel(const std::string& directory, const std::string& config_json,
