@@ -33,7 +33,8 @@ absl::StatusOr<std::unique_ptr<LanguageModelSampler>> LanguageModelSampler::Crea
   std::unique_ptr<LanguageModelSampler> sampler(
       new LanguageModelSampler(std::move(model), std::move(options)));
   const LanguageModelInfo& info = *sampler->model_info_;
-  TPO_ASSIGN_OR_RETURN(sampler->loader_, LanguageModelLoader::Create(info));
+  TPO_ASSIGN_OR_RETURN(sampler->loader_,
+                       LanguageModelLoader::Create(info, sampler->options_.factory));
   if (!info.tokenizer_json.empty()) {
     TPO_ASSIGN_OR_RETURN(sampler->tokenizer_, Tokenizer::Parse(info.tokenizer_json));
   } else if (!sampler->options_.sampling.stop_texts.empty()) {
@@ -187,6 +188,7 @@ absl::Status LanguageModelSampler::Adopt(std::shared_ptr<const LanguageModel> mo
         return std::string(tokenizer_->BytesOf(token));
       };
     }
+    if (options_.on_note) options_.on_note(absl::StrCat("samples with ", model->description()));
     engine_ = std::make_unique<GenerationEngine>(std::move(options), std::move(model), version);
   } else {
     TPO_RETURN_IF_ERROR(engine_->SetModel(std::move(model), version));

@@ -44,6 +44,10 @@ class LanguageModelSampler {
     uint64_t seed = 0;
     RandomStream stream = RandomStream::kCompletion;
     int threads = 0;  // of the engine; 0: one per core
+    // Makes what computes; none: with kernels of the CPU.
+    LanguageModelFactory factory = nullptr;
+    // Told what computes, when it begins to; on the engine's thread. May be empty.
+    std::function<void(const std::string& note)> on_note = nullptr;
     // With swap_in_flight: the newest weights at hand above a version, or null; called between two
     // steps, on the engine's thread, while no call of Load is at work. May be empty.
     std::function<std::shared_ptr<const WeightSnapshot>(WeightVersion newer_than)> newer_weights;

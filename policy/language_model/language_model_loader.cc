@@ -63,14 +63,14 @@ absl::StatusOr<LanguageModelInfo> DescribeLanguageModel(const ModelDirectory& di
 }
 
 absl::StatusOr<std::unique_ptr<LanguageModelLoader>> LanguageModelLoader::Create(
-    const LanguageModelInfo& info) {
+    const LanguageModelInfo& info, LanguageModelFactory factory) {
   absl::StatusOr<LanguageModelConfig> config = ParseLanguageModelConfig(info.config_json);
   if (!config.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the learner's model: ", std::string(config.status().message())));
   }
   std::unique_ptr<LanguageModelLoader> loader(
-      new LanguageModelLoader(*std::move(config), info.bfloat16));
+      new LanguageModelLoader(*std::move(config), info.bfloat16, std::move(factory)));
   if (!info.lora.has_value()) return loader;
   loader->lora_ = ToLoraSpec(*info.lora, 0);
   absl::StatusOr<std::unique_ptr<ModelDirectory>> base = ModelDirectory::Open(info.path);
@@ -89,16 +89,22 @@ absl::StatusOr<std::unique_ptr<LanguageModelLoader>> LanguageModelLoader::Create
   return loader;
 }
 
+std::shared_ptr<const LanguageModel> LanguageModelLoader::Make(const TensorBundle& weights) const {
+  const TensorSource source = BundleSource(weights);
+  return factory_ != nullptr ? factory_(config_, source, bfloat16_)
+                             : LanguageModel::Create(config_, source, bfloat16_);
+}
+
 absl::StatusOr<std::shared_ptr<const LanguageModel>> LanguageModelLoader::Load(
     const TensorBundle& weights) const {
   if (base_ == nullptr) {
     TPO_RETURN_IF_ERROR(CheckModelBundle(config_, weights));
-    return LanguageModel::Create(config_, BundleSource(weights), bfloat16_);
+    return Make(weights);
   }
   TPO_ASSIGN_OR_RETURN(
       const TensorBundle merged,
       MergeLora(*base_, lora_, weights, bfloat16_ ? TensorType::kBfloat16 : TensorType::kFloat32));
-  return LanguageModel::Create(config_, BundleSource(merged), bfloat16_);
+  return Make(merged);
 }
 
 }  // namespace tpo

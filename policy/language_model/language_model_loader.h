@@ -3,7 +3,8 @@
 // Without adapters a version holds all tensors, and nothing is read from disk. With adapters it
 // holds them alone, and they are merged into the weights of the model's directory.
 //
-// Thread-safe. No LibTorch. Errors of memory are std::bad_alloc.
+// Thread-safe. No LibTorch. Errors of memory are std::bad_alloc, or what the models' factory
+// throws.
 #ifndef TPO_POLICY_LANGUAGE_MODEL_LANGUAGE_MODEL_LOADER_H_
 #define TPO_POLICY_LANGUAGE_MODEL_LANGUAGE_MODEL_LOADER_H_
 
@@ -38,7 +39,9 @@ class LanguageModelLoader {
  public:
   // INVALID_ARGUMENT: the config is none that is supported. FAILED_PRECONDITION: with adapters, the
   // directory isn't there or not the learner's; the message says what to do.
-  static absl::StatusOr<std::unique_ptr<LanguageModelLoader>> Create(const LanguageModelInfo& info);
+  // `factory`: makes the models; none: with kernels of the CPU.
+  static absl::StatusOr<std::unique_ptr<LanguageModelLoader>> Create(
+      const LanguageModelInfo& info, LanguageModelFactory factory = nullptr);
 
   const LanguageModelConfig& config() const { return config_; }
 
@@ -47,11 +50,14 @@ class LanguageModelLoader {
   absl::StatusOr<std::shared_ptr<const LanguageModel>> Load(const TensorBundle& weights) const;
 
  private:
-  explicit LanguageModelLoader(LanguageModelConfig config, bool bfloat16)
-      : config_(std::move(config)), bfloat16_(bfloat16) {}
+  LanguageModelLoader(LanguageModelConfig config, bool bfloat16, LanguageModelFactory factory)
+      : config_(std::move(config)), bfloat16_(bfloat16), factory_(std::move(factory)) {}
+
+  std::shared_ptr<const LanguageModel> Make(const TensorBundle& weights) const;
 
   const LanguageModelConfig config_;
   const bool bfloat16_;
+  const LanguageModelFactory factory_;
   // With adapters only.
   LoraSpec lora_;
   std::unique_ptr<ModelDirectory> base_;

@@ -18,9 +18,10 @@ inline std::vector<std::vector<float>> LogitsOf(const std::shared_ptr<const Lang
                                                 int threads = 1) {
   const int count = static_cast<int>(tokens.size());
   ThreadTeam team(threads);
-  KeyValueCache cache(model->config(), model->bfloat16(), KeyValueCache::PagesFor(count));
+  const auto cache = model->NewCache(KeyValueCache::PageBytes(model->config(), model->bfloat16()) *
+                                     static_cast<uint64_t>(KeyValueCache::PagesFor(count)));
   std::vector<int32_t> pages;
-  while (cache.free_pages() > 0) pages.push_back(cache.Take());
+  while (cache->free_pages() > 0) pages.push_back(cache->Take());
   std::vector<VisiblePages> visible(count);
   std::vector<LanguageModelRow> rows;
   for (int i = 0; i < count; ++i) {
@@ -30,7 +31,7 @@ inline std::vector<std::vector<float>> LogitsOf(const std::shared_ptr<const Lang
   std::vector<int> wanted(count);
   std::iota(wanted.begin(), wanted.end(), 0);
   const auto pass = LanguageModelPass::Create(model, &team);
-  const absl::Span<const float> logits = pass->Forward(rows, wanted, cache);
+  const absl::Span<const float> logits = pass->Forward(rows, wanted, *cache);
   std::vector<std::vector<float>> result;
   for (int i = 0; i < count; ++i) {
     const float* const row = logits.data() + i * pass->logits_stride();
