@@ -13,7 +13,6 @@
 #include "learner/state_views.h"
 #include "learner/step_statistics.h"
 #include "policy/language_model/language_model_loader.h"
-#include "policy/language_model/reference_scorer.h"
 #include "policy/language_model_policy.h"
 #include "policy/parameters.h"
 #include "policy/threads.h"
@@ -95,6 +94,16 @@ absl::Status CheckInputs(const CheckpointData& data,
 
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
 
+LanguageModelPolicyOptions LanguageModelOptions(const RunSpec& spec) {
+  LanguageModelPolicyOptions options;
+  options.bfloat16 = spec.hugging_face->bfloat16;
+  options.threads = spec.learner.threads;
+  if (spec.hugging_face->lora.has_value())
+    options.lora = ToLoraSpec(*spec.hugging_face->lora, spec.seed);
+  options.device = DefaultDevice();
+  return options;
+}
+
 }  // namespace
 
 Learner::Learner(Options options, PromptSource* source, const Clock* clock,
@@ -136,11 +145,7 @@ absl::Status Learner::Initialize() {
   trainer.gradient_clip_norm = spec.learner.gradient_clip_norm;
   if (spec.hugging_face.has_value() && spec.learner.reference_kl > 0.0) {
     trainer.reference_kl = spec.learner.reference_kl;
-    const auto scorer = std::make_shared<ReferenceScorer>(
-        LanguageModel::Create(*options_.model, spec.hugging_face->bfloat16), spec.learner.threads);
-    trainer.reference = [scorer](const PrefixTree& tree, double temperature) {
-      return scorer->LogProbs(tree, temperature);
-    };
+    trainer.reference = MakeReference(*options_.model, LanguageModelOptions(spec));
   }
   trainer.epochs = objective_->single_epoch() ? 1 : spec.learner.epochs;
   trainer.micro_batch_tokens = spec.learner.micro_batch_tokens;
@@ -177,12 +182,8 @@ absl::Status Learner::MakePolicy() {
   }
   if (options_.model == nullptr || options_.language_model == nullptr)
     return absl::InvalidArgumentError("model.hf: the model's directory wasn't opened");
-  LanguageModelPolicyOptions options;
-  options.bfloat16 = spec.hugging_face->bfloat16;
-  options.threads = spec.learner.threads;
-  if (spec.hugging_face->lora.has_value())
-    options.lora = ToLoraSpec(*spec.hugging_face->lora, spec.seed);
-  TPO_ASSIGN_OR_RETURN(policy_, MakeLanguageModelPolicy(*options_.model, options));
+  TPO_ASSIGN_OR_RETURN(policy_,
+                       MakeLanguageModelPolicy(*options_.model, LanguageModelOptions(spec)));
   return absl::OkStatus();
 }
 

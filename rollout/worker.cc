@@ -11,6 +11,7 @@
 #include "core/backoff.h"
 #include "core/clock.h"
 #include "core/status_macros.h"
+#include "policy/composed/composed_language_model.h"
 #include "policy/threads.h"
 #include "rollout/sampler.h"
 
@@ -547,6 +548,8 @@ absl::Status RolloutWorker::MakeSampler(const RunInfo& run) {
   LanguageModelSampler::Options options;
   options.sampling = run.sampling;
   options.seed = run.seed;
+  options.factory = LanguageModelFactoryFor(DefaultDevice(), /*composed=*/false);
+  options.on_note = options_.on_note;
   options.newer_weights =
       [this](WeightVersion newer_than) -> std::shared_ptr<const WeightSnapshot> {
     std::string worker_id;

@@ -51,6 +51,8 @@ class RolloutWorker {
     // Called with what went wrong whenever a call fails and is tried again, and, now and then, when
     // verdicts aren't scores; from the worker's threads; may be empty.
     std::function<void(const std::string&)> on_warning = nullptr;
+    // Called with what samples, a language model's form and device, likewise; may be empty.
+    std::function<void(const std::string&)> on_note = nullptr;
   };
 
   // Makes the verifier that a run's config asks for, once the worker knows it.

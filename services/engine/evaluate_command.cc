@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/status_macros.h"
+#include "policy/composed/composed_language_model.h"
 #include "policy/hugging_face/model_directory.h"
 #include "policy/threads.h"
 #include "services/engine/engine.h"
@@ -36,8 +37,9 @@ absl::Status RunEval(const EvalCommand& command) {
 }
 
 absl::Status RunGenerate(const GenerateCommand& command) {
+  const LanguageModelFactory factory = LanguageModelFactoryFor(DefaultDevice(), /*composed=*/false);
   if (IsModelDirectory(command.run))
-    return GenerateWithLanguageModel(command, command.run, nullptr);
+    return GenerateWithLanguageModel(command, command.run, nullptr, factory);
   UseOneThreadPerOperator();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   const bool given =
@@ -45,7 +47,7 @@ absl::Status RunGenerate(const GenerateCommand& command) {
   if (trained.spec.hugging_face.has_value() && given) {
     TPO_ASSIGN_OR_RETURN(const TensorBundle weights,
                          HuggingFaceWeights(trained, TensorType::kFloat32));
-    return GenerateWithLanguageModel(command, trained.spec.hugging_face->path, &weights);
+    return GenerateWithLanguageModel(command, trained.spec.hugging_face->path, &weights, factory);
   }
   TPO_ASSIGN_OR_RETURN(
       const std::vector<AnsweredPrompt> answered,

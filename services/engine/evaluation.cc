@@ -9,6 +9,8 @@
 #include "absl/time/clock.h"
 #include "core/sequence_task.h"
 #include "core/status_macros.h"
+#include "policy/composed/composed_language_model.h"
+#include "policy/threads.h"
 #include "rollout/language_model_sampler.h"
 #include "services/run_directory/record_json.h"
 #include "spdlog/spdlog.h"
@@ -137,6 +139,7 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const Evalua
   if (options.evaluation.greedy) sampling.sampling.temperature = 0.0F;
   sampling.seed = options.run.seed;
   sampling.stream = RandomStream::kEvaluation;
+  sampling.factory = LanguageModelFactoryFor(DefaultDevice(), /*composed=*/false);
   TPO_ASSIGN_OR_RETURN(
       const std::unique_ptr<LanguageModelSampler> sampler,
       LanguageModelSampler::Create(options.run.language_model, std::move(sampling)));

@@ -1,6 +1,7 @@
 #include "services/engine/language_model_commands.h"
 
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <new>
 #include <optional>
@@ -129,7 +130,8 @@ void Print(const LanguageModelFlags& flags, const Tokenizer* tokenizer, const Na
 }  // namespace
 
 absl::Status GenerateWithLanguageModel(const GenerateCommand& command, const std::string& directory,
-                                       const TensorBundle* weights) {
+                                       const TensorBundle* weights,
+                                       const LanguageModelFactory& factory) {
   const LanguageModelFlags& flags = command.language_model;
   TPO_ASSIGN_OR_RETURN(const std::unique_ptr<ModelDirectory> source,
                        ModelDirectory::Open(directory));
@@ -145,9 +147,11 @@ absl::Status GenerateWithLanguageModel(const GenerateCommand& command, const std
     requests.push_back(MakeRequest(command, *source, i, prompts[i]));
   try {
     const bool bfloat16 = flags.compute_type == "bfloat16";
-    const auto model = weights == nullptr ? LanguageModel::Create(*source, bfloat16)
-                                          : LanguageModel::Create(source->config(),
-                                                                  BundleSource(*weights), bfloat16);
+    const TensorSource own = [&](const std::string& name) { return source->tensor(name); };
+    const TensorSource tensors = weights != nullptr ? BundleSource(*weights) : own;
+    const auto model = factory != nullptr
+                           ? factory(source->config(), tensors, bfloat16)
+                           : LanguageModel::Create(source->config(), tensors, bfloat16);
     std::fprintf(stderr, "%s\n", model->description().c_str());
     GenerationEngine::Options options;
     options.seed = flags.seed;
@@ -161,6 +165,8 @@ absl::Status GenerateWithLanguageModel(const GenerateCommand& command, const std
     for (size_t i = 0; i < groups.size(); ++i) Print(flags, tokenizer.get(), prompts[i], groups[i]);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("not enough memory for the model and its cache");
+  } catch (const std::exception& error) {  // LibTorch's
+    return absl::InternalError(absl::StrCat("generating failed: ", error.what()));
   }
   return absl::OkStatus();
 }

@@ -52,6 +52,7 @@ class LocalWorkers {
       options.sample_ahead = spec.learner.max_staleness > 0;
       options.outlives_learner = false;
       options.on_warning = [](const std::string& warning) { spdlog::warn("rollout: {}", warning); };
+      options.on_note = [](const std::string& note) { spdlog::info("rollout: {}", note); };
       traces_.push_back(std::make_unique<WorkerTraces>(clients_.back().get(), tracing));
       workers_.push_back(std::make_unique<RolloutWorker>(
           options, traces_.back().get(),
