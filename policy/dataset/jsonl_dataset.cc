@@ -15,7 +15,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kRowsPerPlace = 16;
-constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+// Of the file at a time.
+constexpr size_t kBytesAtATime = 64 << 10;
 
 bool IsBlank(std::string_view line) {
   return line.find_first_not_of(" \t\r") == std::string_view::npos;
@@ -65,43 +67,89 @@ absl::Status TakeField(const JsonlOptions& options, const std::string& name, Jso
 
 }  // namespace
 
-JsonlDataset::JsonlDataset(std::string path, JsonlOptions options, std::unique_ptr<MappedFile> file)
+// The lines that aren't blank, from a place on.
+class JsonlDataset::Lines {
+ public:
+  // Of a line longer than `most_bytes` a part is read that is longer, too.
+  Lines(const PositionedFile& file, size_t most_bytes, Place begin)
+      : file_(file), most_bytes_(most_bytes), next_(begin) {}
+
+  // Goes to the next one; false: there is none.
+  absl::StatusOr<bool> Next() {
+    while (next_.offset < file_.size()) {
+      place_ = next_;
+      TPO_RETURN_IF_ERROR(Read());
+      if (!IsBlank(text_)) return true;
+    }
+    return false;
+  }
+
+  const Place& place() const { return place_; }
+  std::string_view text() const { return text_; }  // valid until Next
+
+ private:
+  absl::Status Read() {
+    size_t end = buffer_.find('\n', used_);
+    while (end == std::string::npos && buffer_.size() - used_ <= most_bytes_ &&
+           next_.offset + (buffer_.size() - used_) < file_.size()) {
+      buffer_.erase(0, std::exchange(used_, 0));
+      const size_t searched = buffer_.size();
+      TPO_RETURN_IF_ERROR(file_.Append(next_.offset + searched, kBytesAtATime, &buffer_));
+      end = buffer_.find('\n', searched);
+    }
+    end = std::min(end, buffer_.size());
+    text_ = std::string_view(buffer_).substr(used_, end - used_);
+    next_.offset += text_.size() + 1;
+    ++next_.line;
+    used_ = std::min(end + 1, buffer_.size());
+    return absl::OkStatus();
+  }
+
+  const PositionedFile& file_;
+  const size_t most_bytes_;
+  Place next_;
+  Place place_;
+  std::string_view text_;
+  std::string buffer_;
+  size_t used_ = 0;  // of the buffer
+};
+
+JsonlDataset::JsonlDataset(std::string path, JsonlOptions options,
+                           std::unique_ptr<PositionedFile> file)
     : path_(std::move(path)), options_(std::move(options)), file_(std::move(file)) {}
 
 absl::StatusOr<std::unique_ptr<const JsonlDataset>> JsonlDataset::Open(const std::string& path,
                                                                        JsonlOptions options) {
-  TPO_ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
+  TPO_ASSIGN_OR_RETURN(auto file, PositionedFile::Open(path));
   std::unique_ptr<JsonlDataset> dataset(
       new JsonlDataset(path, std::move(options), std::move(file)));
+  TPO_RETURN_IF_ERROR(dataset->ComputeChecksum());
   TPO_RETURN_IF_ERROR(dataset->BuildIndex());
   return std::unique_ptr<const JsonlDataset>(std::move(dataset));
 }
 
-std::string_view JsonlDataset::NextLine(Place* place, uint64_t* line) const {
-  const std::string_view bytes = file_->bytes();
-  while (place->offset < bytes.size()) {
-    const size_t end = std::min(bytes.find('\n', place->offset), bytes.size());
-    const std::string_view text = bytes.substr(place->offset, end - place->offset);
-    *line = place->line;
-    place->offset = end + 1;
-    ++place->line;
-    if (!IsBlank(text)) return text;
+absl::Status JsonlDataset::ComputeChecksum() {
+  std::string bytes;
+  for (uint64_t offset = 0; offset < file_->size(); offset += bytes.size()) {
+    bytes.clear();
+    TPO_RETURN_IF_ERROR(file_->Append(offset, kBytesAtATime, &bytes));
+    checksum_ = ExtendCrc32c(
+        checksum_,
+        absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()));
   }
-  return {};
+  return absl::OkStatus();
 }
 
 absl::Status JsonlDataset::BuildIndex() {
-  const std::string_view bytes = file_->bytes();
-  checksum_ =
-      Crc32c(absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()));
-  Place place = {bytes.starts_with(kByteOrderMark) ? sizeof(kByteOrderMark) - 1 : 0, 1};
+  std::string mark;
+  TPO_RETURN_IF_ERROR(file_->Append(0, kByteOrderMark.size(), &mark));
+  Lines lines(*file_, options_.max_line_bytes,
+              {mark == kByteOrderMark ? kByteOrderMark.size() : 0, 1});
   while (true) {
-    const Place begin = place;
-    uint64_t line = 0;
-    const std::string_view text = NextLine(&place, &line);
-    if (text.empty()) break;
-    TPO_RETURN_IF_ERROR(ParseRow(text, line).status());
-    if (size_++ % kRowsPerPlace == 0) index_.push_back(begin);
+    TPO_ASSIGN_OR_RETURN(const bool found, lines.Next());
+    if (!found) break;
+    TPO_RETURN_IF_ERROR(ParseRow(lines.text(), lines.place().line).status());
+    if (size_++ % kRowsPerPlace == 0) index_.push_back(lines.place());
   }
   if (size_ == 0) return absl::InvalidArgumentError(absl::StrCat(path_, ": it has no rows"));
   return absl::OkStatus();
@@ -112,8 +160,7 @@ absl::StatusOr<DatasetRow> JsonlDataset::ParseRow(std::string_view text, uint64_
     return absl::InvalidArgumentError(absl::StrCat(path_, ":", line, ": ", reason));
   };
   if (text.size() > options_.max_line_bytes) {
-    return refused(
-        absl::StrCat("the line has ", text.size(), " bytes, more than ", options_.max_line_bytes));
+    return refused(absl::StrCat("the line has more than ", options_.max_line_bytes, " bytes"));
   }
   DatasetRow row;
   row.line = line;
@@ -131,11 +178,18 @@ absl::StatusOr<DatasetRow> JsonlDataset::ParseRow(std::string_view text, uint64_
 }
 
 absl::StatusOr<DatasetRow> JsonlDataset::Row(uint64_t row) const {
-  Place place = index_[row / kRowsPerPlace];
-  uint64_t line = 0;
-  std::string_view text;
-  for (uint64_t i = 0; i <= row % kRowsPerPlace; ++i) text = NextLine(&place, &line);
-  return ParseRow(text, line);
+  const auto changed = [this](absl::string_view how) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, " has changed since it was opened: ", how));
+  };
+  Lines lines(*file_, options_.max_line_bytes, index_[row / kRowsPerPlace]);
+  for (uint64_t i = 0; i <= row % kRowsPerPlace; ++i) {
+    TPO_ASSIGN_OR_RETURN(const bool found, lines.Next());
+    if (!found) return changed(absl::StrCat("there is no row ", row, " any more"));
+  }
+  absl::StatusOr<DatasetRow> parsed = ParseRow(lines.text(), lines.place().line);
+  if (!parsed.ok()) return changed(parsed.status().message());
+  return parsed;
 }
 
 }  // namespace tpo

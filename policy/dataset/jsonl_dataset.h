@@ -8,9 +8,9 @@
 // chooses the verifier; `tools` are JSON schemas for the template. All other fields are metadata.
 // Blank lines don't count. A row is read by policy/strict_json.h: no key twice, no deep nesting.
 //
-// The file is mapped, and of the index one byte a row is kept, so memory doesn't grow with what the
-// rows hold. All rows are read once when it is opened: a bad one is refused with its line before
-// anything was computed. Immutable and thread-safe.
+// Rows are read when they are asked for, and of the index one byte a row is kept, so memory doesn't
+// grow with what the rows hold. All rows are read once when it is opened: a bad one is refused with
+// its line before anything was computed. Immutable and thread-safe.
 #ifndef TPO_POLICY_DATASET_JSONL_DATASET_H_
 #define TPO_POLICY_DATASET_JSONL_DATASET_H_
 
@@ -23,7 +23,7 @@
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
-#include "policy/mapped_file.h"
+#include "policy/dataset/positioned_file.h"
 
 namespace tpo {
 
@@ -60,7 +60,8 @@ class JsonlDataset {
   // Changes with the file's bytes: a run that goes on has to find the same ones.
   uint32_t checksum() const { return checksum_; }
 
-  // REQUIRES: row < size().
+  // REQUIRES: row < size(). Errors name the file: FAILED_PRECONDITION: it has become shorter, or a
+  // row isn't what it was.
   absl::StatusOr<DatasetRow> Row(uint64_t row) const;
 
  private:
@@ -69,15 +70,16 @@ class JsonlDataset {
     uint64_t line = 0;
   };
 
-  JsonlDataset(std::string path, JsonlOptions options, std::unique_ptr<MappedFile> file);
+  class Lines;
+
+  JsonlDataset(std::string path, JsonlOptions options, std::unique_ptr<PositionedFile> file);
+  absl::Status ComputeChecksum();
   absl::Status BuildIndex();
-  // The next line that isn't blank, from `place`, which is moved behind it; empty at the end.
-  std::string_view NextLine(Place* place, uint64_t* line) const;
   absl::StatusOr<DatasetRow> ParseRow(std::string_view text, uint64_t line) const;
 
   const std::string path_;
   const JsonlOptions options_;
-  const std::unique_ptr<MappedFile> file_;
+  const std::unique_ptr<PositionedFile> file_;
   uint64_t size_ = 0;
   uint32_t checksum_ = 0;
   std::vector<Place> index_;  // of each sixteenth row

@@ -1,11 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 
+#include "core/weight_snapshot.h"
 #include "policy/dataset/dataset_prompt_source.h"
 #include "policy/dataset/jsonl_dataset.h"
 #include "policy/dataset/shuffle.h"
@@ -124,7 +126,7 @@ TEST_F(DatasetTest, RefusesBadRowsWithTheirLine) {
            {"{\"prompt\": \"\xff\"}", "UTF-8"},
            {"{\"prompt\": \"x\", \"level\": 1, \"level\": 2}", "'level' occurs twice"},
            {"{\"prompt\": \"x\", \"level\": " + std::string(1'000'000, '['), "nested deeper than"},
-           {"{\"prompt\": \"" + std::string(5'000'000, 'x') + "\"}", "5000014 bytes"}}) {
+           {"{\"prompt\": \"" + std::string(5'000'000, 'x') + "\"}", "more than 4000000 bytes"}}) {
     const absl::Status status = Open(good + "\n" + good + bad + "\n" + good).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.substr(0, 80);
     EXPECT_THAT(std::string(status.message()),
@@ -141,13 +143,48 @@ TEST_F(DatasetTest, RefusesAFileWithoutRows) {
 
 TEST_F(DatasetTest, FindsEachRowOfMany) {
   std::string content;
+  // Some rows are longer than what is read of the file at a time.
+  const auto prompt = [](int i) {
+    return absl::StrCat("p", i, std::string(i % 97 == 0 ? 100'000 : i % 13, 'x'));
+  };
   for (int i = 0; i < 1000; ++i) {
-    content += absl::StrCat(i % 7 == 0 ? "\n" : "", "{\"prompt\": \"p", i, "\"}\n");
+    content += absl::StrCat(i % 7 == 0 ? "\n" : "", "{\"prompt\": \"", prompt(i), "\"}\n");
   }
   const auto dataset = Open(content);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   ASSERT_EQ((*dataset)->size(), 1000u);
-  for (int i = 999; i >= 0; --i) EXPECT_EQ((*dataset)->Row(i)->prompt, absl::StrCat("p", i));
+  EXPECT_EQ((*dataset)->checksum(),
+            Crc32c({reinterpret_cast<const std::byte*>(content.data()), content.size()}));
+  for (int i = 999; i >= 0; --i) {
+    const DatasetRow row = *(*dataset)->Row(i);
+    EXPECT_EQ(row.prompt, prompt(i));
+    EXPECT_EQ(row.line, static_cast<uint64_t>(i + 1 + i / 7 + 1));
+  }
+}
+
+TEST_F(DatasetTest, AFileThatChangesUnderARunIsRefusedWithItsName) {
+  std::string content;
+  for (int i = 0; i < 100; ++i) content += absl::StrCat("{\"prompt\": \"p", i, "\"}\n");
+  const auto dataset = Open(content);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  const auto refusal = [&](uint64_t row) {
+    const absl::Status status = (*dataset)->Row(row).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    return std::string(status.message());
+  };
+  Write(content + "{}");  // what is new isn't looked at
+  EXPECT_EQ((*dataset)->Row(99)->prompt, "p99");
+  Write(content.substr(0, content.size() / 2));
+  EXPECT_THAT(refusal(99), testing::AllOf(HasSubstr("rows.jsonl"), HasSubstr("shorter")));
+  Write("");
+  EXPECT_THAT(refusal(0), HasSubstr("rows.jsonl"));
+  Write(std::string(content.size(), 'x'));
+  EXPECT_THAT(refusal(0), testing::AllOf(HasSubstr("rows.jsonl has changed"), HasSubstr(":1:")));
+  // Another file under the same name is none of its business.
+  Write(content);
+  std::filesystem::rename(directory_ / "rows.jsonl", directory_ / "moved.jsonl");
+  Write("");
+  EXPECT_EQ((*dataset)->Row(99)->prompt, "p99");
 }
 
 TEST_F(DatasetTest, TheChecksumFollowsTheBytes) {
