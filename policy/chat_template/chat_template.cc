@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "core/json_depth.h"
 #include "core/status_macros.h"
+#include "core/weight_snapshot.h"
 #include "policy/chat_template/interpreter.h"
 #include "policy/chat_template/parser.h"
 #include "policy/chat_template/template_error.h"
@@ -136,6 +138,14 @@ absl::StatusOr<Json> ReadConfig(FileSystem* file_system, const std::string& path
   return config;
 }
 
+uint32_t Extend(uint32_t crc, std::string_view text) {
+  // With its end: "a", "bc" isn't "ab", "c".
+  const std::string ended =
+      absl::StrCat(absl::string_view(text.data(), text.size()), absl::string_view("\0", 1));
+  return ExtendCrc32c(
+      crc, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(ended.data()), ended.size()));
+}
+
 }  // namespace
 
 struct ChatTemplate::Parsed {
@@ -153,6 +163,9 @@ absl::StatusOr<ChatTemplate> ChatTemplate::Parse(
   }
   ChatTemplate made;
   made.special_tokens_ = std::move(special_tokens);
+  made.checksum_ = Extend(0, source);
+  for (const auto& [name, token] : made.special_tokens_)
+    made.checksum_ = Extend(Extend(made.checksum_, name), token);
   try {
     auto parsed = std::make_shared<Parsed>();
     parsed->block = jinja::ParseTemplate(source);
@@ -190,6 +203,7 @@ absl::StatusOr<ChatTemplate> ChatTemplate::Load(FileSystem* file_system,
     auto with_tools = Parse(templates["tool_use"]);
     if (!with_tools.ok()) return Named(path, with_tools.status());
     made->with_tools_ = with_tools->default_;
+    made->checksum_ = Extend(made->checksum_, templates["tool_use"]);
   }
   return made;
 }

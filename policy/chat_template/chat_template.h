@@ -14,6 +14,7 @@
 #ifndef TPO_POLICY_CHAT_TEMPLATE_CHAT_TEMPLATE_H_
 #define TPO_POLICY_CHAT_TEMPLATE_CHAT_TEMPLATE_H_
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,6 +62,9 @@ class ChatTemplate {
   absl::StatusOr<std::string> Render(const nlohmann::ordered_json& messages,
                                      const ChatOptions& options = {}) const;
 
+  // Of the templates' texts and the special tokens: a run that goes on has to find the same ones.
+  uint32_t checksum() const { return checksum_; }
+
  private:
   struct Parsed;
 
@@ -70,6 +74,7 @@ class ChatTemplate {
   // Instead of it where there are tools; may be null.
   std::shared_ptr<const Parsed> with_tools_;
   std::map<std::string, std::string> special_tokens_;
+  uint32_t checksum_ = 0;
 };
 
 }  // namespace tpo

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "core/file_system.h"
 #include "core/status_macros.h"
 #include "policy/language_model/language_model_loader.h"
@@ -140,8 +141,13 @@ absl::Status LanguageTask::OpenDatasets(const RunSpec& spec) {
 }
 
 std::map<std::string, std::string> LanguageTask::inputs() const {
-  return {{"task.dataset.path", ChecksumText(dataset_->checksum())},
-          {"model.hf.path", ChecksumText(info_->checksum)}};
+  std::map<std::string, std::string> inputs = {
+      {"task.dataset.path", ChecksumText(dataset_->checksum())},
+      {"model.hf.path", ChecksumText(info_->checksum)},
+      {"the end tokens of model.hf.path", absl::StrJoin(info_->end_tokens, " ")}};
+  if (chat_template_.has_value())
+    inputs["the chat template of model.hf.path"] = ChecksumText(chat_template_->checksum());
+  return inputs;
 }
 
 }  // namespace tpo

@@ -40,7 +40,8 @@ class LanguageTask {
   // The prompts to evaluate on, the first evaluation_prompts() of it; null: there are none.
   PromptSource* evaluation_source() { return evaluation_source_.get(); }
   uint64_t evaluation_prompts() const { return evaluation_prompts_; }
-  // What of it must not change on resume (CheckpointData::inputs).
+  // What of it must not change on resume (CheckpointData::inputs). Not the rows to evaluate on: as
+  // all of `evaluation` they may.
   std::map<std::string, std::string> inputs() const;
 
  private:

@@ -106,6 +106,18 @@ class LanguageModelTest(harness.IntegrationTest):
         output = self.run_to_end("tpo", "train", CONFIG, "--run_dir", parts, *self.files(learner__steps=6), "--resume",
                                  status=2)
         self.assertIn("model.hf.path: not the one", output)
+        weights[-1] ^= 1
+        (self.model / "model.safetensors").write_bytes(weights)
+        # Nor is another chat template, or are other end tokens.
+        for name, what in (("chat_template.jinja", "the chat template"), ("generation_config.json", "the end tokens")):
+            text = (self.model / name).read_text(encoding="utf-8")
+            other = text.replace("assistant:", "answer:").replace('"eos_token_id": 2', '"eos_token_id": 3')
+            self.assertNotEqual(text, other)
+            (self.model / name).write_text(other, encoding="utf-8")
+            output = self.run_to_end("tpo", "train", CONFIG, "--run_dir", parts, *self.files(learner__steps=6),
+                                     "--resume", status=2)
+            self.assertIn(f"{what} of model.hf.path: not the one that the checkpoint of step 4 was trained with", output)
+            (self.model / name).write_text(text, encoding="utf-8")
 
     def test_processes_of_their_own_do_the_same(self):
         whole = self.train_model("whole")

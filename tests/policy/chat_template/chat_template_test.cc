@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 
 #include "tests/core/scratch_directory.h"
@@ -214,6 +215,26 @@ TEST_F(LoadTest, TakesItsOwnFileFirst) {
   Write("tokenizer_config.json", R"({"chat_template": "config", "bos_token": "<b>"})");
   Write("chat_template.jinja", "file{{ bos_token }}\n");
   EXPECT_EQ(*LoadAndRender(), "file<b>");
+}
+
+TEST_F(LoadTest, TheChecksumFollowsTemplatesAndSpecialTokens) {
+  std::set<uint32_t> seen;
+  const auto is_new = [&] {
+    const auto chat = ChatTemplate::Load(FileSystem::Posix(), directory_.path());
+    EXPECT_TRUE(chat.ok()) << chat.status();
+    EXPECT_EQ(ChatTemplate::Load(FileSystem::Posix(), directory_.path())->checksum(),
+              chat->checksum());
+    return seen.insert(chat->checksum()).second;
+  };
+  Write("tokenizer_config.json", R"({"chat_template": "a", "bos_token": "<b>"})");
+  EXPECT_TRUE(is_new());
+  Write("tokenizer_config.json", R"({"chat_template": "a", "bos_token": "<c>"})");
+  EXPECT_TRUE(is_new());
+  Write("tokenizer_config.json", R"({"chat_template": [{"name": "default", "template": "a"},
+                                    {"name": "tool_use", "template": "t"}], "bos_token": "<c>"})");
+  EXPECT_TRUE(is_new());
+  Write("tokenizer_config.json", R"({"chat_template": "b", "bos_token": "<c>"})");
+  EXPECT_TRUE(is_new());
 }
 
 TEST_F(LoadTest, ChoosesTheTemplateForTools) {
