@@ -11,6 +11,7 @@
 #include "core/backoff.h"
 #include "core/clock.h"
 #include "core/status_macros.h"
+#include "core/verdicts_of_failure.h"
 #include "policy/composed/composed_language_model.h"
 #include "policy/threads.h"
 #include "rollout/sampler.h"
@@ -53,14 +54,6 @@ bool AnotherTryMayHelp(const absl::Status& failure) {
     default:
       return true;
   }
-}
-
-// Verdicts of a group whose verification failed as a whole.
-std::vector<Verdict> VerdictsOfFailure(const absl::Status& failure, size_t completions) {
-  const VerdictKind kind = failure.code() == absl::StatusCode::kDeadlineExceeded
-                               ? VerdictKind::kTimedOut
-                               : VerdictKind::kFailed;
-  return std::vector<Verdict>(completions, Verdict::Unscored(kind, failure.ToString()));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "core/sequence_task.h"
 #include "core/status_macros.h"
+#include "core/verdicts_of_failure.h"
 #include "policy/composed/composed_language_model.h"
 #include "policy/threads.h"
 #include "rollout/language_model_sampler.h"
@@ -41,9 +42,9 @@ PromptScores ScoresOf(const AnsweredPrompt& answer, double pass_score) {
 
 double Ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
 
-absl::Status Judge(VerifierApi* verifier, std::vector<Prompt> prompts,
-                   std::vector<std::vector<Completion>> completions,
-                   std::vector<AnsweredPrompt>* answered) {
+void Judge(VerifierApi* verifier, std::vector<Prompt> prompts,
+           std::vector<std::vector<Completion>> completions,
+           std::vector<AnsweredPrompt>* answered) {
   std::vector<VerifyRequest> requests(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i) {
     requests[i].prompt = std::move(prompts[i]);
@@ -51,15 +52,36 @@ absl::Status Judge(VerifierApi* verifier, std::vector<Prompt> prompts,
   }
   auto results = verifier->VerifyAll(requests);
   for (size_t i = 0; i < requests.size(); ++i) {
-    TPO_RETURN_IF_ERROR(results[i].status());
-    std::vector<Verdict> verdicts = SanitizeVerdicts(requests[i], *std::move(results[i]));
+    std::vector<Verdict> verdicts =
+        results[i].ok() ? SanitizeVerdicts(requests[i], *std::move(results[i]))
+                        : VerdictsOfFailure(results[i].status(), requests[i].completions.size());
     answered->push_back(
         {std::move(requests[i].prompt), std::move(requests[i].completions), std::move(verdicts)});
   }
-  return absl::OkStatus();
 }
 
 }  // namespace
+
+absl::Status CheckScores(const std::vector<AnsweredPrompt>& answered) {
+  int64_t scored = 0;
+  int64_t unscored = 0;
+  std::string reason;
+  for (const AnsweredPrompt& answer : answered) {
+    for (const Verdict& verdict : answer.verdicts) {
+      const bool has_score = verdict.kind == VerdictKind::kScored;
+      scored += has_score;
+      unscored += !has_score;
+      if (!has_score && reason.empty())
+        reason = absl::StrCat("prompt ", answer.prompt.id, ": ", verdict.reason);
+    }
+  }
+  if (unscored == 0) return absl::OkStatus();
+  if (scored == 0)
+    return absl::UnavailableError(absl::StrCat("no completion got a score; ", reason));
+  spdlog::warn("evaluation: {} of {} completions got no score and count for nothing; {}", unscored,
+               scored + unscored, reason);
+  return absl::OkStatus();
+}
 
 EvaluationFigures Summarise(const std::vector<AnsweredPrompt>& answered, double pass_score) {
   EvaluationFigures figures;
@@ -152,8 +174,7 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const Evalua
       prompts.push_back(std::move(prompt));
     }
     TPO_ASSIGN_OR_RETURN(auto completions, sampler->Sample(prompts));
-    TPO_RETURN_IF_ERROR(
-        Judge(options.verifier, std::move(prompts), std::move(completions), &answered));
+    Judge(options.verifier, std::move(prompts), std::move(completions), &answered);
   }
   return answered;
 }
@@ -167,6 +188,7 @@ absl::Status Evaluator::Evaluate(int64_t steps) {
   }
   TPO_ASSIGN_OR_RETURN(const std::vector<AnsweredPrompt> answered,
                        AnswerWithLanguageModel(options_, weights->weights, weights->version));
+  TPO_RETURN_IF_ERROR(CheckScores(answered));
   const EvaluationFigures figures = Summarise(answered, options_.evaluation.pass_score);
   nlohmann::ordered_json record =
       ToJson(figures, steps, options_.evaluation.samples, options_.evaluation.greedy);

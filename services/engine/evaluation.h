@@ -48,6 +48,10 @@ struct EvaluationFigures {
 // A completion passes with a score of at least `pass_score`.
 EvaluationFigures Summarise(const std::vector<AnsweredPrompt>& answered, double pass_score);
 
+// UNAVAILABLE, with the first reason: not one completion has a score, so the figures would say
+// nothing. Warns when some have none.
+absl::Status CheckScores(const std::vector<AnsweredPrompt>& answered);
+
 // As in eval.jsonl (docs/metrics.md).
 nlohmann::ordered_json ToJson(const EvaluationFigures& figures, int64_t step, int samples,
                               bool greedy);
@@ -69,7 +73,8 @@ struct EvaluatorOptions {
 };
 
 // Answers options.prompts prompts with a language model, with options.evaluation's samples each.
-// `weights`: as published, or as in a checkpoint.
+// `weights`: as published, or as in a checkpoint. A prompt whose verification fails as a whole has
+// completions without a score.
 absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const EvaluatorOptions& options,
                                                                     const TensorBundle& weights,
                                                                     WeightVersion version);
