@@ -24,14 +24,22 @@ std::string Tokens(const std::vector<TokenId>& tokens) { return absl::StrJoin(to
 }  // namespace
 
 absl::Status RunEval(const EvalCommand& command) {
+  if (IsModelDirectory(command.run)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        command.run,
+        " is a language model's directory, which names neither prompts nor a verifier: `tpo eval` "
+        "takes a run's. A run evaluates the model that it starts from before its first step "
+        "(evaluation.every_steps)"));
+  }
   UseOneThreadPerOperator();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   TPO_ASSIGN_OR_RETURN(
-      const std::vector<AnsweredPrompt> answered,
-      AnswerHeldOutPrompts(trained, command.prompts, command.samples, command.greedy));
-  const EvaluationFigures figures = Summarise(answered, trained.spec.evaluation.pass_score);
-  const nlohmann::ordered_json record =
-      ToJson(figures, trained.step, command.samples, command.greedy);
+      const EvaluationAnswers answers,
+      AnswerEvaluationPrompts(trained, command.prompts, command.samples, command.greedy));
+  TPO_RETURN_IF_ERROR(CheckScores(answers.answered));
+  const EvaluationFigures figures = Summarise(answers.answered, trained.spec.evaluation.pass_score);
+  nlohmann::ordered_json record = ToJson(figures, trained.step, command.samples, command.greedy);
+  record["held_out"] = answers.held_out;
   std::printf("%s\n", record.dump().c_str());
   return AppendEvaluation(RunPaths(trained.run_dir).eval, record);
 }
@@ -44,15 +52,24 @@ absl::Status RunGenerate(const GenerateCommand& command) {
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   const bool given =
       !command.language_model.prompts.empty() || !command.language_model.tokens.empty();
-  if (trained.spec.hugging_face.has_value() && given) {
+  if (given && !trained.spec.hugging_face.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--prompt and --tokens: the policy of ", trained.run_dir,
+                     " is no language model; it is asked for what its task makes (--prompts)"));
+  }
+  if (given) {
     TPO_ASSIGN_OR_RETURN(const TensorBundle weights,
                          HuggingFaceWeights(trained, TensorType::kFloat32));
-    return GenerateWithLanguageModel(command, trained.spec.hugging_face->path, &weights, factory);
+    GenerateCommand as_trained = command;
+    std::string& type = as_trained.language_model.compute_type;
+    if (type.empty()) type = trained.spec.hugging_face->bfloat16 ? "bfloat16" : "float32";
+    return GenerateWithLanguageModel(as_trained, trained.spec.hugging_face->path, &weights,
+                                     factory);
   }
   TPO_ASSIGN_OR_RETURN(
-      const std::vector<AnsweredPrompt> answered,
-      AnswerHeldOutPrompts(trained, command.prompts, command.samples, command.greedy));
-  for (const AnsweredPrompt& answer : answered) {
+      const EvaluationAnswers answers,
+      AnswerEvaluationPrompts(trained, command.prompts, command.samples, command.greedy));
+  for (const AnsweredPrompt& answer : answers.answered) {
     const bool text = !answer.prompt.text.empty();
     std::printf(
         "prompt    %s\nwanted    %s\n",

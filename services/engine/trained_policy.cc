@@ -110,9 +110,8 @@ absl::StatusOr<TensorBundle> HuggingFaceWeights(const TrainedPolicy& trained, Te
 
 namespace {
 
-absl::StatusOr<std::vector<AnsweredPrompt>> AnswerDatasetPrompts(const TrainedPolicy& trained,
-                                                                 int prompts, int samples,
-                                                                 bool greedy) {
+absl::StatusOr<EvaluationAnswers> AnswerDatasetPrompts(const TrainedPolicy& trained, int prompts,
+                                                       int samples, bool greedy) {
   TPO_ASSIGN_OR_RETURN(const auto task, LanguageTask::Open(trained.spec));
   EvaluatorOptions options;
   options.run.seed = trained.spec.seed;
@@ -128,15 +127,24 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerDatasetPrompts(const TrainedPo
   const bool held_out = task->evaluation_source() != nullptr;
   options.source = held_out ? task->evaluation_source() : task->source();
   options.prompts = static_cast<uint64_t>(prompts);
-  if (held_out) options.prompts = std::min(options.prompts, task->evaluation_prompts());
-  return AnswerWithLanguageModel(options, *trained.weights, trained.step);
+  if (held_out) {
+    options.prompts = std::min(options.prompts, task->evaluation_prompts());
+  } else {
+    spdlog::warn(
+        "nothing of the dataset was held out, so these are prompts of training: "
+        "task.dataset.held_out_prompts keeps rows back, evaluation.path takes others");
+  }
+  EvaluationAnswers answers;
+  answers.held_out = held_out;
+  TPO_ASSIGN_OR_RETURN(answers.answered,
+                       AnswerWithLanguageModel(options, *trained.weights, trained.step));
+  return answers;
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained,
-                                                                 int prompts, int samples,
-                                                                 bool greedy) {
+absl::StatusOr<EvaluationAnswers> AnswerEvaluationPrompts(const TrainedPolicy& trained, int prompts,
+                                                          int samples, bool greedy) {
   if (trained.spec.hugging_face.has_value())
     return AnswerDatasetPrompts(trained, prompts, samples, greedy);
   SequencePromptSource source(trained.spec.task, trained.spec.seed);
@@ -146,7 +154,7 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPo
   sampling.candidates_per_token = 0;
   if (greedy) sampling.temperature = 0.0F;
   const auto decoder = trained.policy->NewDecoder();
-  std::vector<AnsweredPrompt> answered;
+  EvaluationAnswers answers;
   for (int first = 0; first < prompts; first += kPromptsAtATime) {
     std::vector<Prompt> batch;
     for (int i = first; i < std::min(prompts, first + kPromptsAtATime); ++i) {
@@ -167,11 +175,11 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPo
       request.completions = std::move(completions[i]);
       TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, verifier->Verify(request));
       verdicts = SanitizeVerdicts(request, std::move(verdicts));
-      answered.push_back(
+      answers.answered.push_back(
           {std::move(request.prompt), std::move(request.completions), std::move(verdicts)});
     }
   }
-  return answered;
+  return answers;
 }
 
 }  // namespace tpo

@@ -36,12 +36,17 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
 // (kFloat32 or kBfloat16). Its model's directory has to be where the config says.
 absl::StatusOr<TensorBundle> HuggingFaceWeights(const TrainedPolicy& trained, TensorType type);
 
+struct EvaluationAnswers {
+  std::vector<AnsweredPrompt> answered;
+  bool held_out = true;  // false: training sees these prompts, too
+};
+
 // Samples and scores prompts that training never sees: of a sequence task the stream far beyond any
-// run's end; of a dataset what the config evaluates on, or without such the first of its rows.
-// `samples` completions each, or the most likely one.
-absl::StatusOr<std::vector<AnsweredPrompt>> AnswerHeldOutPrompts(const TrainedPolicy& trained,
-                                                                 int prompts, int samples,
-                                                                 bool greedy);
+// run's end; of a dataset what the config evaluates on. A dataset's config that keeps nothing back
+// leaves the first prompts of training; it warns of that. `samples` completions each, or the most
+// likely one.
+absl::StatusOr<EvaluationAnswers> AnswerEvaluationPrompts(const TrainedPolicy& trained, int prompts,
+                                                          int samples, bool greedy);
 
 }  // namespace tpo
 

@@ -15,6 +15,17 @@ from harness import overrides
 CONFIG = str(harness.SOURCE / "tests" / "integration" / "language_model.yaml")
 
 
+def diverge(path):
+    """Makes the last norm of a safetensors file NaN."""
+    content = bytearray(path.read_bytes())
+    length = struct.unpack("<Q", content[:8])[0]
+    entry = json.loads(content[8:8 + length])["model.norm.weight"]
+    assert entry["dtype"] == "F32", entry
+    first, last = (8 + length + offset for offset in entry["data_offsets"])
+    content[first:last] = struct.pack("<f", float("nan")) * ((last - first) // 4)
+    path.write_bytes(content)
+
+
 def tensors_of(path):
     """Names of the tensors in a safetensors file, with their dtypes."""
     content = path.read_bytes()
@@ -182,8 +193,30 @@ class LanguageModelTest(harness.IntegrationTest):
         self.run_to_end("tpo", "eval", run, "--prompts", "4", "--samples", "3")
         last = self.evaluations(run)[-1]
         self.assertEqual(len(self.evaluations(run)), before + 1)
-        self.assertEqual((last["step"], last["prompts"], last["samples"]), (4, 4, 3))
+        self.assertEqual((last["step"], last["prompts"], last["samples"], last["held_out"]), (4, 4, 3, True))
         self.assertLessEqual(last["pass_at_1"], last["pass_at_k"])
+        # What isn't a run, or a checkpoint of one, is refused with what to do.
+        self.assertIn("evaluation.every_steps", self.run_to_end("tpo", "eval", self.model, status=2))
+        for command in (["generate", self.model, "--prompt", "a"], ["export", self.model, self.scratch / "again"]):
+            self.assertIn("--step", self.run_to_end("tpo", *command, "--step", "1", status=2))
+
+    def test_evaluation_without_held_out_rows_says_so(self):
+        run = self.train_model("run", learner__steps=1, task__dataset__held_out_prompts=0, evaluation__every_steps=0)
+        output = self.run_to_end("tpo", "eval", run, "--prompts", "3")
+        self.assertIn("prompts of training", output)
+        self.assertIs(self.evaluations(run)[-1]["held_out"], False)
+
+    def test_a_model_that_has_diverged_ends_a_run_with_a_diagnosis(self):
+        diverge(self.model / "model.safetensors")
+        for name, fields in (("evaluated", {}), ("plain", {"evaluation__every_steps": 0})):
+            output = self.run_to_end("tpo", "train", CONFIG, "--run_dir", self.scratch / name, *self.files(**fields),
+                                     status=1)
+            self.assertRegex(output, r"a rollout worker failed: prompt \d+: the logits of weight version 0 are infinite "
+                                     "or not numbers")
+            self.assertEqual("no evaluation before the first step" in output, name == "evaluated")
+        for flags in ((), ("--greedy",)):
+            output = self.run_to_end("tpo", "generate", self.model, "--prompt", "a", *flags, status=1)
+            self.assertIn("infinite or not numbers", output)
 
     def test_penalty_towards_the_model_before_training(self):
         free = self.train_model("free")
