@@ -255,8 +255,10 @@ void DefineEval(CLI::App* app, EvalCommand* command) {
   app->footer("Example:\n  tpo eval runs/first --greedy --prompts 10000\n");
 }
 
+constexpr char kLanguageModelGroup[] = "Language models";
+
 void AddLanguageModel(CLI::App* app, LanguageModelFlags* flags) {
-  const std::string group = "Language models";
+  const std::string group = kLanguageModelGroup;
   const auto add = [&](const std::string& flag, auto* value, const std::string& help) {
     return app->add_option(flag, *value, help)->group(group);
   };
@@ -279,17 +281,31 @@ void AddLanguageModel(CLI::App* app, LanguageModelFlags* flags) {
   add("--min_p", &flags->min_p, "Only tokens of this part of the likeliest one's probability")
       ->check(CLI::Range(0.0, 1.0).description(""))
       ->capture_default_str();
+  add("--ban", &flags->ban, "Never draw these tokens, \"1 2 3\"")->type_name("NUMBERS");
   add("--stop", &flags->stop, "End a completion with this text; may be given several times")
       ->type_name("TEXT")
       ->allow_extra_args(false);
   add("--seed", &flags->seed, "Seed of the sampling")->type_name("N")->capture_default_str();
-  add("--compute_type", &flags->compute_type, "float32 or bfloat16")
+  add("--compute_type", &flags->compute_type,
+      "float32 or bfloat16 [the run's; with a model's directory bfloat16]")
       ->type_name("TYPE")
-      ->check(CLI::IsMember({"float32", "bfloat16"}).description(""))
-      ->capture_default_str();
+      ->check(CLI::IsMember({"float32", "bfloat16"}).description(""));
   AddWholeNumber(app, "--threads", 0, 1024, &flags->threads, "Threads; 0: one per core")
       ->group(group);
   app->add_flag("--json", flags->json, "One JSON object per completion and line")->group(group);
+}
+
+// A run's own prompts are answered as its config says.
+void RefuseUnusedOfLanguageModel(const CLI::App& app) {
+  const auto given = [&](const std::string& flag) { return app.count(flag) > 0; };
+  const bool prompted = given("--prompt") || given("--tokens");
+  if (prompted && given("--prompts"))
+    throw CLI::ValidationError("--prompts", "is for a run's own prompts, without --prompt");
+  if (prompted) return;
+  for (const CLI::Option* const option : app.get_options()) {
+    if (option->get_group() == kLanguageModelGroup && option->count() > 0)
+      throw CLI::ValidationError(option->get_name(), "needs --prompt or --tokens");
+  }
 }
 
 void DefineGenerate(CLI::App* app, GenerateCommand* command) {
@@ -297,6 +313,7 @@ void DefineGenerate(CLI::App* app, GenerateCommand* command) {
          "Run directory, one checkpoint in it, or a language model's directory");
   AddSampling(app, &command->prompts, &command->samples, &command->greedy, &command->step);
   AddLanguageModel(app, &command->language_model);
+  app->parse_complete_callback([app] { RefuseUnusedOfLanguageModel(*app); });
   app->footer(
       "Examples:\n"
       "  tpo generate runs/first --prompts 3 --samples 2\n"

@@ -109,9 +109,10 @@ struct LanguageModelFlags {
   int top_k = 0;
   double top_p = 1.0;
   double min_p = 0.0;
+  std::string ban;  // token numbers
   std::vector<std::string> stop;
   uint64_t seed = 0;
-  std::string compute_type = "bfloat16";
+  std::string compute_type;  // empty: the run's; of a directory bfloat16
   int threads = 0;
   bool json = false;
 };

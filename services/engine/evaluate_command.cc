@@ -46,8 +46,13 @@ absl::Status RunEval(const EvalCommand& command) {
 
 absl::Status RunGenerate(const GenerateCommand& command) {
   const LanguageModelFactory factory = LanguageModelFactoryFor(DefaultDevice(), /*composed=*/false);
-  if (IsModelDirectory(command.run))
+  if (IsModelDirectory(command.run)) {
+    if (command.step.has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--step: ", command.run, " is a model's directory, not a run's"));
+    }
     return GenerateWithLanguageModel(command, command.run, nullptr, factory);
+  }
   UseOneThreadPerOperator();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   const bool given =

@@ -39,6 +39,10 @@ absl::Status RunExport(const ExportCommand& command) {
     return absl::InvalidArgumentError(
         absl::StrCat("--adapters: ", command.run, " is a model's directory, not a run's"));
   }
+  if (IsModelDirectory(command.run) && command.step.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--step: ", command.run, " is a model's directory, not a run's"));
+  }
   if (IsModelDirectory(command.run)) return ExportLanguageModel(command);
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   if (command.adapters) {

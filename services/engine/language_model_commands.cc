@@ -33,13 +33,13 @@ struct NamedPrompt {
   std::vector<TokenId> tokens;
 };
 
-absl::StatusOr<std::vector<TokenId>> ParseTokens(const std::string& text) {
+absl::StatusOr<std::vector<TokenId>> ParseTokens(const char* flag, const std::string& text) {
   std::vector<TokenId> tokens;
   for (const absl::string_view word :
        absl::StrSplit(text, absl::ByAnyChar(" ,"), absl::SkipEmpty())) {
     TokenId token = 0;
     if (!absl::SimpleAtoi(word, &token))
-      return absl::InvalidArgumentError(absl::StrCat("--tokens: ", word, " is no token's number"));
+      return absl::InvalidArgumentError(absl::StrCat(flag, ": ", word, " is no token's number"));
     tokens.push_back(token);
   }
   return tokens;
@@ -57,7 +57,7 @@ absl::StatusOr<std::vector<NamedPrompt>> ReadPrompts(const GenerateCommand& comm
   const LanguageModelFlags& flags = command.language_model;
   std::vector<NamedPrompt> prompts;
   if (!flags.tokens.empty()) {
-    TPO_ASSIGN_OR_RETURN(std::vector<TokenId> tokens, ParseTokens(flags.tokens));
+    TPO_ASSIGN_OR_RETURN(std::vector<TokenId> tokens, ParseTokens("--tokens", flags.tokens));
     prompts.push_back({flags.tokens, std::move(tokens)});
   }
   std::optional<ChatTemplate> chat;
@@ -81,8 +81,9 @@ absl::StatusOr<std::vector<NamedPrompt>> ReadPrompts(const GenerateCommand& comm
   return prompts;
 }
 
-GenerationRequest MakeRequest(const GenerateCommand& command, const ModelDirectory& model,
-                              uint64_t id, const NamedPrompt& prompt) {
+absl::StatusOr<GenerationRequest> MakeRequest(const GenerateCommand& command,
+                                              const ModelDirectory& model, uint64_t id,
+                                              const NamedPrompt& prompt) {
   const LanguageModelFlags& flags = command.language_model;
   GenerationRequest request;
   request.prompt_id = id;
@@ -93,6 +94,7 @@ GenerationRequest MakeRequest(const GenerateCommand& command, const ModelDirecto
   request.sampling.top_k = flags.top_k;
   request.sampling.top_p = static_cast<float>(flags.top_p);
   request.sampling.min_p = static_cast<float>(flags.min_p);
+  TPO_ASSIGN_OR_RETURN(request.sampling.banned, ParseTokens("--ban", flags.ban));
   request.stop_tokens = model.end_tokens();
   request.stop_texts = flags.stop;
   return request;
@@ -143,10 +145,12 @@ absl::Status GenerateWithLanguageModel(const GenerateCommand& command, const std
   TPO_ASSIGN_OR_RETURN(const std::vector<NamedPrompt> prompts,
                        ReadPrompts(command, directory, tokenizer.get()));
   std::vector<GenerationRequest> requests;
-  for (size_t i = 0; i < prompts.size(); ++i)
-    requests.push_back(MakeRequest(command, *source, i, prompts[i]));
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    TPO_ASSIGN_OR_RETURN(GenerationRequest request, MakeRequest(command, *source, i, prompts[i]));
+    requests.push_back(std::move(request));
+  }
   try {
-    const bool bfloat16 = flags.compute_type == "bfloat16";
+    const bool bfloat16 = flags.compute_type != "float32";
     const TensorSource own = [&](const std::string& name) { return source->tensor(name); };
     const TensorSource tensors = weights != nullptr ? BundleSource(*weights) : own;
     const auto model = factory != nullptr

@@ -188,6 +188,9 @@ class LanguageModelTest(harness.IntegrationTest):
         lines = [[line for line in text.splitlines() if line.startswith("{")] for text in (from_run, from_export)]
         self.assertEqual(len(lines[0]), 1, from_run)
         self.assertEqual(lines[0], lines[1])
+        # In the type that the run computes in.
+        self.assertIn("bfloat16", from_run)
+        self.assertIn("float32", self.run_to_end("tpo", "generate", run, *flags, "--compute_type", "float32"))
         self.run_to_end("tpo", "generate", run, "--prompts", "2")
         before = len(self.evaluations(run))
         self.run_to_end("tpo", "eval", run, "--prompts", "4", "--samples", "3")

@@ -240,10 +240,29 @@ TEST(CommandLineTest, GenerateWithALanguageModel) {
   EXPECT_EQ(command.language_model.stop, (std::vector<std::string>{"END"}));
   EXPECT_EQ(command.language_model.seed, 7U);
   EXPECT_EQ(command.language_model.compute_type, "float32");
-  EXPECT_EQ(Accepted<GenerateCommand>({"generate", "m"}).language_model.compute_type, "bfloat16");
+  EXPECT_EQ(Accepted<GenerateCommand>({"generate", "m"}).language_model.compute_type, "");
+  EXPECT_EQ(Accepted<GenerateCommand>({"generate", "m", "--tokens", "1", "--ban", "2,3"})
+                .language_model.ban,
+            "2,3");
   EXPECT_THAT(RefusedText({"generate", "m", "--compute_type", "int8"}), HasSubstr("int8"));
   EXPECT_THAT(RefusedText({"generate", "m", "--top_p", "2"}), HasSubstr("--top_p"));
   EXPECT_EQ(Accepted<ExportCommand>({"export", "m", "out", "--type", "bfloat16"}).type, "bfloat16");
+}
+
+// A run's own prompts are answered as its config says: what would change that isn't ignored.
+TEST(CommandLineTest, GenerateRefusesFlagsThatItWouldNotUse) {
+  using Flag = std::pair<const char*, const char*>;
+  for (const auto& [flag, value] : {Flag("--max_tokens", "9"), Flag("--temperature", "0.5"),
+                                    Flag("--top_k", "5"), Flag("--seed", "7"), Flag("--ban", "1"),
+                                    Flag("--compute_type", "float32"), Flag("--threads", "1")}) {
+    EXPECT_THAT(RefusedText({"generate", "runs/x", flag, value}),
+                testing::AllOf(HasSubstr(flag), HasSubstr("needs --prompt or --tokens")));
+    Accepted<GenerateCommand>({"generate", "runs/x", "--prompt", "a", flag, value});
+  }
+  EXPECT_THAT(RefusedText({"generate", "runs/x", "--chat"}), HasSubstr("--chat"));
+  EXPECT_THAT(RefusedText({"generate", "runs/x", "--json"}), HasSubstr("--json"));
+  EXPECT_THAT(RefusedText({"generate", "runs/x", "--prompt", "a", "--prompts", "2"}),
+              HasSubstr("--prompts"));
 }
 
 TEST(CommandLineTest, TheOtherCommands) {

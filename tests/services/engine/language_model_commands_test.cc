@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "policy/hugging_face/model_directory.h"
+#include "services/cli/exit_status.h"
 #include "tests/policy/hugging_face/model_fixture.h"
 
 namespace tpo {
@@ -69,6 +70,35 @@ TEST_F(LanguageModelCommandsTest, ATemperatureOfZeroIsGreedy) {
   command.language_model.temperature = 1.0;
   command.language_model.seed = 9;
   EXPECT_EQ(OutputOf(command), output);
+}
+
+TEST_F(LanguageModelCommandsTest, BannedTokensAreNeverDrawn) {
+  GenerateCommand command = Generate();
+  command.greedy = true;
+  const auto tokens = [&] {
+    return nlohmann::json::parse(OutputOf(command))["tokens"].get<std::vector<int>>();
+  };
+  const std::vector<int> free = tokens();
+  command.language_model.ban = std::to_string(free[0]) + ", " + std::to_string(free[1]);
+  EXPECT_THAT(tokens(), testing::Each(testing::AllOf(testing::Ne(free[0]), testing::Ne(free[1]))));
+  command.language_model.ban = "77";
+  EXPECT_THAT(std::string(GenerateWithLanguageModel(command).message()),
+              HasSubstr("banned token is 77"));
+  command.language_model.ban = "1 x";
+  EXPECT_THAT(std::string(GenerateWithLanguageModel(command).message()),
+              HasSubstr("--ban: x is no token's number"));
+}
+
+TEST_F(LanguageModelCommandsTest, AModelThatHasDivergedIsAFailure) {
+  std::filesystem::remove_all(path_);
+  WriteModel(path_, SmallConfigJson(), DivergedWeights(SmallConfig(), 1));
+  GenerateCommand command = Generate();
+  for (const bool greedy : {true, false}) {
+    command.greedy = greedy;
+    const absl::Status status = GenerateWithLanguageModel(command);
+    EXPECT_EQ(ExitStatusOf(status), kExitFailed) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("infinite or not numbers"));
+  }
 }
 
 TEST_F(LanguageModelCommandsTest, SaysWhatIsMissing) {
