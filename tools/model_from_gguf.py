@@ -12,6 +12,7 @@ import argparse
 import json
 import pathlib
 import re
+import shutil
 import sys
 
 import gguf
@@ -147,13 +148,18 @@ def main() -> None:
     weights = read_weights(reader, heads, fields.get("llama.attention.head_count_kv", heads))
     config = make_config(fields, tied="lm_head.weight" not in weights)
 
-    arguments.directory.mkdir(parents=True, exist_ok=True)
-    save_tokenizer(make_tokenizer(fields), arguments.directory)
-    config.save_pretrained(arguments.directory)
+    # Complete or absent: what an interrupted call leaves has another name.
+    partial = arguments.directory.with_name(arguments.directory.name + ".partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    save_tokenizer(make_tokenizer(fields), partial)
+    config.save_pretrained(partial)
     transformers.GenerationConfig(
         bos_token_id=config.bos_token_id, eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id
-    ).save_pretrained(arguments.directory)
-    safetensors.numpy.save_file(weights, arguments.directory / "model.safetensors", metadata={"format": "pt"})
+    ).save_pretrained(partial)
+    safetensors.numpy.save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
+    partial.rename(arguments.directory)
     parameters = sum(weight.size for weight in weights.values())
     print(f"wrote {arguments.directory}: {parameters / 1e6:.1f} M parameters, {config.vocab_size} tokens")
 
