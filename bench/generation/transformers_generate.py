@@ -1,9 +1,9 @@
 """Hugging Face `generate` on the work of generation_bench: tokens per second of completions.
 
-    ~/.cache/tpo/venv-…/bin/python bench/generation/transformers_generate.py MODEL [--rows 1 16 128]
-    ~/.cache/tpo/venv-…/bin/python bench/generation/transformers_generate.py qwen3-0.6b --types bfloat16 --rows 1 16
+    PYTHON bench/generation/transformers_generate.py MODEL [--rows 1 16 128] [--threads 2]
+    PYTHON bench/generation/transformers_generate.py qwen3-0.6b --types bfloat16 --rows 1 16
 
-with the environment of `./dev setup transformers`, on the same machine, nothing else running. Rows are completions: 128
+with the PYTHON that `./dev setup transformers` prints, on the same machine, nothing else running. Rows are completions: 128
 stands for 16 prompts of 8, which generate computes as 128 prompts.
 """
 

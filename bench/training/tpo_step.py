@@ -4,8 +4,8 @@
     bench/training/tpo_step.py MODEL --prompts MODEL/prompts.jsonl [--type float32] [--steps 3] [--tpo build/release/bin/tpo]
 
 MODEL and its prompts are those that `trl_step.py --save MODEL` wrote. A step is 16 prompts of 32 tokens, 8 completions of 32
-tokens each (fewer where the model ends one), and four epochs over them, by `tpo train` on all cores. Scores are the lengths of
-the texts, so that groups differ. The first step, which warms up, isn't counted when there are several.
+tokens each (fewer where the model ends one), and four epochs over them, by `tpo train` on all cores, or on as many as --threads
+says. Scores are the lengths of the texts, so that groups differ. The first step, which warms up, isn't counted when there are several.
 """
 
 import argparse
@@ -44,8 +44,11 @@ def main() -> int:
     parser.add_argument("--type", default="bfloat16", choices=["float32", "bfloat16"])
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--micro_batch_tokens", type=int, default=8192)
+    parser.add_argument("--threads", type=int, help="cores that it may use; it takes a thread for each [all]")
     parser.add_argument("--tpo", type=pathlib.Path, default=ROOT / "build/release/bin/tpo")
     arguments = parser.parse_args()
+    cores = sorted(os.sched_getaffinity(0))[:arguments.threads]
+    os.sched_setaffinity(0, cores)
     with tempfile.TemporaryDirectory() as directory:
         folder = pathlib.Path(directory)
         config = folder / "step.yaml"
@@ -58,7 +61,7 @@ def main() -> int:
         lines = (folder / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [json.loads(line) for line in lines]
         summary = json.loads((folder / "run/summary.json").read_text(encoding="utf-8"))
-    print(f"{summary['version']} {summary['commit']}, {arguments.type}, {os.cpu_count()} cores, "
+    print(f"{summary['version']} {summary['commit']}, {arguments.type}, {len(cores)} cores, "
           f"load {os.getloadavg()[0]:.1f} at the end")
     for record in records[1:] or records:
         print(f"step: {record['step_seconds']:.2f} s; rollout {record['rollout_seconds']:.2f} s; training "

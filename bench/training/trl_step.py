@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """TRL's GRPOTrainer on the work of tpo_step.py: seconds and memory of a whole training step.
 
-    python bench/training/trl_step.py ~/.cache/tpo/models/smollm2 [--type bfloat16]
-    python bench/training/trl_step.py --layers 2
+    PYTHON bench/training/trl_step.py ~/.cache/tpo/models/smollm2 [--type bfloat16]
+    PYTHON bench/training/trl_step.py --layers 2
 
 A step is 16 prompts of 32 tokens, 8 completions of 32 tokens each, and four epochs over them (`num_iterations`); random
-rewards, no reference model. In an environment with torch, transformers (`./dev setup transformers`), and
+rewards, no reference model. PYTHON is that of an environment with torch, transformers (`./dev setup transformers`), and
 `pip install trl==1.16.0 accelerate==1.15.0 datasets==5.2.0`, on the same machine as ours, nothing else running.
 With --layers, in place of a directory, the model is a Llama of that shape over bytes, with random weights. --save DIR writes
 model and prompts for tpo_step.py and trains nothing.

@@ -1,4 +1,4 @@
-// Writes a language model as a Hugging Face directory that transformers and vLLM load.
+// Writes a language model as a Hugging Face directory that transformers loads.
 //
 // The weights are ours; everything else (config, generation config, tokenizer, chat template) is
 // the source directory's, byte for byte, but for the config's dtype.

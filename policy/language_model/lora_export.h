@@ -1,4 +1,4 @@
-// Writes adapters as PEFT, transformers and vLLM load them.
+// Writes adapters as PEFT and transformers load them.
 #ifndef TPO_POLICY_LANGUAGE_MODEL_LORA_EXPORT_H_
 #define TPO_POLICY_LANGUAGE_MODEL_LORA_EXPORT_H_
 
