@@ -148,6 +148,9 @@ absl::StatusOr<std::string> CheckpointStore::Save(const CheckpointData& data) {
       Discard(name).IgnoreError();
       return status;
     }
+  } else {
+    // Who put it there may have failed to make its name durable.
+    TPO_RETURN_IF_ERROR(file_system_->SyncDirectory(directory_));
   }
   Prune(data.step);
   return path;

@@ -157,6 +157,20 @@ TEST_F(CheckpointTest, SavingTheSameStepAgainChangesNothing) {
   EXPECT_EQ(NewestStep(store), 5);
 }
 
+TEST_F(CheckpointTest, SavingAgainMakesANameDurableThatMayNotBe) {
+  CheckpointStore before = Open(2);
+  MustSave(before, 1);
+  // Changes 1 and 2 are Open's, 3 makes the folder, 4 to 7 write its files, 8 syncs it, 9 renames
+  // it.
+  FaultyFileSystem failing = FaultyFileSystem::FailingAt(10, absl::ErrnoToStatus(EIO, "sync"));
+  CheckpointStore store = Open(2, &failing);
+  EXPECT_FALSE(store.Save(DataOf(2)).ok());
+  EXPECT_EQ(NewestStep(store), 2) << "it is there";
+  const int changes = failing.changes();
+  MustSave(store, 2);
+  EXPECT_EQ(failing.changes(), changes + 1) << "a sync, and nothing else";
+}
+
 // A checkpoint that couldn't be read when the run was resumed from the one before, and that can be
 // read again when the run comes to its step on another course.
 TEST_F(CheckpointTest, OneOfACourseThatWasGivenUpGivesWay) {
@@ -262,8 +276,8 @@ TEST_F(CheckpointTest, AFailureOfAnyOperationKeepsWhatThereIs) {
 TEST_F(CheckpointTest, AFullDiskLeavesNoRestBehind) {
   CheckpointStore before = Open(2);
   MustSave(before, 1);
-  // Change 1 is Open's, 2 makes the folder, 3 writes the model.
-  FaultyFileSystem full = FaultyFileSystem::FailingAt(3, absl::ResourceExhaustedError("no space"));
+  // Changes 1 and 2 are Open's, 3 makes the folder, 4 writes the model.
+  FaultyFileSystem full = FaultyFileSystem::FailingAt(4, absl::ResourceExhaustedError("no space"));
   CheckpointStore store = Open(2, &full);
   EXPECT_THAT(store.Save(DataOf(2)), HoldsStatus(absl::StatusCode::kResourceExhausted, "no space"));
   EXPECT_THAT(Names(), ElementsAre("step_00000001"));
