@@ -21,6 +21,8 @@ constexpr absl::Duration kLookaheadInterval = absl::Seconds(1);
 constexpr int kSurplusBatches = 4;
 // No run gives as many leases between two checkpoints.
 constexpr uint64_t kLeaseIdsPerIncarnation = uint64_t{1} << 32;
+// Above 2^62, where the first ids end, there is room for two million lives with a salt.
+constexpr uint64_t kMaxLeaseId = uint64_t{1} << 63;
 
 int ScoredCount(const Group& group) {
   return static_cast<int>(
@@ -50,7 +52,7 @@ absl::Status CheckSums(const Ledger& ledger, uint64_t unfinished, uint64_t curso
 
 absl::Status CheckState(const LeaseBook::State& state) {
   if (state.weight_version < 0) return absl::InvalidArgumentError("weight_version: it is negative");
-  if (state.next_lease_id == 0 || state.next_lease_id > (uint64_t{1} << 62)) {
+  if (state.next_lease_id == 0 || state.next_lease_id > kMaxLeaseId) {
     return absl::InvalidArgumentError(
         absl::StrCat("next_lease_id: ", state.next_lease_id, " is out of range"));
   }
@@ -559,9 +561,10 @@ absl::Status LeaseBook::Restore(const State& state) {
   if (cursor_ != 0 || next_lease_id_ != options_.first_lease_id || weight_version_ != 0) {
     return absl::FailedPreconditionError("the lease book is already in use");
   }
-  first_own_lease_id_ = options_.first_lease_id > state.next_lease_id
-                            ? options_.first_lease_id
-                            : state.next_lease_id + kLeaseIdsPerIncarnation;
+  first_own_lease_id_ =
+      options_.first_lease_id > state.next_lease_id
+          ? options_.first_lease_id
+          : state.next_lease_id + kLeaseIdsPerIncarnation + options_.lease_id_salt;
   next_lease_id_ = first_own_lease_id_;
   cursor_ = state.cursor;
   weight_version_ = state.weight_version;

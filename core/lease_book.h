@@ -29,8 +29,8 @@
 // number and pace.
 //
 // Leases expire by the clock, which is monotonic, or end early when their worker is known to be
-// gone (ReturnLease). Their ids ascend and are never used twice: the newest lease of a unit fences
-// off the older ones.
+// gone (ReturnLease). Their ids ascend, and none is used twice, in other lives of the run either:
+// the newest lease of a unit fences off the older ones.
 //
 // Memory is bounded: prompts and groups in flight by the admission rule, finished units by
 // kRememberedUnits. A group for a unit that is forgotten is answered with kLeaseExpired.
@@ -81,8 +81,11 @@ class LeaseBook {
     int min_scored_completions = 0;
     absl::Duration lease_time_to_live;
     // No lease gets a lower id. A life of the run that left no checkpoint left no trace of its
-    // leases either: with a number that grows from life to life no id is used twice.
+    // leases either: with a number that grows from life to life no id is used twice. Not above
+    // 2^62.
     uint64_t first_lease_id = 1;
+    // For lives in which that number didn't grow (Restore): another one for each life, below 2^40.
+    uint64_t lease_id_salt = 0;
   };
 
   // What a checkpoint needs to go on: taken between steps. In-flight prompts are counted as expired
@@ -165,10 +168,11 @@ class LeaseBook {
   };
   Occupancy occupancy() const;
   State Save() const;
-  // Lease ids go on at first_lease_id or, where that isn't above those of the state, far above
-  // them, so that a lease given after the checkpoint and lost with the crash can't be taken for a
-  // new one. FAILED_PRECONDITION unless the book is fresh; INVALID_ARGUMENT when a field of the
-  // state is wrong, INTERNAL with the numbers when its sums are.
+  // Lease ids go on at first_lease_id or, where that isn't above those of the state, at a distance
+  // above them that depends on lease_id_salt, so that a lease given after the checkpoint and lost
+  // with the crash, be it by one life or by several, can't be taken for a new one.
+  // FAILED_PRECONDITION unless the book is fresh; INVALID_ARGUMENT when a field of the state is
+  // wrong, INTERNAL with the numbers when its sums are.
   absl::Status Restore(const State& state);
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,7 +25,21 @@ namespace {
 // How often a wait for groups looks whether the run is draining.
 constexpr absl::Duration kDrainCheckInterval = absl::Milliseconds(100);
 
+// Of lease ids, below the wall clock's milliseconds: more than the leases that are given in one.
 constexpr int kLeaseIdBitsWithinMillisecond = 20;
+constexpr int kLeaseIdSaltBits = 40;
+
+// Wall-clock time since 1970, from no bad clock less than nothing or more than 42 bits, which last
+// until 2109.
+uint64_t Milliseconds() {
+  constexpr int64_t kMost = (int64_t{1} << 42) - 1;
+  return static_cast<uint64_t>(std::clamp<int64_t>(absl::ToUnixMillis(absl::Now()), 0, kMost));
+}
+
+uint64_t RandomBits(int bits) {
+  std::random_device random;
+  return ((uint64_t{random()} << 32) | random()) >> (64 - bits);
+}
 
 LeaseBook::Options LeaseOptions(const LearnerSpec& spec) {
   LeaseBook::Options options;
@@ -35,9 +50,11 @@ LeaseBook::Options LeaseOptions(const LearnerSpec& spec) {
   options.exact_staleness = spec.exact_staleness;
   options.min_scored_completions = spec.min_scored_completions;
   options.lease_time_to_live = spec.lease_time_to_live;
-  // Grows from life to life of a run, whatever they leave behind, and faster than leases are given.
-  options.first_lease_id = static_cast<uint64_t>(absl::ToUnixMillis(absl::Now()))
-                           << kLeaseIdBitsWithinMillisecond;
+  // Grows from life to life of a run, whatever they leave behind, and faster than leases are given,
+  // unless the clock is set back. For then there is chance.
+  options.first_lease_id =
+      (Milliseconds() << kLeaseIdBitsWithinMillisecond) + RandomBits(kLeaseIdBitsWithinMillisecond);
+  options.lease_id_salt = RandomBits(kLeaseIdSaltBits);
   return options;
 }
 

@@ -101,6 +101,24 @@ TEST_F(LeaseBookRestoreTest, LeaseIdsGoOnAboveBothTheStateAndTheFirst) {
   EXPECT_GT(MustLease().id, 5000);
 }
 
+// Both go on from the same checkpoint, with a wall clock that was set back.
+TEST_F(LeaseBookRestoreTest, ALeaseOfALifeThatTheClockWasSetBackBeforeIsRefused) {
+  LeaseBook::State state = book_->Save();
+  state.next_lease_id = 5000;
+  LeaseBook::Options options = DefaultOptions();
+  options.lease_id_salt = 100;
+  Start(options);
+  ASSERT_TRUE(book_->Restore(state).ok());
+  const Lease lost = MustLease();
+  options.lease_id_salt = 200;
+  Start(options);
+  ASSERT_TRUE(book_->Restore(state).ok());
+  const Lease lease = MustLease();
+  EXPECT_EQ(lease.prompts, lost.prompts);
+  EXPECT_EQ(Submit(lost.id, 0), SubmitOutcome::kLeaseExpired);
+  SubmitAll(lease);
+}
+
 TEST_F(LeaseBookRestoreTest, SavingAgainGivesTheSameState) {
   MustLease();
   SubmitAll(MustLease());

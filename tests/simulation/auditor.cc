@@ -57,6 +57,7 @@ void Auditor::OnFreshStart(uint64_t life) {
 void Auditor::ForgetAfter(int64_t step) {
   batches_.resize(static_cast<size_t>(step));
   accepted_.clear();
+  newest_lease_ = 0;
   last_version_ = -1;
   last_ledger_ = Ledger();
 }
@@ -117,10 +118,9 @@ void Auditor::OnPublish(WeightVersion version, uint64_t weights) {
 }
 
 void Auditor::OnLease(const Lease& lease) {
-  Require(lease.id > newest_lease_,
-          "lease ids ascend and are never used twice in a run: ", lease.id, " after ",
-          newest_lease_);
-  newest_lease_ = std::max(newest_lease_, lease.id);
+  Require(lease.id > newest_lease_, "lease ids ascend: ", lease.id, " after ", newest_lease_);
+  newest_lease_ = lease.id;
+  Require(ever_leased_.insert(lease.id).second, "no lease id is used twice in a run: ", lease.id);
   for (const Prompt& prompt : lease.prompts) holders_[prompt.id] = lease.id;
   Require(!lease.prompts.empty(), "a lease holds prompts");
   bool open = false;
@@ -181,9 +181,11 @@ void Auditor::CheckAnswer(const Group& group, const SubmitResult& result, Honest
       break;
     case SubmitOutcome::kInvalid:
       Saw(honesty == Honesty::kAltered ? "altered groups refused" : "invalid");
-      // A version that a former life published may not be there in this one.
+      // What a former life published or leased may not be there in this one, and its lease ids may
+      // be higher when the wall clock was set back.
       Require(honesty != Honesty::kHonest ||
-                  (!same_life && result.error.find("isn't published") != std::string::npos),
+                  (!same_life && (result.error.find("isn't published") != std::string::npos ||
+                                  result.error.find("was never given") != std::string::npos)),
               "an honest group is never refused: prompt ", prompt, ", lease ", group.lease_id, ": ",
               result.error);
       break;

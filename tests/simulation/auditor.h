@@ -90,7 +90,8 @@ class Auditor {
   std::set<uint64_t> ever_accepted_;
   std::set<uint64_t> ever_dropped_;
   std::set<std::pair<WeightVersion, uint64_t>> ever_published_;
-  uint64_t newest_lease_ = 0;
+  uint64_t newest_lease_ = 0;             // of this life
+  std::set<uint64_t> ever_leased_;        // ids of leases
   std::map<uint64_t, uint64_t> holders_;  // newest lease of each prompt
   int64_t durable_step_ = -1;
   bool restarted_ = false;

@@ -56,8 +56,10 @@ MUTATIONS = {
     "leases of a former life count": (
         BOOK, "if (closed_ || lease_id < first_own_lease_id_)", "if (closed_)"),
     "lease ids go on where the checkpoint was": (
-        BOOK, "options_.first_lease_id > state.next_lease_id\n                            ? options_.first_lease_id\n"
-        "                            : state.next_lease_id + kLeaseIdsPerIncarnation", "state.next_lease_id"),
+        BOOK, "options_.first_lease_id > state.next_lease_id\n          ? options_.first_lease_id\n"
+        "          : state.next_lease_id + kLeaseIdsPerIncarnation + options_.lease_id_salt", "state.next_lease_id"),
+    "lives after a clock set back begin with the same lease id": (
+        BOOK, "kLeaseIdsPerIncarnation + options_.lease_id_salt", "kLeaseIdsPerIncarnation"),
     "admission is one step too generous": (
         BOOK, "(weight_version_ + 1) * per_step + lookahead_", "(weight_version_ + 2) * per_step + lookahead_"),
     "the lookahead isn't bounded": (
@@ -73,7 +75,7 @@ MUTATIONS = {
     "what was in flight isn't expired on restore": (
         BOOK, "  ledger_.expired += ledger_.in_flight;\n", ""),
     "a late group that is too stale takes the prompt": (
-        BOOK, "if (superseded && DropOutcome(group) != SubmitOutcome::kAccepted)", "if (false)"),
+        BOOK, "if (late && DropOutcome(group) != SubmitOutcome::kAccepted)", "if (false)"),
     "draining still leases": (
         BOOK, "  if (draining_) return NoLease{.draining = true, .retry_after = kRetryAfter};\n", ""),
     "a learner that drains ends its workers": (
@@ -102,6 +104,9 @@ MUTATIONS = {
         "  return absl::OkStatus();\n}"),
     "a checkpoint that was found isn't synced": (
         "learner/checkpoint.cc", "  TPO_RETURN_IF_ERROR(file_system->SyncDirectory(store.directory_));\n", ""),
+    "a checkpoint that is saved again isn't synced": (
+        "learner/checkpoint.cc", "    TPO_RETURN_IF_ERROR(file_system_->SyncDirectory(directory_));\n  }\n  Prune",
+        "  }\n  Prune"),
     "old checkpoints go before the new one is there": (
         "learner/checkpoint.cc", "  const std::string path = PathOf(data.step);\n",
         "  const std::string path = PathOf(data.step);\n  Prune(data.step - 1000);\n"),

@@ -76,6 +76,7 @@ void ShapeFaults(Random& random, Scenario& scenario) {
   scenario.checkpoint_crash = Sometimes(random, 0.5);
   scenario.checkpoint_error = Sometimes(random, 0.6);
   scenario.power_failure = Sometimes(random, 1.0);
+  scenario.wall_clock_set_back = Sometimes(random, 1.0);
 }
 
 }  // namespace

@@ -57,9 +57,10 @@ struct Scenario {
   absl::Duration between_learner_kills;
   absl::Duration between_learner_drains;
   absl::Duration between_learner_stalls;
-  double checkpoint_crash = 0.0;  // the learner dies in the middle of writing one
-  double checkpoint_error = 0.0;  // the disk is full
-  double power_failure = 0.0;     // when the learner dies, what wasn't synced is lost
+  double checkpoint_crash = 0.0;     // the learner dies in the middle of writing one
+  double checkpoint_error = 0.0;     // the disk is full
+  double power_failure = 0.0;        // when the learner dies, what wasn't synced is lost
+  double wall_clock_set_back = 0.0;  // before the learner starts
 
   // The time within which a run without further faults has to finish.
   absl::Duration patience() const;

@@ -10,6 +10,9 @@ namespace {
 
 constexpr char kCheckpoints[] = "checkpoints";
 constexpr absl::Duration kTick = absl::Milliseconds(500);
+// Of the wall clock, and how far it is set back at most.
+constexpr absl::Duration kWallClockOrigin = absl::Hours(1);
+constexpr absl::Duration kMostSetBack = absl::Minutes(1);
 // More than a checkpoint makes.
 constexpr int kMostChanges = 16;
 
@@ -97,9 +100,10 @@ void SimulatedLearner::Start() {
   files_.Revive();
   ++lives_;
   LeaseBook::Options options = scenario_.leases;
-  // As learner/learner.cc takes it from the wall clock.
-  options.first_lease_id =
-      1 + (static_cast<uint64_t>(absl::ToInt64Milliseconds(loop_->now())) << 20);
+  // As learner/learner.cc takes them from the wall clock and from chance.
+  options.first_lease_id = (static_cast<uint64_t>(absl::ToInt64Milliseconds(WallClock())) << 20) +
+                           (random_.Next() >> 44);
+  options.lease_id_salt = random_.Next() >> 24;
   life_ = std::make_unique<Life>(scenario_, options, loop_, &prompts_,
                                  random_.Between(absl::ZeroDuration(), absl::Hours(1000)));
   auto checkpoints = CheckpointStore::Open(kCheckpoints, &files_, scenario_.checkpoints_kept);
@@ -131,6 +135,15 @@ void SimulatedLearner::Start() {
   Publish();
   if (life_->step == scenario_.leases.steps) return Finish();
   Tick();
+}
+
+absl::Duration SimulatedLearner::WallClock() {
+  const absl::Duration right = kWallClockOrigin + loop_->now();
+  if (!random_.Chance(scenario_.wall_clock_set_back)) return right;
+  const absl::Duration by = random_.Between(absl::ZeroDuration(), kMostSetBack);
+  loop_->Say("learner: the wall clock was set back by ", absl::FormatDuration(by));
+  auditor_->Saw("wall clocks set back");
+  return right - by;
 }
 
 void SimulatedLearner::CaptureLeases() {

@@ -99,6 +99,7 @@ class SimulatedLearner {
   struct SavedState;
 
   void Later(absl::Duration delay, std::function<void()> event);
+  absl::Duration WallClock();
   void Publish();
   void CaptureLeases();
   void Tick();
