@@ -183,12 +183,13 @@ absl::StatusOr<Lease> LeaseBook::LeaseUnit(UnitMap::iterator unit) {
     }
     value.prompts = std::move(prompts);
   }
-  deadlines_.erase({value.deadline, first_prompt});
+  EndLease(unit);
   waiting_units_.erase(first_prompt);
   value.lease_id = next_lease_id_++;
   if (value.first_lease_id == 0) value.first_lease_id = value.lease_id;
   value.deadline = clock_->Now() + options_.lease_time_to_live;
   deadlines_.emplace(value.deadline, first_prompt);
+  leased_units_.emplace(value.lease_id, first_prompt);
   for (PromptState& state : value.states) {
     if (state != PromptState::kWaiting) continue;
     state = PromptState::kLeased;
@@ -374,13 +375,11 @@ SubmitResult LeaseBook::Reject(uint64_t lease_id, uint64_t prompt_id, std::strin
 
 void LeaseBook::ReturnLease(uint64_t lease_id) {
   absl::MutexLock lock(&mutex_);
-  for (const auto& [deadline, first_prompt] : deadlines_) {
-    const auto unit = units_.find(first_prompt);
-    if (unit->second.lease_id != lease_id) continue;
-    GiveBack(unit->second, {PromptState::kLeased});
-    TidyUnit(unit);
-    return;
-  }
+  const auto leased = leased_units_.find(lease_id);
+  if (leased == leased_units_.end()) return;
+  const auto unit = units_.find(leased->second);
+  GiveBack(unit->second, {PromptState::kLeased});
+  TidyUnit(unit);
 }
 
 void LeaseBook::Finish(const Place& place, PromptState state) {
@@ -401,6 +400,11 @@ void LeaseBook::Finish(const Place& place, PromptState state) {
   TidyUnit(place.unit);
 }
 
+void LeaseBook::EndLease(UnitMap::iterator unit) {
+  deadlines_.erase({unit->second.deadline, unit->first});
+  leased_units_.erase(unit->second.lease_id);
+}
+
 void LeaseBook::TidyUnit(UnitMap::iterator unit) {
   auto& [first_prompt, value] = *unit;
   const auto any = [&states = value.states](PromptState state) {
@@ -408,7 +412,7 @@ void LeaseBook::TidyUnit(UnitMap::iterator unit) {
   };
   const bool leased = any(PromptState::kLeased);
   const bool waiting = any(PromptState::kWaiting);
-  if (!leased) deadlines_.erase({value.deadline, first_prompt});
+  if (!leased) EndLease(unit);
   if (waiting) {
     waiting_units_.insert(first_prompt);
   } else {

@@ -241,6 +241,8 @@ class LeaseBook {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a leased or ready prompt: trained or dropped.
   void Finish(const Place& place, PromptState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Nothing is outstanding under a unit's newest lease, if it has one.
+  void EndLease(UnitMap::iterator unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Brings the indices below up to date with the states of a unit's prompts.
   void TidyUnit(UnitMap::iterator unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropStale() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -256,6 +258,8 @@ class LeaseBook {
   std::set<uint64_t> waiting_units_ ABSL_GUARDED_BY(mutex_);
   // (deadline, first prompt) of units under a lease with a prompt outstanding.
   std::set<std::pair<absl::Duration, uint64_t>> deadlines_ ABSL_GUARDED_BY(mutex_);
+  // First prompts of those units, by lease.
+  std::map<uint64_t, uint64_t> leased_units_ ABSL_GUARDED_BY(mutex_);
   // Units with a prompt that is neither trained nor dropped, by first prompt: what Save writes.
   std::set<uint64_t> unfinished_units_ ABSL_GUARDED_BY(mutex_);
   // Finished units, oldest first.
