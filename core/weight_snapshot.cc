@@ -1,5 +1,10 @@
 #include "core/weight_snapshot.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -24,15 +29,36 @@ absl::Status CheckUniqueName(const TensorSpec& tensor, std::set<std::string>* na
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::byte*> AllocateZeroed(uint64_t size_bytes) {
+// Zeroes whole pages by giving them back to the system: they take no memory until they are written.
+// What is below a page, or all where that fails, is written.
+void ZeroUntouched(std::byte* memory, size_t size) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(memory);
+  const size_t head = std::min<size_t>((page - address % page) % page, size);
+  const size_t pages = (size - head) / page * page;
+  if (pages > 0 && madvise(memory + head, pages, MADV_DONTNEED) != 0) {
+    std::memset(memory + head, 0, pages);
+  }
+  std::memset(memory, 0, head);
+  std::memset(memory + head + pages, 0, size - head - pages);
+}
+
+enum class Zeroing { kWritten, kUntouched };
+
+absl::StatusOr<std::byte*> AllocateZeroed(uint64_t size_bytes, Zeroing zeroing) {
   if (size_bytes == 0) return nullptr;
   void* memory = std::aligned_alloc(kAlignment, AlignUp(size_bytes));
   if (memory == nullptr) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory for tensors of ", size_bytes, " bytes"));
   }
-  std::memset(memory, 0, AlignUp(size_bytes));
-  return static_cast<std::byte*>(memory);
+  auto* const bytes = static_cast<std::byte*>(memory);
+  if (zeroing == Zeroing::kUntouched) {
+    ZeroUntouched(bytes, AlignUp(size_bytes));
+  } else {
+    std::memset(bytes, 0, AlignUp(size_bytes));
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -124,14 +150,21 @@ absl::StatusOr<TensorBundle> TensorBundle::Create(std::vector<TensorSpec> tensor
           absl::StrCat("tensors up to '", tensor.name, "' are together larger than any memory"));
     }
   }
-  return CreateWithLayout(std::move(tensors), end);
+  TPO_RETURN_IF_ERROR(ValidateManifest(tensors, end));
+  TensorBundle bundle;
+  TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(end, Zeroing::kWritten));
+  bundle.data_.reset(memory);
+  bundle.tensors_ = std::move(tensors);
+  bundle.size_bytes_ = end;
+  return bundle;
 }
 
 absl::StatusOr<TensorBundle> TensorBundle::CreateWithLayout(std::vector<TensorSpec> tensors,
                                                             uint64_t size_bytes) {
   TPO_RETURN_IF_ERROR(ValidateManifest(tensors, size_bytes));
   TensorBundle bundle;
-  TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(size_bytes));
+  // A manifest from outside may say what it likes: memory is taken only as the bytes come.
+  TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(size_bytes, Zeroing::kUntouched));
   bundle.data_.reset(memory);
   bundle.tensors_ = std::move(tensors);
   bundle.size_bytes_ = size_bytes;

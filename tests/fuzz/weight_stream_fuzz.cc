@@ -10,7 +10,8 @@
 
 namespace {
 
-// An assembler allocates what a manifest says; learners are believed to have that much.
+// An assembler asks for what a manifest says and uses it as bytes come; libFuzzer limits the
+// former.
 constexpr uint64_t kMostBytes = 1 << 20;
 
 }  // namespace

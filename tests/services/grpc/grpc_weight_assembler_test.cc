@@ -1,5 +1,8 @@
 #include "services/grpc/weight_assembler.h"
 
+#include <unistd.h>
+
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -122,6 +125,27 @@ TEST_F(WeightAssemblerTest, RefusesLayoutsThatCannotBe) {
   WeightManifest manifest = ManifestOf(*five_);
   manifest.size_bytes = uint64_t{1} << 60;
   EXPECT_THAT(assembler_.Begin(manifest, -1), IsStatus(absl::StatusCode::kInvalidArgument, ""));
+}
+
+// Resident memory of this process.
+uint64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t total = 0;
+  uint64_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST_F(WeightAssemblerTest, AManifestTakesNoMemoryForBytesThatHaveNotCome) {
+  constexpr uint64_t kSize = uint64_t{512} << 20;
+  WeightManifest manifest = ManifestOf(*five_);
+  manifest.tensors[0].shape = {static_cast<int64_t>(kSize / sizeof(float))};
+  manifest.tensors[0].size_bytes = manifest.size_bytes = kSize;
+  const uint64_t before = ResidentBytes();
+  ASSERT_TRUE(assembler_.Begin(manifest, -1).ok());
+  ASSERT_TRUE(assembler_.Add(5, 0, five_->weights.bytes()).ok());
+  // Some for a sanitizer's shadow.
+  EXPECT_LT(ResidentBytes(), before + kSize / 4);
 }
 
 }  // namespace
