@@ -9,7 +9,10 @@
 #include "core/admin_api.h"
 #include "core/clock.h"
 #include "core/lease_book.h"
+#include "core/role_book.h"
+#include "core/run_board.h"
 #include "core/sequence_task.h"
+#include "core/step_record.h"
 #include "core/weight_store.h"
 #include "learner/learner_endpoint.h"
 #include "services/grpc/learner_service.h"
@@ -82,7 +85,11 @@ struct Served {
   Served() {
     Require(weights.Publish(WeightSnapshot::Create(0, TensorBundle::Create({}).value())).ok(),
             "publish");
-    learner_service = MakeLearnerService(&learner, &weights, &admin, {});
+    StepRecord record;
+    record.inspected_groups.emplace_back().prompt.text = "one plus one";
+    board.OnStep(record);
+    learner_service =
+        MakeLearnerService(&learner, &weights, &admin, {.board = &board, .roles = &roles});
     admin_service = MakeAdminService(&admin, nullptr);
     server = GrpcServer::Start({.listen = "",
                                 .announce = false,
@@ -92,6 +99,10 @@ struct Served {
   }
 
   Forwarder learner;
+  // What is heard of relays and verifiers stays from input to input, up to the book's bounds.
+  StillClock clock;
+  RunBoard board{&clock};
+  RoleBook roles{&clock};
   WeightStore weights;
   NoAdmin admin;
   std::unique_ptr<RpcService> learner_service;
@@ -111,6 +122,11 @@ std::string WithWorker(const std::string& bytes, const std::string& worker_id) {
 
 void CheckStatus(const grpc::Status& status) {
   Require(status.error_code() != grpc::StatusCode::UNKNOWN, "no handler throws");
+}
+
+const char* OperatorMethod(uint8_t kind) {
+  if (kind >= 128) return "/tpo.v1.LearnerService/GetStatus";
+  return kind >= 64 ? "/tpo.v1.AdminService/Checkpoint" : "/tpo.v1.AdminService/Drain";
 }
 
 void Call(const Served& served, uint8_t kind, std::string bytes, const std::string& worker_id) {
@@ -143,9 +159,7 @@ void Call(const Served& served, uint8_t kind, std::string bytes, const std::stri
       CheckStatus(CallRaw(served.channel, "/tpo.v1.LearnerService/Deregister", bytes, &response));
       break;
     default:
-      CheckStatus(CallRaw(served.channel,
-                          known ? "/tpo.v1.LearnerService/GetStatus" : "/tpo.v1.AdminService/Drain",
-                          bytes, &response));
+      CheckStatus(CallRaw(served.channel, OperatorMethod(kind), bytes, &response));
       break;
   }
 }

@@ -226,6 +226,13 @@ def messages(learner, types, verifier) -> None:
           + call(0x80 + 2, learner.SubmitGroupsRequest(groups=[other, group])) + call(0x80 + 6, learner.DeregisterRequest()))
     write("learner_service", "watch", call(0x80 + 5, learner.WatchWeightsRequest(have_version=-1)))
     write("learner_service", "status", call(0x80 + 7, learner.GetStatusRequest()) + call(7, learner.DrainRequest()))
+    verifiers = [learner.VerifierStatus(verifier="math", backend="math:50052", health=3, answered=7, failed=2),
+                 learner.VerifierStatus(verifier="code", backend="code:50052", health=1)]
+    write("learner_service", "details",
+          call(0x80 + 1, learner.LeasePromptsRequest(verifiers=verifiers))
+          + call(5, learner.WatchWeightsRequest(have_version=-1, relay=True, relay_name="relay-0"))
+          + call(0x80 + 7, learner.GetStatusRequest(with_details=True)))
+    write("learner_service", "checkpoint", call(64 + 7, learner.CheckpointRequest()))
 
     prompt = types.Prompt(id=3, task="sequence/reverse_copy/bag_of_tokens", tokens=[1, 0, 3, 2], metadata={"a": "b"})
     request = verifier.VerifyRequest(prompt=prompt, completions=[completion(), completion()], want_token_rewards=True,
@@ -291,6 +298,15 @@ def checkpoints() -> None:
         "format": 1, "files": {"model.safetensors": {"size_bytes": 10, "crc32c": "0000abcd"}}}).encode())
 
 
+def datasets() -> None:
+    write("dataset", "rows", b"\x00\xef\xbb\xbf" + b"""{"prompt": "What is 12 + 7?", "answer": 19, "level": [3, {"a": null}]}
+
+{"messages": [{"role": "user", "content": "Name a colour."}], "task": "colors", "tools": [{"name": "look"}]}\r
+{"prompt": [{"role": "system", "content": ""}, {"role": "user", "content": "\\u00e9"}], "answer": null}
+""" + b"".join(b'{"prompt": "%d"}\n' % i for i in range(20)))
+    write("dataset", "other_names", b'\x01{"question": "q", "solution": "s", "prompt": true}')
+
+
 def chat_templates() -> None:
     for path in sorted((SOURCE / "tests/policy/chat_template/templates").glob("*.jinja")):
         write("chat_template", path.stem, b"\x00" + path.read_bytes())
@@ -305,7 +321,7 @@ def main() -> None:
     from tpo.v1 import learner_pb2, types_pb2, verifier_pb2  # pylint: disable=import-outside-toplevel
     assert crc32c(b"123456789") == 0xE3069283
     for make in (configs, safetensors, rules, math, reward_servers, run_files, tokenizers, traces, model_configs,
-                 code_verifier, certificates, checkpoints, chat_templates):
+                 code_verifier, certificates, checkpoints, datasets, chat_templates):
         make()
     messages(learner_pb2, types_pb2, verifier_pb2)
 
