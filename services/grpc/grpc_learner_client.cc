@@ -133,8 +133,11 @@ struct GrpcLearnerClient::Impl {
             client_options.weights_channel != nullptr ? client_options.weights_channel : channel,
             {.observer = client_options.weight_observer, .tracing = client_options.tracing}) {
     if (client_options.weights_channel == nullptr) return;
+    // A learner that has come back only to say that its run is over may be gone before the relay
+    // hands on anything of that life.
     presence.emplace(channel, WeightWatcherOptions{.subscriber = WeightSubscriber::kPresence,
-                                                   .tracing = client_options.tracing});
+                                                   .tracing = client_options.tracing,
+                                                   .on_run_over = [this] { watcher.EndRun(); }});
   }
 
   // Where the first traced group of these was sampled.

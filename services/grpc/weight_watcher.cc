@@ -26,6 +26,8 @@ absl::Span<const std::byte> AsBytes(const std::string& data) {
   return {reinterpret_cast<const std::byte*>(data.data()), data.size()};
 }
 
+absl::Status RunIsOver() { return absl::CancelledError("the learner's run is over"); }
+
 }  // namespace
 
 WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel,
@@ -96,6 +98,12 @@ void WeightWatcher::Restart(const std::string& worker_id, const std::string& inc
   if (options_.subscriber == WeightSubscriber::kPresence) StartThread();
 }
 
+void WeightWatcher::EndRun() {
+  absl::MutexLock lock(&mutex_);
+  if (!ended_.has_value()) ended_ = RunIsOver();
+  if (stream_ != nullptr) stream_->TryCancel();
+}
+
 void WeightWatcher::Close() {
   absl::MutexLock lock(&mutex_);
   closed_ = true;
@@ -115,17 +123,19 @@ void WeightWatcher::Run() {
       generation = generation_;
     }
     const absl::Status status = ReadStream();
+    bool ended = false;
     {
       absl::MutexLock lock(&mutex_);
       if (closed_) return;
       if (generation != generation_) continue;
       last_error_ = status;
-      if (status.ok()) ended_ = absl::CancelledError("the learner's run is over");
+      if (status.ok()) ended_ = RunIsOver();
       if (absl::IsNotFound(status) || absl::IsPermissionDenied(status)) ended_ = status;
-      if (ended_.has_value()) continue;
+      ended = ended_.has_value();
     }
+    if (status.ok() && options_.on_run_over) options_.on_run_over();
     // A stream's time is limited, so that new replicas get their share: that is no fault.
-    if (absl::IsDeadlineExceeded(status)) continue;
+    if (ended || absl::IsDeadlineExceeded(status)) continue;
     const absl::Duration pause = backoff_.Next();
     spdlog::warn("weight stream broke after {} bytes of version {}: {}; trying again in {}",
                  assembler_.held_bytes(), assembler_.held_version(), status.ToString(),

@@ -4,6 +4,7 @@
 #define TPO_SERVICES_GRPC_WEIGHT_WATCHER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +52,9 @@ struct WeightWatcherOptions {
   WeightObserver* observer = nullptr;
   // Which streams are traced: a span is a stream, from its begin to its end.
   Tracing tracing = {};
+  // Called by the thread, with no lock held, once the learner has ended the stream because its run
+  // is over. May be empty.
+  std::function<void()> on_run_over = {};
 };
 
 // Thread-safe.
@@ -81,6 +85,10 @@ class WeightWatcher {
   // the life `incarnation` of the learner (empty: of whichever): the learner may have restarted
   // from a checkpoint, so that what it published before counts no longer.
   void Restart(const std::string& worker_id, const std::string& incarnation = "");
+
+  // Ends the stream and all waits, as when the learner ends the stream because its run is over:
+  // somebody else was told so. Until Restart or Resume.
+  void EndRun();
 
   // Ends all waits and the stream. Idempotent.
   void Close();

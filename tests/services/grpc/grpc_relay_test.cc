@@ -233,6 +233,26 @@ TEST_P(RelayChainTest, AWorkerGetsItsWeightsFromTheRelayAndAllElseFromTheLearner
   worker.Close();
 }
 
+TEST_P(RelayChainTest, ALearnerThatComesBackToAFinishedRunTellsWorkersWhoseRelayKnowsNothingOfIt) {
+  const std::unique_ptr<RelayService> relay = RelayService::Make({});
+  ASSERT_TRUE(relay->Publish({"former life", MakeSnapshot(5)}).ok());
+  GrpcServer::Options options;
+  options.services = {relay.get()};
+  const auto server = GrpcServer::Start(options).value();
+
+  LearnerUnderTest learner(GetParam());
+  GrpcLearnerClientOptions client_options;
+  client_options.weights_channel = server->InProcessChannel();
+  GrpcLearnerClient worker(learner.NewChannel(), client_options);
+  const std::string id = worker.Register("w").value().worker_id;
+  EXPECT_EQ(worker.WaitForWeights(id, -1, absl::ZeroDuration()).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  learner.weights.Close();
+  EXPECT_EQ(worker.WaitForWeights(id, -1, absl::InfiniteDuration()).status().code(),
+            absl::StatusCode::kCancelled);
+  worker.Close();
+}
+
 INSTANTIATE_TEST_SUITE_P(Transports, RelayChainTest,
                          testing::Values(Transport::kInProcess, Transport::kLoopback));
 
