@@ -50,7 +50,16 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
 // deadline that a config may give a call (verifiers[].deadline_seconds).
 constexpr absl::Duration kMaxCallTime = absl::Hours(25);
 
+size_t MemoryBytes(const GrpcServer::Options& options) {
+  constexpr size_t kLeast = size_t{1} << 30;
+  if (options.memory_bytes > 0) return options.memory_bytes;
+  const auto largest = static_cast<size_t>(options.max_request_bytes);
+  return std::max(kLeast, GrpcServer::Options::kMessagesAtATime * largest);
+}
+
 void SetLimits(const GrpcServer::Options& options, grpc::ServerBuilder* builder) {
+  grpc::ResourceQuota memory("tpo-server");
+  builder->SetResourceQuota(memory.Resize(MemoryBytes(options)));
   builder->SetMaxReceiveMessageSize(options.max_request_bytes);
   builder->SetMaxSendMessageSize(kMaxMessageBytes);
   // Without this a second server on the same port would silently get every other connection.

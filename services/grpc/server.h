@@ -3,6 +3,7 @@
 #ifndef TPO_SERVICES_GRPC_SERVER_H_
 #define TPO_SERVICES_GRPC_SERVER_H_
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,11 @@ class GrpcServer {
     bool allow_remote_plaintext = false;
     // Largest request; a larger one is RESOURCE_EXHAUSTED before it is read.
     int max_request_bytes = kMaxMessageBytes;
+    // What all connections together may hold of messages that are arriving. Beyond it gRPC closes
+    // connections that nobody uses, then ends calls with RESOURCE_EXHAUSTED. 0: at least 1 GiB, and
+    // room for kMessagesAtATime of the largest requests.
+    size_t memory_bytes = 0;
+    static constexpr size_t kMessagesAtATime = 16;
     // Connections are ended after about this time, so that clients look up again which replicas
     // there are, and so that nobody goes on for ever with a certificate that has expired since.
     // Calls aren't touched: they end on the old connection, new ones go to a new one.

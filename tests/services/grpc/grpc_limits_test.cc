@@ -206,6 +206,25 @@ TEST(MaxRequestBytes, IsTheServersOwn) {
             grpc::StatusCode::OK);
 }
 
+TEST(ServerMemory, CallsBeyondItAreRefusedAndOthersGoOn) {
+  FakeVerifier verifier;
+  const auto service = MakeVerifierService(&verifier, {});
+  const auto server = GrpcServer::Start({.listen = "127.0.0.1:0",
+                                         .memory_bytes = 8 << 20,
+                                         .announce = false,
+                                         .services = {service.get()}})
+                          .value();
+  const auto channel = MakeVerifierChannel({.address = server->address()}).value();
+  const std::string large = Delimited(9, std::string(64 << 20, 'x'));
+  std::string answer;
+  for (int i = 0; i < 3; ++i) {
+    const grpc::Status refused = CallRaw(channel, "/tpo.v1.VerifierService/Verify", large, &answer);
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
+        << refused.error_message();
+    EXPECT_TRUE(CallRaw(channel, "/tpo.v1.VerifierService/Describe", "", &answer).ok());
+  }
+}
+
 TEST(VerifierLimits, AVerifierDoesNotParseWhatHasTooManyParts) {
   VerifierUnderTest verifier(Transport::kLoopback);
   std::atomic<int> asked = 0;
