@@ -88,11 +88,21 @@ class AuditTest(harness.IntegrationTest):
             run.groups[0]["completions"][0]["verdict"]["score"] += 0.5
 
         def unbalance(run):
+        def count_a_batch_that_was_not_trained(run):
+            for name in ("leased", "trained"):
+                run.records[2]["ledger"][name] += 4
+
+        def count_it_in_the_checkpoint(run):
+            for name in ("leased", "trained"):
+                run.state["lease_book"]["ledger"][name] += 4
+
             run.records[1]["ledger"]["leased"] += 1
 
         for change, words in ((train_twice, "trained on twice"), (lose, "were lost"),
                               (leave_out_a_step, "isn't one line a step"), (grow_stale, "1 versions old"),
-                              (make_up_a_score, "has a score of"), (unbalance, "doesn't balance")):
+                              (make_up_a_score, "has a score of"), (unbalance, "doesn't balance"),
+                              (count_a_batch_that_was_not_trained, "step 2 says 16 trained, not 12"),
+                              (count_it_in_the_checkpoint, "the checkpoint of step 6 says 28 trained, not 24")):
             with self.subTest(fault=change.__name__):
                 self.assertIn(words, spoilt(change))
 
