@@ -1,6 +1,7 @@
 """A run of separate processes on loopback under a supervisor that starts again whatever dies.
 
-Workers reach the learner and the verifiers through proxies, so that connections can be delayed, held up and cut.
+All reach each other through proxies, so that connections can be delayed, held up and cut. Where there are relays, all
+workers but the first get their weights from them.
 """
 
 import heapq
@@ -16,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integra
 
 import harness
 from proxy import Proxy
+from wall_clock import WallClock
 
 try:
     import grpc
@@ -29,10 +31,10 @@ NO_SPACE = "No space left on device"
 class Member:
     """One process of the run, in one life after another."""
 
-    def __init__(self, name, arguments, under=()):
+    def __init__(self, name, arguments, clock=None):
         self.name = name
         self.arguments = arguments  # the program first
-        self.under = under
+        self.clock = clock  # a WallClock of its own, as on a machine of its own; None: the true one
         self.process = None
         self.lives = 0
         self.outputs = []  # of former lives
@@ -40,7 +42,8 @@ class Member:
         self.expected = True  # whether it should be running
 
     def start(self):
-        self.process = harness.Process(self.arguments[0], *self.arguments[1:], under=self.under)
+        under = self.clock.under if self.clock else ()
+        self.process = harness.Process(self.arguments[0], *self.arguments[1:], under=under)
         self.lives += 1
         self.stopped = False
 
@@ -94,11 +97,13 @@ class Disk:
 
 
 class Cluster:
-    """Learner, workers and verifiers. Not thread-safe, but for what is measured."""
+    """Learner, relays, workers and verifiers. Not thread-safe, but for what is measured."""
 
-    def __init__(self, directory, flags, workers, verifiers, worker_flags=(), restart=True,
-                 further_verifiers=(), verifier_fields=""):
+    def __init__(self, directory, flags, workers, verifiers, relays=0, worker_flags=(), restart=True,
+                 further_verifiers=(), verifier_fields="", clocks=None):
+        """`clocks`: a directory for the processes' own wall clocks, where such are possible."""
         self.directory = pathlib.Path(directory)
+        self._clocks = clocks if clocks and WallClock.available() else None
         self.failures = []  # processes that ended by themselves and shouldn't have
         self.serving_seconds = []  # from a restart of the learner until it answers
         self.refused_starts = 0  # of a learner, on a full disk
@@ -124,26 +129,39 @@ class Cluster:
         # A run that is started again goes on.
         self.learner.arguments.append("--resume")
         self.learner_proxy = Proxy(self.learner.address)
-        self.workers = [Member(f"worker {i}", ["tpo", "rollout", "--learner", self.learner_proxy.address,
-                                               *worker_flags]) for i in range(workers)]
-        for worker in self.workers:
-            worker.start()
+        self.relays = [self._server(f"relay {i}", "tpo", "relay", "--learner", self.learner_proxy.address)
+                       for i in range(relays)]
+        self.relay_proxies = [Proxy(member.address) for member in self.relays]
+        self.workers = [self._member(f"worker {i}", ["tpo", "rollout", "--learner", self.learner_proxy.address,
+                                                     *self._weights_of_worker(i), *worker_flags])
+                        for i in range(workers)]
+        for member in (*self.relays, *self.workers):
+            member.start()
+
+    def _member(self, name, arguments):
+        clock = WallClock(self._clocks / name.replace(" ", "_")) if self._clocks else None
+        return Member(name, arguments, clock)
 
     def _server(self, name, program, *arguments):
         """On a port that stays ours between its lives."""
         port = harness.Reserved()
         self._ports.append(port)
-        member = Member(name, [program, *map(str, arguments), "--listen", port.address])
+        member = self._member(name, [program, *map(str, arguments), "--listen", port.address])
         member.address = port.address
         return member
 
+    def _weights_of_worker(self, number):
+        if not self.relays or number == 0:
+            return []
+        return ["--weights", self.relay_proxies[number % len(self.relays)].address]
+
     @property
     def members(self):
-        return [self.learner, *self.workers, *self.verifiers]
+        return [self.learner, *self.relays, *self.workers, *self.verifiers]
 
     @property
     def proxies(self):
-        return [self.learner_proxy, *self.verifier_proxies]
+        return [self.learner_proxy, *self.relay_proxies, *self.verifier_proxies]
 
     # Time.
 
@@ -263,6 +281,14 @@ class Cluster:
                 process.send(signal.SIGCONT)
                 member.stopped = False
         self.after(seconds, go_on)
+        return True
+
+    @staticmethod
+    def set_clock(member, seconds):
+        """So far forward, or back when negative; whether that is possible."""
+        if member.clock is None:
+            return False
+        member.clock.jump(seconds)
         return True
 
     def terminate(self, member):

@@ -65,11 +65,11 @@ class Terminations:
     def __init__(self, directory):
         self.directory = directory
         self.broken = []
-        self.seconds = {"worker": [], "verifier": [], "learner": []}
+        self.seconds = {"worker": [], "verifier": [], "relay": [], "learner": []}
         self.metrics = harness.Reserved()
         self.refused = []  # by life of the learner
         self.cluster = Cluster(directory, [*flags(), "--metrics_listen", self.metrics.address], workers=3, verifiers=2,
-                               worker_flags=["--parallel_leases", 4])
+                               relays=1, worker_flags=["--parallel_leases", 4])
         # So that workers always have groups in hand.
         for proxy in self.cluster.verifier_proxies:
             proxy.delay(VERDICT_DELAY_SECONDS)
@@ -102,7 +102,7 @@ class Terminations:
         # Groups that grow stale are a matter of pace.
         for name in ("expired", "dropped_unverified"):
             if ledger[name]:
-                self.broken.append(f"SIGTERM of workers and verifiers cost {ledger[name]} groups: {name}")
+                self.broken.append(f"SIGTERM of workers, verifiers and relays cost {ledger[name]} groups: {name}")
 
     def finish(self):
         learner = self.cluster.learner
@@ -115,7 +115,8 @@ class Terminations:
             if status != 0:
                 self.broken.append(f"{worker.name} ended with {status}: {worker.outputs[-1][-1000:]}")
         self.refused.append(refused_submissions(self.metrics.address))
-        self.cluster.terminate(learner)
+        for member in (learner, *self.cluster.relays):
+            self.cluster.terminate(member)
         self.metrics.close()
         failed = failed_submissions(self.cluster)
         failed += [f"refused with {code}: {count:g} times" for life in self.refused for code, count in life.items()]
@@ -130,7 +131,7 @@ class Terminations:
 def run_terminations(count, seed, scratch, out):
     del seed  # the order is fixed
     test = Terminations(scratch / "terminations")
-    roles = [*test.cluster.workers, *test.cluster.verifiers]
+    roles = [*test.cluster.workers, *test.cluster.verifiers, *test.cluster.relays]
     for i in range(count - count // 3):
         test.go_on()
         test.terminate(roles[i % len(roles)], grace_seconds=12)

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import shutil
 import signal
+import tempfile
 import time
 
 from audit import Run, SHOWN_GROUPS, check_run, check_same_course, count_lost_and_twice
@@ -35,7 +36,7 @@ class Result:
     twice: int = 0
     broken: list = dataclasses.field(default_factory=list)
     serving_seconds: list = dataclasses.field(default_factory=list)
-    workers_left_behind: int = 0  # that nobody told that the run was over
+    left_behind: int = 0  # workers and relays that nobody told that the run was over
     ledger: dict = dataclasses.field(default_factory=dict)
     refused_starts: int = 0  # of the learner, on a full disk
     compared: bool = False  # with an undisturbed run, bit by bit
@@ -71,8 +72,9 @@ class Round:
         start = time.monotonic()
         directory = self._scratch / f"run_{self._mode}_{self.result.seed}"
         self._disk = Disk.mount(directory, DISK_MEGABYTES)
+        clocks = pathlib.Path(tempfile.mkdtemp(prefix="clocks_", dir=self._scratch))
         try:
-            self._run(directory)
+            self._run(directory, clocks)
         finally:
             if self._disk:
                 self._disk.unmount()
@@ -80,11 +82,11 @@ class Round:
         self.result.seconds = time.monotonic() - start
         return self.result
 
-    def _run(self, directory):
+    def _run(self, directory, clocks):
         further = [self._liar.address] if self._liar and self._mode == "async" else []
-        self._cluster = Cluster(directory, flags(self._mode), workers=3, verifiers=2,
+        self._cluster = Cluster(directory, flags(self._mode), workers=3, verifiers=2, relays=1,
                                 worker_flags=["--parallel_leases", 2], further_verifiers=further,
-                                verifier_fields=verifier_fields(self._mode))
+                                verifier_fields=verifier_fields(self._mode), clocks=clocks)
         try:
             self._apply_schedule()
             self._come_to_rest(directory)
@@ -108,8 +110,10 @@ class Round:
     def _apply(self, fault):
         cluster = self._cluster
         action, target = fault.kind.split(maxsplit=1)
-        member = {"learner": cluster.learner, "worker": cluster.workers[fault.number % len(cluster.workers)],
-                  "verifier": cluster.verifiers[fault.number % len(cluster.verifiers)]}.get(target)
+        roles = {"learner": [cluster.learner], "worker": cluster.workers, "verifier": cluster.verifiers,
+                 "relay": cluster.relays}
+        members = roles.get(target)
+        member = members[fault.number % len(members)] if members else None
         if fault.kind == "kill learner in a checkpoint":
             return cluster.kill_learner_in_a_checkpoint(fault.seconds)
         if action == "kill":
@@ -121,6 +125,9 @@ class Round:
             return cluster.stop(member, fault.seconds)
         if action == "fill":
             return self._fill_disk(fault.seconds)
+        if action == "set":
+            return cluster.set_clock(cluster.members[fault.number % len(cluster.members)],
+                                     fault.seconds if target == "clock forward" else -fault.seconds)
         return self._disturb(cluster.proxies[fault.number % len(cluster.proxies)], action, fault.seconds)
 
     def _disturb(self, proxy, action, seconds):
@@ -162,12 +169,12 @@ class Round:
         self._end_run(harness.Run(directory).checkpoint_steps[-1])
 
     def _end_run(self, steps):
-        """Workers wait for the learner that was told to end. It comes back, finds the run over, and tells them so."""
-        learner, workers = self._cluster.learner, self._cluster.workers
-        for worker in workers:
-            if not worker.running():
-                self.result.broken.append(f"{worker.name} ended with its learner: {worker.outputs[-1][-2000:]}")
-            worker.expected = False
+        """All wait for the learner that was told to end. It comes back, finds the run over, and tells them so."""
+        learner, clients = self._cluster.learner, [*self._cluster.workers, *self._cluster.relays]
+        for client in clients:
+            if not client.running():
+                self.result.broken.append(f"{client.name} ended with its learner: {client.outputs[-1][-2000:]}")
+            client.expected = False
         learner.arguments = [argument.replace(f"learner.steps={STEPS}", f"learner.steps={steps}")
                              for argument in learner.arguments]
         learner.expected = True
@@ -175,15 +182,15 @@ class Round:
         if self._cluster.wait_for_end(learner) != 0:
             self.result.broken.append(f"the learner didn't end well: {learner.outputs[-1][-2000:]}")
         give_up = time.monotonic() + FAREWELL_SECONDS
-        while time.monotonic() < give_up and any(worker.running() for worker in workers):
+        while time.monotonic() < give_up and any(client.running() for client in clients):
             time.sleep(0.02)
-        for worker in workers:
-            if worker.running():
-                self.result.workers_left_behind += 1
-                self.result.broken.append(f"{worker.name} wasn't told that the run is over: {worker.output[-2000:]}")
-                worker.process.send(signal.SIGTERM)
-            if worker.process is not None and self._cluster.wait_for_end(worker) != 0:
-                self.result.broken.append(f"{worker.name} didn't end well: {worker.outputs[-1][-2000:]}")
+        for client in clients:
+            if client.running():
+                self.result.left_behind += 1
+                self.result.broken.append(f"{client.name} wasn't told that the run is over: {client.output[-2000:]}")
+                client.process.send(signal.SIGTERM)
+            if client.process is not None and self._cluster.wait_for_end(client) != 0:
+                self.result.broken.append(f"{client.name} didn't end well: {client.outputs[-1][-2000:]}")
 
     def _check(self, directory):
         run = Run(directory)

@@ -25,6 +25,7 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 os.environ.setdefault("TPO_SOURCE_DIR", str(SOURCE))
 os.environ.setdefault("TPO_BIN_DIR", str(SOURCE / "build" / "release" / "bin"))
+os.environ.setdefault("TPO_CLOCK_SHIFT", str(SOURCE / "build" / "release" / "tests" / "libtpo_clock_shift.so"))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 KILLS_PER_ROUND = 25
@@ -43,7 +44,7 @@ class Report:
         self._start = time.time()
         self.rounds = 0
         self.compared = 0
-        self.workers_left_behind = 0
+        self.left_behind = 0
         self.refused_starts = 0
         self.kills = collections.Counter()
         self.faults = collections.Counter()
@@ -58,7 +59,7 @@ class Report:
     def add(self, result):
         self.rounds += 1
         self.compared += result.compared
-        self.workers_left_behind += result.workers_left_behind
+        self.left_behind += result.left_behind
         self.refused_starts += result.refused_starts
         self.kills += result.kills
         self.faults += result.faults
@@ -83,7 +84,7 @@ class Report:
             "groups_lost": self.lost,
             "groups_trained_twice": self.twice,
             "rounds_equal_to_an_undisturbed_run": self.compared,
-            "workers_not_told_of_the_end": self.workers_left_behind,
+            "not_told_of_the_end": self.left_behind,
             "starts_refused_on_a_full_disk": self.refused_starts,
             "learner_restarts": len(serving),
             "serving_again_seconds": {
