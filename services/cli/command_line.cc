@@ -156,6 +156,7 @@ void DefineLearner(CLI::App* app, LearnerCommand* command) {
              "Where workers connect; port 0 picks one and prints it")
       ->required();
   AddServerTls(app, &command->tls);
+  AddConnectionAge(app, &command->max_connection_age_seconds);
   app->add_flag("--keep_serving", command->keep_serving,
                 "Serve status and metrics after the last step, until told to end");
   app->add_flag("--drained_is_failure", command->drained_is_failure,
@@ -223,6 +224,7 @@ void DefineRelay(CLI::App* app, RelayCommand* command) {
           ->type_name("FILE");
   client_ca->needs("--tls_certificate");
   app->get_option("--tls_certificate")->needs(client_ca);
+  AddConnectionAge(app, &command->max_connection_age_seconds);
   AddInsecure(app, &command->insecure);
   app->parse_complete_callback([command] {
     command->server_tls.certificate = command->client_tls.certificate;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/cli/server_flags.h"
 #include "services/cli/trace_flags.h"
 
 namespace tpo {
@@ -61,6 +62,7 @@ struct LearnerCommand {
   RunFlags run;
   std::string listen;
   ServerTlsFlags tls;
+  int max_connection_age_seconds = kMaxConnectionAgeSeconds;
   bool keep_serving = false;        // after the last step, until a signal
   bool drained_is_failure = false;  // a run that a signal ended early has failed
 };
@@ -85,6 +87,7 @@ struct RelayCommand {
   std::string name;           // empty: the host's name
   ClientTlsFlags client_tls;  // towards the learner
   ServerTlsFlags server_tls;  // with the same certificate and key
+  int max_connection_age_seconds = kMaxConnectionAgeSeconds;
   bool keep_serving = false;  // after the end of the run, until a signal
   std::string metrics_listen;
   TraceFlags traces;

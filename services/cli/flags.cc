@@ -51,6 +51,12 @@ CLI::Option* AddWholeNumber(CLI::App* app, const std::string& flag, int least, i
       ->capture_default_str();
 }
 
+CLI::Option* AddConnectionAge(CLI::App* app, int* seconds) {
+  return AddWholeNumber(app, "--max_connection_age", 1, 24 * 3600, seconds,
+                        "Seconds after which a client is asked to connect anew, with the "
+                        "certificates of that time; its calls aren't touched");
+}
+
 void RequireLoopback(const std::string& flag, const std::string& address, bool insecure) {
   if (insecure || address.empty() || IsLoopback(address)) return;
   throw CLI::ValidationError(

@@ -30,6 +30,9 @@ void RequireSafeTraces(const TraceFlags& flags, bool all_insecure);
 CLI::Option* AddWholeNumber(CLI::App* app, const std::string& flag, int least, int most, int* value,
                             const std::string& help);
 
+// --max_connection_age of a program that serves.
+CLI::Option* AddConnectionAge(CLI::App* app, int* seconds);
+
 // Refuses `address` as the value of `flag` when it is off loopback, unless `insecure`.
 void RequireLoopback(const std::string& flag, const std::string& address, bool insecure);
 

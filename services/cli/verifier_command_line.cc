@@ -36,6 +36,7 @@ void AddFlags(CLI::App* app, const VerifierProgram& program, VerifierCommand* co
              "Serve Prometheus metrics at http://HOST:PORT/metrics");
   AddTraceEndpoint(app, &command->traces);
   AddTls(app, command);
+  AddConnectionAge(app, &command->max_connection_age_seconds);
   app->add_option(
          "--max_concurrent_groups", command->max_concurrent_groups,
          program.takes_config

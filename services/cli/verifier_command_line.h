@@ -6,6 +6,7 @@
 #include <string>
 #include <variant>
 
+#include "services/cli/server_flags.h"
 #include "services/cli/trace_flags.h"
 
 namespace tpo {
@@ -36,6 +37,7 @@ struct VerifierCommand {
   std::string tls_certificate;
   std::string tls_key;
   std::string tls_client_ca;
+  int max_connection_age_seconds = kMaxConnectionAgeSeconds;
   // 0: as the verifiers need it.
   int max_concurrent_groups = 0;
   // Plaintext off loopback was asked for. Parsing refuses a `listen` that would need it.

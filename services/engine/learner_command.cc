@@ -44,6 +44,7 @@ absl::Status RunLearner(const LearnerCommand& command) {
   options.listen = command.listen;
   options.tls = ToTlsOptions(command.tls, PeerRole::kLearner);
   options.allow_remote_plaintext = command.run.insecure;
+  options.max_connection_age = absl::Seconds(command.max_connection_age_seconds);
   options.max_request_bytes = session->max_request_bytes();
   options.observer = session->rpc_observer();
   options.services = session->services();

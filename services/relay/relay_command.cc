@@ -115,13 +115,15 @@ absl::Status RunRelay(const RelayCommand& command) {
   if (!command.metrics_listen.empty()) {
     TPO_ASSIGN_OR_RETURN(metrics_server, MetricsServer::Start(command.metrics_listen, metrics));
   }
-  TPO_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server,
-                       GrpcServer::Start({.listen = command.listen,
-                                          .tls = ServerTls(command),
-                                          .allow_remote_plaintext = command.insecure,
-                                          .observer = &rpc_metrics,
-                                          .serving_at_start = false,
-                                          .services = {service.get()}}));
+  TPO_ASSIGN_OR_RETURN(
+      const std::unique_ptr<GrpcServer> server,
+      GrpcServer::Start({.listen = command.listen,
+                         .tls = ServerTls(command),
+                         .allow_remote_plaintext = command.insecure,
+                         .max_connection_age = absl::Seconds(command.max_connection_age_seconds),
+                         .observer = &rpc_metrics,
+                         .serving_at_start = false,
+                         .services = {service.get()}}));
   WeightWatcher watcher(
       std::move(channel),
       {.subscriber = WeightSubscriber::kRelay,

@@ -16,6 +16,7 @@ VerifierServerOptions ServerOptions(const VerifierCommand& command) {
     tls.peer_authority = command.tls_client_ca;
   }
   options.allow_remote_plaintext = command.insecure;
+  options.max_connection_age = absl::Seconds(command.max_connection_age_seconds);
   options.max_concurrent_groups = command.max_concurrent_groups;
   return options;
 }

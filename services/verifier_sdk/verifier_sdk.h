@@ -48,6 +48,8 @@ struct VerifierServerOptions {
   std::optional<TlsOptions> tls = std::nullopt;
   // Whether to serve plaintext on an address that isn't loopback.
   bool allow_remote_plaintext = false;
+  // Clients are asked to connect anew after about this time; their calls aren't touched.
+  absl::Duration max_connection_age = absl::Minutes(5);
   // Groups judged at a time, each on a thread of its own; 0: one per core. More than cores for a
   // verifier that mostly waits for others.
   int max_concurrent_groups = 0;

@@ -66,6 +66,8 @@ struct VerifierServer::Impl {
         server, GrpcServer::Start({.listen = options.listen,
                                    .tls = options.tls,
                                    .allow_remote_plaintext = options.allow_remote_plaintext,
+                                   .max_connection_age = options.max_connection_age,
+                                   .observer = &rpc_observer,
                                    .announce = options.announce,
                                    .services = {service.get()}}));
     return absl::OkStatus();

@@ -6,6 +6,8 @@
 
 import json
 import os
+import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +16,11 @@ import urllib.request
 import harness
 from harness import overrides
 
+try:
+    import grpc
+except ImportError as missing:
+    harness.missing_package(missing)
+
 # Under AddressSanitizer: what OpenSSL keeps for gRPC's threads is no leak (cmake/sanitizers/lsan_tls.supp says why).
 if "LSAN_OPTIONS" in os.environ:
     os.environ["LSAN_OPTIONS"] = os.environ["LSAN_OPTIONS"].replace("/lsan.supp", "/lsan_tls.supp")
@@ -21,6 +28,8 @@ if "LSAN_OPTIONS" in os.environ:
 SECONDS = 12
 # Longer than processes take to read a file again.
 RELOAD_SECONDS = 6
+# Servers ask for new connections this often, and each is a handshake with what is in the files then.
+CONNECTION_AGE = ["--max_connection_age", 1]
 
 
 class TlsTest(harness.IntegrationTest):
@@ -44,10 +53,30 @@ class TlsTest(harness.IntegrationTest):
                 "--tls_ca", folder / "ca.pem"]
 
     def counters(self, process, name):
-        """The counters of a process's metrics whose name is `name`, by their labels."""
+        """The counters of a process's metrics whose name is `name`: (labels, value) pairs."""
         with urllib.request.urlopen(f"http://{process.metrics_address}/metrics", timeout=10) as response:
             lines = response.read().decode().splitlines()
-        return {line.split(" ")[0]: float(line.split(" ")[1]) for line in lines if line.startswith(name + "{")}
+        return [(dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value))
+                for labels, value in (line.rsplit(" ", 1) for line in lines if line.startswith(name + "{"))]
+
+    def failed_calls(self, process, metric, cancelled=()):
+        """What a process counts of calls that didn't end well, other than `cancelled` methods' that were cancelled."""
+        return [(labels, count) for labels, count in self.counters(process, metric) if count
+                and labels["code"] != "OK" and (labels["code"] != "CANCELLED" or labels["method"] not in cancelled)]
+
+    @staticmethod
+    def connections(process, server):
+        """The ports from which a process is connected to a server."""
+        port = int(server.address.rsplit(":", 1)[1])
+        sockets = {os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{process.pid}/fd")}
+        established, ports = "01", set()
+        for table in ("tcp", "tcp6"):
+            for line in pathlib.Path(f"/proc/{process.pid}/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                own, peer = (int(address.rsplit(":", 1)[1], 16) for address in fields[1:3])
+                if peer == port and fields[3] == established and f"socket:[{fields[9]}]" in sockets:
+                    ports.add(own)
+        return ports
 
     def test_who_is_refused(self):
         _, learner = self.start_learner("run", *self.server("learner"), *overrides(learner__steps=1000000))
@@ -66,6 +95,17 @@ class TlsTest(harness.IntegrationTest):
             refused = self.run_to_end("tpo", "status", "--learner", address, *flags, status=1)
             self.assertIn("UNAVAILABLE" if "UNAVAILABLE" in refused else "failed to connect", refused)
 
+    def test_a_verifier_counts_whom_it_refuses(self):
+        verifier = self.start_verifier(*self.server("verifier"), "--metrics_listen", "127.0.0.1:0")
+        files = [(self.certificates / name).read_bytes() for name in ("ca.pem", "learner.key", "learner.pem")]
+        with grpc.secure_channel(verifier.address, grpc.ssl_channel_credentials(*files)) as channel:
+            with self.assertRaises(grpc.RpcError) as refused:
+                channel.unary_unary("/tpo.v1.VerifierService/Describe")(b"", timeout=harness.PATIENCE_SECONDS)
+        self.assertEqual(refused.exception.code(), grpc.StatusCode.PERMISSION_DENIED)
+        harness.wait_until(lambda: any(labels["code"] == "PERMISSION_DENIED" and count
+                                       for labels, count in self.counters(verifier, "tpo_rpcs_total")),
+                           "the refused call in the verifier's counters")
+
     def test_files_that_can_not_work_are_refused_at_the_start(self):
         learner = ["tpo", "learner", harness.SMALL, "--listen", "127.0.0.1:0", "--run_dir", self.scratch / "x"]
         worker = self.certificates / "worker.pem"
@@ -78,51 +118,74 @@ class TlsTest(harness.IntegrationTest):
             self.assertIn(why, self.run_to_end(*learner, *flags, status=2))
 
     def test_no_call_fails_while_certificates_are_replaced(self):
-        """Every hop: workers to the learner, workers to verifiers. Counts the calls that failed where they arrive."""
+        """Every hop: workers to the learner, to a relay, to verifiers. Counts the calls that failed where they arrive."""
         metrics = ["--metrics_listen", "127.0.0.1:0"]
-        verifiers = [self.start_verifier(*self.server("verifier"), *metrics) for _ in range(2)]
+        verifiers = [self.start_verifier(*self.server("verifier"), *metrics, *CONNECTION_AGE) for _ in range(2)]
         addresses = ", ".join(f"'{verifier.address}'" for verifier in verifiers)
         run, learner = self.start_learner(
-            "run", *self.server("learner"), *metrics,
+            "run", *self.server("learner"), *metrics, *CONNECTION_AGE,
             *overrides(learner__steps=1000000, verifiers=f"[{{addresses: [{addresses}], tls: {{}}}}]"))
-        workers = [self.start_worker(learner.address, *self.client("worker"), *metrics) for _ in range(2)]
+        relay = self.start("tpo", "relay", "--learner", learner.address, "--listen", "127.0.0.1:0", *metrics,
+                           *self.client("relay"), "--tls_client_ca", self.certificates / "ca.pem", *CONNECTION_AGE)
+        workers = [self.start_worker(learner.address, *self.client("worker"), *metrics, *weights)
+                   for weights in ([], ["--weights", relay.address])]
         run.wait_for_steps(5, learner)
         rotations = 0
+        connections = {(worker, server): set() for worker in workers for server in (learner, *verifiers)}
+        joined = []
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             self.make_certificates()
             rotations += 1
             # A process that joins makes its handshakes with what is in the files now, or was a moment ago.
             late = self.start_worker(learner.address, *self.client("worker"), "--parallel_leases", 1, *metrics)
+            joined.append(late)
             self.assertTrue(late.metrics_address)  # it has begun, and would drain
             steps = len(run.lines)
             run.wait_for_steps(steps + 5, learner)
-            time.sleep(RELOAD_SECONDS)
+            reloaded = time.monotonic() + RELOAD_SECONDS
+            while time.monotonic() < reloaded:
+                for (worker, server), ports in connections.items():
+                    ports |= self.connections(worker, server)
+                time.sleep(0.1)
             late.send(harness.signal.SIGTERM)
             self.assert_ended_well(late)
-        for server in (learner, *verifiers):
-            counters = self.counters(server, "tpo_rpcs_total")
-            failed = {labels: count for labels, count in counters.items()
-                      if count and 'code="OK"' not in labels and 'code="CANCELLED"' not in labels}
-            self.assertEqual(failed, {}, "\n".join(map(str, (server, *workers))))
-            self.assertGreater(sum(counters.values()), 10)
+        output = "\n".join(map(str, (learner, relay, *verifiers, *workers, *joined)))
+        for ports in connections.values():
+            # Every worker has met every server with each of the certificates, many times.
+            self.assertGreater(len(ports), 2 * rotations, output)
+        # A worker that ends gives up its weight stream. A hedge that is slower than the other call is given up, too.
+        streams = [count for labels, count in self.counters(learner, "tpo_rpcs_total")
+                   if labels["method"] == "WatchWeights" and labels["code"] == "CANCELLED"]
+        self.assertLessEqual(sum(streams), len(joined), output)
+        self.assertEqual(self.failed_calls(learner, "tpo_rpcs_total", cancelled=["WatchWeights"]), [], output)
+        self.assertEqual(self.failed_calls(relay, "tpo_rpcs_total"), [], output)
+        calls = {}
+        for server in (learner, relay, *verifiers):
+            for labels, count in self.counters(server, "tpo_rpcs_total"):
+                if labels["code"] == "OK":
+                    calls[labels["method"]] = calls.get(labels["method"], 0) + int(count)
+        for verifier in verifiers:
+            self.assertEqual(self.failed_calls(verifier, "tpo_rpcs_total", cancelled=["Verify"]), [], output)
+        for method in ("LeasePrompts", "SubmitGroups", "Verify"):
+            self.assertGreater(calls[method], 10, output)
         for worker in workers:
-            attempts = self.counters(worker, "tpo_verification_attempts_total")
-            failed = {labels: count for labels, count in attempts.items() if count and 'code="OK"' not in labels}
-            # A hedge that was slower is given up, and cancelled.
-            self.assertEqual({labels for labels in failed if "CANCELLED" not in labels and "GIVEN_UP" not in labels},
-                             set(), worker)
-            self.assertNotIn("will try again", worker.output)
+            failed = {labels["code"] for labels, count in self.counters(worker, "tpo_verification_attempts_total")
+                      if count} - {"OK", "CANCELLED", "GIVEN_UP"}
+            self.assertEqual(failed, set(), output)
+        for client in (relay, *workers, *joined):
+            self.assertNotRegex(client.output, "will try again|will submit again|weight stream broke")
         for process in (learner, *workers):
             process.send(harness.signal.SIGTERM)
         self.assert_ended_well(learner, *workers)
-        for verifier in verifiers:
-            verifier.send(harness.signal.SIGTERM)
-        self.assert_ended_well(*verifiers)
+        for process in (relay, *verifiers):
+            process.send(harness.signal.SIGTERM)
+        self.assert_ended_well(relay, *verifiers)
         self.assert_ledgers_balance(run)
         # What was in flight at the end is not in the last step's ledger.
         self.assertEqual(run.records[-1]["ledger"]["expired"], 0)
-        print(f"{rotations} rotations, {len(run.lines)} steps, no call failed")
+        print(json.dumps({"rotations": rotations, "steps": len(run.lines), "calls": calls, "calls_failed": 0,
+                          "connections": sum(map(len, connections.values()))}))
 
 
 if __name__ == "__main__":

@@ -98,6 +98,23 @@ TEST(CommandLineTest, LearnerEndsAsItIsTold) {
   EXPECT_TRUE(told.drained_is_failure);
 }
 
+TEST(CommandLineTest, ServersEndConnectionsAfterFiveMinutesUnlessTold) {
+  EXPECT_EQ(Accepted<LearnerCommand>({"learner", "run.yaml", "--listen", "localhost:0"})
+                .max_connection_age_seconds,
+            300);
+  EXPECT_EQ(Accepted<LearnerCommand>(
+                {"learner", "run.yaml", "--listen", "localhost:0", "--max_connection_age", "7"})
+                .max_connection_age_seconds,
+            7);
+  EXPECT_EQ(Accepted<RelayCommand>({"relay", "--learner", "localhost:1", "--listen", "localhost:0",
+                                    "--max_connection_age", "7"})
+                .max_connection_age_seconds,
+            7);
+  EXPECT_THAT(
+      RefusedText({"learner", "run.yaml", "--listen", "localhost:0", "--max_connection_age", "0"}),
+      HasSubstr("--max_connection_age"));
+}
+
 TEST(CommandLineTest, RelayNeedsBothItsSides) {
   EXPECT_THAT(RefusedText({"relay", "--listen", "localhost:0"}),
               HasSubstr("--learner is required"));

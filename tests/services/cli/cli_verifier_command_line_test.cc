@@ -29,9 +29,9 @@ TEST(VerifierCommandLineTest, TakesAllItsFlags) {
 }
 
 TEST(VerifierCommandLineTest, TakesPlaintextsPlaceByTls) {
-  const auto parsed =
-      Parse({"--listen", "0.0.0.0:0", "--tls_certificate", "server.pem", "--tls_key", "server.key",
-             "--tls_client_ca", "workers.pem", "--max_concurrent_groups", "64"});
+  const auto parsed = Parse({"--listen", "0.0.0.0:0", "--tls_certificate", "server.pem",
+                             "--tls_key", "server.key", "--tls_client_ca", "workers.pem",
+                             "--max_concurrent_groups", "64", "--max_connection_age", "7"});
   const auto* command = std::get_if<VerifierCommand>(&parsed);
   ASSERT_NE(command, nullptr) << std::get<VerifierExit>(parsed).text;
   EXPECT_FALSE(command->insecure);
@@ -39,6 +39,7 @@ TEST(VerifierCommandLineTest, TakesPlaintextsPlaceByTls) {
   EXPECT_EQ(command->tls_key, "server.key");
   EXPECT_EQ(command->tls_client_ca, "workers.pem");
   EXPECT_EQ(command->max_concurrent_groups, 64);
+  EXPECT_EQ(command->max_connection_age_seconds, 7);
 }
 
 TEST(VerifierCommandLineTest, OtherProgramsHaveTheirNameAndNoConfig) {

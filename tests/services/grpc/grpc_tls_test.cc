@@ -10,12 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "services/grpc/admin_client.h"
 #include "services/grpc/certificates.h"
 #include "services/grpc/grpc_learner_client.h"
 #include "services/grpc/grpc_verifier_client.h"
+#include "services/grpc/status.h"
 #include "tests/core/scratch_directory.h"
 #include "tests/services/grpc/grpc_test_support.h"
 #include "tests/services/grpc/test_certificates.h"
@@ -79,6 +81,24 @@ class TlsTest : public testing::Test {
   }
   static grpc::StatusCode Call(const GrpcServer& server, const std::optional<TlsOptions>& tls) {
     return Call(ChannelTo(server, tls)).error_code();
+  }
+
+  // What a certificate's file holds now.
+  std::string Read(const std::string& name) const {
+    return ReadPem(File(name + ".pem"), "CERTIFICATE").value();
+  }
+
+  // Repeats a call, each time over a new connection, until the server shows this certificate.
+  void AwaitCertificate(const std::string& name,
+                        const std::function<grpc::Status(grpc::ClientContext*)>& call) const {
+    while (true) {
+      grpc::ClientContext context;
+      const grpc::Status status = call(&context);
+      ASSERT_TRUE(status.ok()) << status.error_message();
+      const auto seen = context.auth_context()->FindPropertyValues("x509_pem_cert");
+      if (!seen.empty() && std::string(seen[0].data(), seen[0].size()) == Read(name)) return;
+      absl::SleepFor(absl::Milliseconds(20));
+    }
   }
 
   static void ToRequest(v1::VerifyRequest* request) {
@@ -167,9 +187,11 @@ TEST_F(TlsTest, AServersRoleHasToFitWhereItNamesOne) {
 
 class TlsLearnerTest : public TlsTest {
  protected:
-  std::unique_ptr<GrpcServer> ServeLearner(const TlsOptions& tls) {
+  std::unique_ptr<GrpcServer> ServeLearner(const TlsOptions& tls,
+                                           absl::Duration max_connection_age = absl::Minutes(5)) {
     return GrpcServer::Start({.listen = "127.0.0.1:0",
                               .tls = tls,
+                              .max_connection_age = max_connection_age,
                               .announce = false,
                               .services = {learner_service_.get(), admin_service_.get()}})
         .value();
@@ -308,14 +330,11 @@ class Load {
   std::vector<std::thread> threads_;
 };
 
+// Connections that end all the time: each new one is a handshake with what the files hold then.
+constexpr absl::Duration kAge = absl::Milliseconds(50);
+
 class TlsRotationTest : public TlsTest {
  protected:
-  // Connections that end all the time: each new one is a handshake with what the files hold then.
-  static constexpr absl::Duration kAge = absl::Milliseconds(50);
-
-  std::string Read(const std::string& name) const {
-    return ReadPem(File(name + ".pem"), "CERTIFICATE").value();
-  }
   void Write(const std::string& name, const std::string& text) const {
     std::ofstream(File(name + ".new"), std::ios::binary) << text;
     ASSERT_EQ(std::rename(File(name + ".new").c_str(), File(name + ".pem").c_str()), 0);
@@ -324,17 +343,12 @@ class TlsRotationTest : public TlsTest {
   // Waits until new connections see the server's certificate as it is in its file.
   void AwaitServersCertificate(const GrpcServer& server, const TlsOptions& tls,
                                const std::string& name) {
-    while (true) {
-      grpc::ClientContext context;
+    const auto call = [&](grpc::ClientContext* context) {
       v1::DescribeResponse response;
-      const auto channel = ChannelTo(server, tls);
-      const grpc::Status status = v1::VerifierService::NewStub(channel)->Describe(
-          &context, v1::DescribeRequest(), &response);
-      ASSERT_TRUE(status.ok()) << status.error_message();
-      const auto seen = context.auth_context()->FindPropertyValues("x509_pem_cert");
-      if (!seen.empty() && std::string(seen[0].data(), seen[0].size()) == Read(name)) return;
-      absl::SleepFor(absl::Milliseconds(20));
-    }
+      return v1::VerifierService::NewStub(ChannelTo(server, tls))
+          ->Describe(context, v1::DescribeRequest(), &response);
+    };
+    AwaitCertificate(name, call);
   }
 };
 
@@ -348,6 +362,61 @@ TEST_F(TlsRotationTest, NoCallFailsWhileCertificatesAreReplaced) {
     AwaitServersCertificate(*server, worker, "server");
   }
   EXPECT_EQ(load.Stop(), 0);
+}
+
+// The calls that carry a run's data: groups on their streams, and weights on streams that begin all
+// the time, and on one that stays.
+TEST_F(TlsLearnerTest, NoStreamFailsWhileCertificatesAreReplaced) {
+  const auto server = ServeLearner(Of("learner", "ours"), kAge);
+  ASSERT_TRUE(weights_.Publish(MakeSnapshot(1)).ok());
+  const TlsOptions worker = Of("worker", "ours");
+  GrpcLearnerClient client(LearnerChannel(*server, worker));
+  Load submissions(nullptr, [&](const auto&) {
+    return ToGrpcStatus(client.SubmitGroups("w-1", {MakeGroup(1, 2, 0)}).status());
+  });
+  // A stream that begins just as its connection ends may fail, and is begun again by the client.
+  std::atomic<int> joined = 0;
+  Load subscriptions(LearnerChannel(*server, worker), [&](const auto& channel) {
+    GrpcLearnerClient fresh(channel);
+    const auto run = fresh.Register(absl::StrCat("w", ++joined));
+    if (!run.ok()) return ToGrpcStatus(run.status());
+    return ToGrpcStatus(
+        fresh.WaitForWeights(run->worker_id, -1, absl::InfiniteDuration()).status());
+  });
+  v1::WatchWeightsRequest request;
+  request.set_worker_id("w-1");
+  request.set_have_version(-1);
+  const auto channel = LearnerChannel(*server, worker);
+  std::unique_ptr<grpc::ClientContext> context;
+  std::unique_ptr<grpc::ClientReader<v1::WatchWeightsResponse>> lasting;
+  const auto next_version = [&] {
+    v1::WatchWeightsResponse message;
+    while (lasting->Read(&message))
+      if (message.has_manifest()) return message.manifest().weight_version();
+    return int64_t{-1};
+  };
+  do {
+    context = std::make_unique<grpc::ClientContext>();
+    lasting = v1::LearnerService::NewStub(channel)->WatchWeights(context.get(), request);
+  } while (next_version() != 1);
+
+  for (WeightVersion version = 2; version < 4; ++version) {
+    ours_.Issue("learner", {.host = "127.0.0.1", .role = "learner"});
+    ours_.Issue("worker", {.host = "127.0.0.1", .role = "worker"});
+    AwaitCertificate("learner", [&](grpc::ClientContext* fresh) {
+      v1::LeasePromptsRequest lease;
+      lease.set_worker_id("w-1");
+      v1::LeasePromptsResponse response;
+      return v1::LearnerService::NewStub(LearnerChannel(*server, worker))
+          ->LeasePrompts(fresh, lease, &response);
+    });
+    ASSERT_TRUE(weights_.Publish(MakeSnapshot(version)).ok());
+    EXPECT_EQ(next_version(), version);
+  }
+  EXPECT_EQ(submissions.Stop(), 0);
+  EXPECT_EQ(subscriptions.Stop(), 0);
+  context->TryCancel();
+  lasting->Finish();
 }
 
 // First everybody trusts both, then everybody gets certificates of the new one, then nobody trusts
