@@ -14,9 +14,13 @@ mean error of the last 50 steps, over the seeds.
 workers: each worker answers one lease at a time and waits --latency_ms for its verdicts, so that it is the worker that is
 the limit, whatever the cores. The learner's part is kept small (one epoch, short answers), and S large enough that
 admission limits nobody. Reported are groups a second over those of one worker, times their number.
+
+Both report how stale the groups were that were trained on: how many of each number of versions, from the learner's metric
+tpo_group_staleness, which counts every group of the run.
 """
 
 import argparse
+import collections
 import json
 import os
 import pathlib
@@ -26,6 +30,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WARM_UP_STEPS = 10
@@ -64,15 +70,18 @@ class Processes:
         return process.stdout.readline().split()[-1]
 
     def learner(self, settings):
-        """The process and its address."""
+        """The process, its address and that of its metrics."""
         command = [self.build / "bin/tpo", "learner", ROOT / "examples/reverse_copy.yaml", "--run_dir", self.directory / "run",
-                   "--quiet", "--listen", "127.0.0.1:0"]
+                   "--quiet", "--listen", "127.0.0.1:0", "--metrics_listen", "127.0.0.1:0", "--keep_serving"]
         for name, value in settings.items():
             command += ["--set", f"{name}={value}"]
         process = self.start(*command)
+        addresses = {}
         for line in process.stdout:
-            if match := re.match(r"listening on (\S+)", line):
-                return process, match[1]
+            if match := re.match(r"(listening|metrics) on (\S+)", line):
+                addresses[match[1]] = match[2]
+            if len(addresses) == 2:
+                return process, addresses["listening"], addresses["metrics"]
         raise SystemExit(f"the learner ended with status {process.wait()}: try its command by hand:\n"
                          + " ".join(map(str, command)))
 
@@ -80,20 +89,42 @@ class Processes:
         self.start(self.build / "bin/tpo", "rollout", "--learner", address, "--parallel_leases", parallel_leases)
 
     def run(self, settings, workers, parallel_leases, latency_ms):
-        """Trains to the end; the records of metrics.jsonl."""
+        """Trains to the end; the records of metrics.jsonl, and the groups by their staleness."""
         settings = settings | {
             "verifiers": f"[{{address: '{self.verifier(latency_ms)}'}}]",
             # No group waits for its turn: a step's groups take the verifier's time once.
             "verification.max_in_flight": 1024, "verification.hedge.max_extra_fraction": 0,
             "output.tensorboard": "false", "output.inspect_every_steps": 0, "learner.checkpoint.every_steps": 0}
-        learner, address = self.learner(settings)
+        learner, address, metrics = self.learner(settings)
         for _ in range(workers):
             self.worker(address, parallel_leases)
+        while learner.poll() is None and not (self.directory / "run/summary.json").exists():
+            time.sleep(0.1)
+        staleness = staleness_groups(metrics) if learner.poll() is None else None
+        learner.terminate()
         learner.stdout.read()
         if learner.wait() != 0:
             raise SystemExit(f"the learner ended with status {learner.returncode}")
         with open(self.directory / "run/metrics.jsonl", encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+            return [json.loads(line) for line in file], staleness
+
+
+def staleness_groups(metrics):
+    """Groups trained on by the versions between their sampling and their training: "0", "1", … "5 to 6", …"""
+    with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=60) as page:
+        text = page.read().decode()
+    groups, below, last = {}, 0, -1
+    for limit, count in re.findall(r'^tpo_group_staleness_bucket\{.*?le="([^"]+)"\} (\S+)$', text, re.MULTILINE):
+        count = int(float(count))
+        if limit == "+Inf":
+            name = f"over {last}"
+        else:
+            first, last = last + 1, int(float(limit))
+            name = str(last) if first == last else f"{first} to {last}"
+        if count > below:
+            groups[name] = count - below
+        below = count
+    return groups
 
 
 def train(build, settings, workers, parallel_leases, latency_ms):
@@ -101,7 +132,8 @@ def train(build, settings, workers, parallel_leases, latency_ms):
         return processes.run(settings, workers, parallel_leases, latency_ms)
 
 
-def figures(records, warm_up=WARM_UP_STEPS):
+def figures(run, warm_up=WARM_UP_STEPS):
+    records, staleness = run
     first, last = records[warm_up], records[-1]
     seconds = last["unix_seconds"] - first["unix_seconds"]
     late = records[warm_up:]
@@ -114,8 +146,19 @@ def figures(records, warm_up=WARM_UP_STEPS):
         "learner_idle_ratio": mean("learner_idle_ratio"), "rollout_idle_ratio": mean("rollout_idle_ratio"),
         "rollout_verdict_wait_ratio": mean("rollout_verdict_wait_ratio"),
         "staleness_mean": mean("staleness_mean"), "staleness_max": max(record["staleness_max"] for record in records),
+        # Of all steps.
+        "staleness_groups": staleness,
         "dropped_stale": last["ledger"]["dropped_stale"],
     }
+
+
+def histogram(runs):
+    """"0 versions 12 (34.5 %), …" over all of the runs."""
+    groups = collections.Counter()
+    for run in runs:
+        groups.update(run["staleness_groups"])
+    total = sum(groups.values())
+    return ", ".join(f"{versions}: {count} ({count / total:.1%})" for versions, count in groups.items())
 
 
 def speedup(arguments):
@@ -139,6 +182,8 @@ def speedup(arguments):
     error = {mode: [result["final_error"] for result in runs] for mode, runs in results.items()}
     print(f"asynchronous (S={arguments.staleness}) over synchronous: {speed['asynchronous'] / speed['synchronous']:.2f} times the "
           "steps a second (median over the seeds)")
+    for mode, runs in results.items():
+        print(f"groups trained on by staleness, {mode}, all seeds: {histogram(runs)}")
     for mode, values in error.items():
         print(f"final error, {mode}: mean {statistics.fmean(values):.3f}, seeds {min(values):.3f} to {max(values):.3f}")
     return {"latency_ms": latency_ms, "probe": probe, "results": results,
