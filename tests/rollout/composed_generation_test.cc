@@ -115,6 +115,32 @@ TEST_P(ComposedGenerationTest, LogProbsAreTransformers) {
   }
 }
 
+// About as far from float32 as transformers' own bfloat16 is: its products are LibTorch's too.
+TEST_P(ComposedGenerationTest, Bfloat16IsAsGoodAsTransformers) {
+  const auto golden = ReadGoldenTensors(GetParam() + "/golden.safetensors");
+  const GoldenTensor& ids = golden.at("fwd.input_ids");
+  const GoldenTensor& mask = golden.at("fwd.attention_mask");
+  double ours = 0.0;
+  double theirs = 0.0;
+  for (int row = 0; row < ids.shape[0]; ++row) {
+    std::vector<TokenId> tokens;
+    std::vector<int> columns;
+    for (int column = 0; column < ids.shape[1]; ++column) {
+      if (mask.At(row)[column] == 0.0F) continue;
+      tokens.push_back(static_cast<TokenId>(ids.At(row)[column]));
+      columns.push_back(column);
+    }
+    const auto logits = LogitsOf(Model(true, true), tokens);
+    for (size_t i = 0; i + 1 < tokens.size(); ++i) {
+      const float exact = golden.at("fwd.logprobs").At(row)[columns[i]];
+      ours += std::abs(LogSoftmax(logits[i])[tokens[i + 1]] - exact);
+      theirs += std::abs(golden.at("fwd.logprobs_bf16").At(row)[columns[i]] - exact);
+    }
+  }
+  EXPECT_GT(ours, 0.0);
+  EXPECT_LE(ours, 1.1 * theirs);
+}
+
 TEST_P(ComposedGenerationTest, GreedyAndSampledTokensAreThoseOfTheKernels) {
   for (const float temperature : {0.0F, 1.0F, 0.6F}) {
     const auto expected = Generate({.cache_bytes = 8 << 20}, false, temperature);
