@@ -36,6 +36,7 @@ struct LanguageModelInfo {
   std::optional<LowRankAdapterSpec> lora;
   std::string path;
   uint32_t checksum = 0;
+  bool composed = false;  // of LibTorch's operators on the CPU too
 
   friend bool operator==(const LanguageModelInfo&, const LanguageModelInfo&) = default;
 };

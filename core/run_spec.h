@@ -72,6 +72,7 @@ struct HuggingFaceModelSpec {
   std::string path;
   bool bfloat16 = false;                                  // computes in bfloat16; else in float32
   std::optional<LowRankAdapterSpec> lora = std::nullopt;  // none: all parameters are trained
+  bool composed = false;                                  // of LibTorch's operators on the CPU too
 
   friend bool operator==(const HuggingFaceModelSpec&, const HuggingFaceModelSpec&) = default;
 };

@@ -118,6 +118,7 @@ LanguageModelPolicyOptions LanguageModelOptions(const RunSpec& spec) {
   if (spec.hugging_face->lora.has_value())
     options.lora = ToLoraSpec(*spec.hugging_face->lora, spec.seed);
   options.device = DefaultDevice();
+  options.composed = spec.hugging_face->composed;
   return options;
 }
 

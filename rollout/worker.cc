@@ -541,7 +541,7 @@ absl::Status RolloutWorker::MakeSampler(const RunInfo& run) {
   LanguageModelSampler::Options options;
   options.sampling = run.sampling;
   options.seed = run.seed;
-  options.factory = LanguageModelFactoryFor(DefaultDevice(), /*composed=*/false);
+  options.factory = LanguageModelFactoryFor(DefaultDevice(), run.language_model->composed);
   options.on_note = options_.on_note;
   options.newer_weights =
       [this](WeightVersion newer_than) -> std::shared_ptr<const WeightSnapshot> {

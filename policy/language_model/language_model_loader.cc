@@ -57,6 +57,7 @@ absl::StatusOr<LanguageModelInfo> DescribeLanguageModel(const ModelDirectory& di
   info.vocab_size = directory.config().vocab_size;
   info.bfloat16 = spec.bfloat16;
   info.lora = spec.lora;
+  info.composed = spec.composed;
   info.path = directory.path();
   TPO_ASSIGN_OR_RETURN(info.checksum, ModelChecksum(directory));
   return info;

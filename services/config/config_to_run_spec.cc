@@ -109,6 +109,7 @@ HuggingFaceModelSpec ToLanguageModel(const v1::HuggingFaceConfig& config) {
   HuggingFaceModelSpec spec;
   spec.path = config.path();
   spec.bfloat16 = config.compute_type() == v1::COMPUTE_TYPE_BFLOAT16;
+  spec.composed = config.composed();
   if (config.has_lora()) {
     spec.lora = LowRankAdapterSpec{
         .rank = config.lora().rank(),

@@ -45,13 +45,13 @@ absl::Status RunEval(const EvalCommand& command) {
 }
 
 absl::Status RunGenerate(const GenerateCommand& command) {
-  const LanguageModelFactory factory = LanguageModelFactoryFor(DefaultDevice(), /*composed=*/false);
   if (IsModelDirectory(command.run)) {
     if (command.step.has_value()) {
       return absl::InvalidArgumentError(
           absl::StrCat("--step: ", command.run, " is a model's directory, not a run's"));
     }
-    return GenerateWithLanguageModel(command, command.run, nullptr, factory);
+    return GenerateWithLanguageModel(command, command.run, nullptr,
+                                     LanguageModelFactoryFor(DefaultDevice(), false));
   }
   UseOneThreadPerOperator();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
@@ -65,11 +65,12 @@ absl::Status RunGenerate(const GenerateCommand& command) {
   if (given) {
     TPO_ASSIGN_OR_RETURN(const TensorBundle weights,
                          HuggingFaceWeights(trained, TensorType::kFloat32));
+    const HuggingFaceModelSpec& model = *trained.spec.hugging_face;
     GenerateCommand as_trained = command;
     std::string& type = as_trained.language_model.compute_type;
-    if (type.empty()) type = trained.spec.hugging_face->bfloat16 ? "bfloat16" : "float32";
-    return GenerateWithLanguageModel(as_trained, trained.spec.hugging_face->path, &weights,
-                                     factory);
+    if (type.empty()) type = model.bfloat16 ? "bfloat16" : "float32";
+    return GenerateWithLanguageModel(as_trained, model.path, &weights,
+                                     LanguageModelFactoryFor(DefaultDevice(), model.composed));
   }
   TPO_ASSIGN_OR_RETURN(
       const EvaluationAnswers answers,

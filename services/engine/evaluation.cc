@@ -161,7 +161,7 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const Evalua
   if (options.evaluation.greedy) sampling.sampling.temperature = 0.0F;
   sampling.seed = options.run.seed;
   sampling.stream = RandomStream::kEvaluation;
-  sampling.factory = LanguageModelFactoryFor(DefaultDevice(), /*composed=*/false);
+  sampling.factory = LanguageModelFactoryFor(DefaultDevice(), options.run.language_model->composed);
   TPO_ASSIGN_OR_RETURN(
       const std::unique_ptr<LanguageModelSampler> sampler,
       LanguageModelSampler::Create(options.run.language_model, std::move(sampling)));

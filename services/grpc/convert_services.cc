@@ -80,6 +80,7 @@ absl::StatusOr<LanguageModelInfo> FromProto(const v1::LanguageModelSpec& proto) 
   info.vocab_size = proto.vocab_size();
   info.path = proto.path();
   info.checksum = proto.checksum();
+  info.composed = proto.composed();
   return info;
 }
 
@@ -97,6 +98,7 @@ void ToProto(const LanguageModelInfo& info, v1::LanguageModelSpec* proto) {
   proto->set_vocab_size(info.vocab_size);
   proto->set_path(info.path);
   proto->set_checksum(info.checksum);
+  proto->set_composed(info.composed);
 }
 
 }  // namespace

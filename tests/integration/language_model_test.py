@@ -130,6 +130,23 @@ class LanguageModelTest(harness.IntegrationTest):
             self.assertIn(f"{what} of model.hf.path: not the one that the checkpoint of step 4 was trained with", output)
             (self.model / name).write_text(text, encoding="utf-8")
 
+    def test_composed_of_libtorchs_operators_it_learns_the_same(self):
+        """Learner, reference, workers and evaluation in the form that a GPU runs, here on the CPU."""
+        fields = {"learner__reference_kl": 0.1}
+        whole = self.train_model("whole", **fields)
+        composed = self.train_model("composed", model__hf__composed="true", **fields)
+        for expected, record in zip(whole.records, composed.records, strict=True):
+            self.assertEqual(record["reward_mean"], expected["reward_mean"])
+            self.assertEqual(record["tokens_total"], expected["tokens_total"])
+            self.assertAlmostEqual(record["loss"], expected["loss"], delta=1e-4)
+            self.assertAlmostEqual(record["grad_norm"], expected["grad_norm"], delta=1e-3 * expected["grad_norm"])
+            self.assertLess(record["logprob_mismatch"], 1e-5)
+        for expected, record in zip(self.figures(whole), self.figures(composed), strict=True):
+            self.assertEqual(record["pass_at_1"], expected["pass_at_1"])
+
+        # A checkpoint of one form is gone on with in the other.
+        self.train_model("composed", "--resume", model__hf__composed="false", learner__steps=6, **fields)
+
     def test_processes_of_their_own_do_the_same(self):
         whole = self.train_model("whole")
         run, learner = self.start_learner("apart", *self.files(), config=CONFIG)

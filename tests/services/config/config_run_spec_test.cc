@@ -21,8 +21,8 @@ TEST(ConfigRunSpecTest, ALanguageModelAndADatasetStandInPlaceOfTransformerAndSeq
       "Hi,\n"
       "            template_variables: '{\"x\": 1}', max_prompt_tokens: 9, shuffle: false,\n"
       "            held_out_prompts: 5, verifier: {exact_match: {ignore_case: true}}}\n"
-      "model: {hf: {path: m, compute_type: float32, lora: {rank: 2, alpha: 3, targets: "
-      "[q_proj]}}}\n"
+      "model: {hf: {path: m, compute_type: float32, composed: true, lora: {rank: 2, alpha: 3, "
+      "targets: [q_proj]}}}\n"
       "rollout: {max_tokens: 12, stop: [x], cache_mib: 2, in_flight_cache: recompute}\n"
       "learner: {gradient_clip_norm: 0.5, max_skipped_steps: 7, reference_kl: 0.2,\n"
       "          schedule: {shape: cosine, warmup_steps: 3, final_fraction: 0.1}}\n"
@@ -35,7 +35,7 @@ TEST(ConfigRunSpecTest, ALanguageModelAndADatasetStandInPlaceOfTransformerAndSeq
   EXPECT_EQ(spec.dataset,
             (DatasetTaskSpec{"a.jsonl", "q", "a", "sums", true, "Hi", "{\"x\": 1}", 9, false, 5}));
   EXPECT_EQ(spec.hugging_face,
-            (HuggingFaceModelSpec{"m", false, LowRankAdapterSpec{2, 3.0, {"q_proj"}}}));
+            (HuggingFaceModelSpec{"m", false, LowRankAdapterSpec{2, 3.0, {"q_proj"}}, true}));
   EXPECT_EQ(spec.rollout.sampling,
             (SamplingSpec{8, 0, 1.0F, 12, false, {"x"}, true, uint64_t{2} << 20}));
   EXPECT_EQ(spec.learner.gradient_clip_norm, 0.5);

@@ -125,6 +125,7 @@ TEST(Convert, KeepsRunInfoOfALanguageModel) {
   model->lora = LowRankAdapterSpec{.rank = 4, .alpha = 8.5, .targets = {"q_proj", "v_proj"}};
   model->path = "/models/small";
   model->checksum = 0xfffffff0;
+  model->composed = true;
   info.language_model = model;
   info.sampling.completions_per_prompt = 8;
   info.sampling.temperature = 0.7F;
