@@ -99,6 +99,7 @@ Json StepRecordToJson(const StepRecord& record, const ResourceUsage& usage) {
       {"policy_entropy", OrNull(record.policy_entropy)},
       {"target_policy_kl", OrNull(record.target_policy_kl)},
       {"completion_tokens_mean", record.completion_tokens_mean},
+      {"token_entropy", record.token_entropy},
       {"truncated_fraction",
        record.has_truncated_fraction ? Json(record.truncated_fraction) : Json(nullptr)},
       {"forward_nodes", record.forward_nodes},

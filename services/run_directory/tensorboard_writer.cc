@@ -39,6 +39,7 @@ std::vector<TensorBoardScalar> Scalars(const StepRecord& record) {
       {"rollout/staleness_mean", record.staleness_mean},
       {"rollout/staleness_max", static_cast<double>(record.staleness_max)},
       {"rollout/logprob_mismatch", record.logprob_mismatch},
+      {"rollout/token_entropy", record.token_entropy},
       {"rollout/tokens_total", static_cast<double>(record.tokens_total)},
       {"seconds/step_seconds", record.step_seconds},
       {"seconds/rollout_seconds", record.rollout_seconds},

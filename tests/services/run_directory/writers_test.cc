@@ -87,6 +87,7 @@ TEST(MetricsJsonlWriterTest, WritesEveryFieldOfTheInterface) {
                             "target_distance",
                             "clip_fraction",
                             "logprob_mismatch",
+                            "token_entropy",
                             "forward_nodes",
                             "forward_tokens",
                             "wall_seconds",
