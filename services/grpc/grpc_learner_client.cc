@@ -133,11 +133,14 @@ struct GrpcLearnerClient::Impl {
             client_options.weights_channel != nullptr ? client_options.weights_channel : channel,
             {.observer = client_options.weight_observer, .tracing = client_options.tracing}) {
     if (client_options.weights_channel == nullptr) return;
-    // A learner that has come back only to say that its run is over may be gone before the relay
-    // hands on anything of that life.
+    // The relay doesn't know whether a worker is registered with the learner's present life, and
+    // may never hand on anything of one that has come back only to say that its run is over.
     presence.emplace(channel, WeightWatcherOptions{.subscriber = WeightSubscriber::kPresence,
                                                    .tracing = client_options.tracing,
-                                                   .on_run_over = [this] { watcher.EndRun(); }});
+                                                   .on_end = [this](const std::string& worker_id,
+                                                                    const absl::Status& why) {
+                                                     watcher.End(worker_id, why);
+                                                   }});
   }
 
   // Where the first traced group of these was sampled.

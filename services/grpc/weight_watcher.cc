@@ -26,8 +26,6 @@ absl::Span<const std::byte> AsBytes(const std::string& data) {
   return {reinterpret_cast<const std::byte*>(data.data()), data.size()};
 }
 
-absl::Status RunIsOver() { return absl::CancelledError("the learner's run is over"); }
-
 }  // namespace
 
 WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel,
@@ -98,9 +96,10 @@ void WeightWatcher::Restart(const std::string& worker_id, const std::string& inc
   if (options_.subscriber == WeightSubscriber::kPresence) StartThread();
 }
 
-void WeightWatcher::EndRun() {
+void WeightWatcher::End(const std::string& worker_id, const absl::Status& why) {
   absl::MutexLock lock(&mutex_);
-  if (!ended_.has_value()) ended_ = RunIsOver();
+  if (worker_id != worker_id_) return;
+  if (!ended_.has_value()) ended_ = why;
   if (stream_ != nullptr) stream_->TryCancel();
 }
 
@@ -123,19 +122,24 @@ void WeightWatcher::Run() {
       generation = generation_;
     }
     const absl::Status status = ReadStream();
-    bool ended = false;
+    std::optional<absl::Status> ended;
+    std::string worker_id;
     {
       absl::MutexLock lock(&mutex_);
       if (closed_) return;
       if (generation != generation_) continue;
       last_error_ = status;
-      if (status.ok()) ended_ = RunIsOver();
+      if (status.ok()) ended_ = absl::CancelledError("the learner's run is over");
       if (absl::IsNotFound(status) || absl::IsPermissionDenied(status)) ended_ = status;
-      ended = ended_.has_value();
+      ended = ended_;
+      worker_id = worker_id_;
     }
-    if (status.ok() && options_.on_run_over) options_.on_run_over();
+    if (ended.has_value()) {
+      if (options_.on_end) options_.on_end(worker_id, *ended);
+      continue;
+    }
     // A stream's time is limited, so that new replicas get their share: that is no fault.
-    if (ended || absl::IsDeadlineExceeded(status)) continue;
+    if (absl::IsDeadlineExceeded(status)) continue;
     const absl::Duration pause = backoff_.Next();
     spdlog::warn("weight stream broke after {} bytes of version {}: {}; trying again in {}",
                  assembler_.held_bytes(), assembler_.held_version(), status.ToString(),

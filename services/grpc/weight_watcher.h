@@ -52,9 +52,9 @@ struct WeightWatcherOptions {
   WeightObserver* observer = nullptr;
   // Which streams are traced: a span is a stream, from its begin to its end.
   Tracing tracing = {};
-  // Called by the thread, with no lock held, once the learner has ended the stream because its run
-  // is over. May be empty.
-  std::function<void()> on_run_over = {};
+  // Called by the thread, with no lock held, once there is no further stream until Restart, with
+  // the worker of the last one and why: what WaitForNewer returns from then on. May be empty.
+  std::function<void(const std::string& worker_id, const absl::Status& why)> on_end = {};
 };
 
 // Thread-safe.
@@ -86,9 +86,9 @@ class WeightWatcher {
   // from a checkpoint, so that what it published before counts no longer.
   void Restart(const std::string& worker_id, const std::string& incarnation = "");
 
-  // Ends the stream and all waits, as when the learner ends the stream because its run is over:
-  // somebody else was told so. Until Restart or Resume.
-  void EndRun();
+  // Ends the stream and all waits with `why`, which somebody else was told for this worker, until
+  // Restart. Nothing happens when the worker is another one by now.
+  void End(const std::string& worker_id, const absl::Status& why);
 
   // Ends all waits and the stream. Idempotent.
   void Close();

@@ -253,6 +253,24 @@ TEST_P(RelayChainTest, ALearnerThatComesBackToAFinishedRunTellsWorkersWhoseRelay
   worker.Close();
 }
 
+TEST_P(RelayChainTest, AWorkerWithoutWeightsOfALifeThatIsOverHearsThatItHasToRegisterAgain) {
+  const std::unique_ptr<RelayService> relay = RelayService::Make({});
+  ASSERT_TRUE(relay->Publish({"present life", MakeSnapshot(5)}).ok());
+  GrpcServer::Options options;
+  options.services = {relay.get()};
+  const auto server = GrpcServer::Start(options).value();
+
+  LearnerUnderTest learner(GetParam());
+  learner.learner.weights_status = absl::NotFoundError("no such worker");
+  GrpcLearnerClientOptions client_options;
+  client_options.weights_channel = server->InProcessChannel();
+  GrpcLearnerClient worker(learner.NewChannel(), client_options);
+  const std::string id = worker.Register("w").value().worker_id;
+  EXPECT_EQ(worker.WaitForWeights(id, -1, absl::InfiniteDuration()).status().code(),
+            absl::StatusCode::kNotFound);
+  worker.Close();
+}
+
 INSTANTIATE_TEST_SUITE_P(Transports, RelayChainTest,
                          testing::Values(Transport::kInProcess, Transport::kLoopback));
 
