@@ -6,9 +6,10 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <c10/core/InferenceMode.h>
+
+#include "policy/composed/composed_head.h"
 
 namespace tpo {
 namespace {
@@ -160,7 +161,7 @@ absl::Span<float> ComposedGeneration::Logits(absl::Span<const LanguageModelRow> 
     host_logits_ = at::empty({count, vocabulary},
                              at::TensorOptions(at::kFloat).pinned_memory(device().is_cuda()));
   }
-  if (count > 0) host_logits_.narrow(0, 0, count).copy_(at::linear(hidden, weights_.head));
+  if (count > 0) host_logits_.narrow(0, 0, count).copy_(HeadLogits(hidden, weights_.head));
   return {host_logits_.mutable_data_ptr<float>(), static_cast<size_t>(count * vocabulary)};
 }
 

@@ -9,6 +9,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include "policy/composed/composed_layers.h"
@@ -35,6 +36,12 @@ struct Chunk {
 };
 
 }  // namespace
+
+at::Tensor HeadLogits(const at::Tensor& hidden, const at::Tensor& head) {
+  if (!hidden.is_cpu() && hidden.scalar_type() != at::kFloat)
+    return at::mm(hidden, head.t(), at::kFloat);
+  return at::linear(hidden, head).to(at::kFloat);
+}
 
 ScoredTokens::ScoredTokens(absl::Span<const ScoredRow> scored, at::Device device)
     : order_(scored.size()) {
@@ -92,7 +99,7 @@ at::Tensor ComposedHead::Forward(const ScoredTokens& scored, const at::Tensor& h
   for (int64_t first = 0; first < rows; first += RowsAtATime(head)) {
     const int64_t count = std::min(RowsAtATime(head), rows - first);
     const Chunk chunk(scored, first, count);
-    at::Tensor logits = at::linear(hidden.narrow(0, first, count), head).to(at::kFloat);
+    at::Tensor logits = HeadLogits(hidden.narrow(0, first, count), head);
     const at::Tensor maxima = logits.amax(-1, /*keepdim=*/true);
     logits.sub_(maxima).mul_(inverse_temperature_);
     const at::Tensor picked = logits.index({chunk.places, chunk.tokens}).to(at::kDouble);
@@ -116,7 +123,7 @@ at::Tensor ComposedHead::Backward(const ScoredTokens& scored, const at::Tensor& 
     const at::Tensor own = coefficients.narrow(0, chunk.first_entry, chunk.entries);
     const at::Tensor totals = at::zeros({count}, own.options()).index_add_(0, chunk.places, own);
     // d Σ c_e log p_e / d logits[n, v] = (c of v at n - p[n, v] Σ c_e of n) / temperature.
-    at::Tensor d_logits = at::linear(rows, head).to(at::kFloat);
+    at::Tensor d_logits = HeadLogits(rows, head);
     d_logits.sub_(maxima_.narrow(0, first, count))
         .mul_(inverse_temperature_)
         .sub_(log_sums_.narrow(0, first, count))

@@ -41,6 +41,10 @@ class ScoredTokens {
   at::Tensor places_;
 };
 
+// Float32 logits of `hidden` [rows, hidden] and `head` [vocabulary, hidden], both of one type. Not
+// rounded to bfloat16 on the way, except on the CPU, where LibTorch has no such product.
+at::Tensor HeadLogits(const at::Tensor& hidden, const at::Tensor& head);
+
 class ComposedHead {
  public:
   // `rows_at_a_time`: 0: by the size of the vocabulary.

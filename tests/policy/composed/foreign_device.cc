@@ -98,6 +98,13 @@ at::Tensor CopyFromAndResize(const at::Tensor& from, const at::Tensor& to) {
   return CopyFrom(from, to, false);
 }
 
+// A product of bfloat16 with a float32 result, which LibTorch has on CUDA, not on the CPU.
+at::Tensor WideProduct(const at::Tensor& left, const at::Tensor& right, at::ScalarType type) {
+  TORCH_CHECK(left.scalar_type() == at::kBFloat16 && right.scalar_type() == at::kBFloat16 &&
+              type == at::kFloat && left.device() == right.device());
+  return at::matmul(left.to(type), right.to(type));
+}
+
 void CheckDevice(const c10::OperatorHandle& op, const at::Tensor& tensor) {
   TORCH_CHECK(!tensor.defined() || tensor.dim() == 0 || tensor.device() == ForeignDevice(),
               op.operator_name(), " got a tensor of ", tensor.device(), " beside those of ",
@@ -149,6 +156,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("as_strided", &at::native::as_strided_tensorimpl);
   library.impl("view", &at::native::view);
   library.impl("_reshape_alias", &at::native::_reshape_alias);
+  library.impl("mm.dtype", &WideProduct);
   library.impl("_copy_from", &CopyFrom);
   library.impl("_copy_from_and_resize", &CopyFromAndResize);
 }
