@@ -132,11 +132,11 @@ class Cluster:
         self.relays = [self._server(f"relay {i}", "tpo", "relay", "--learner", self.learner_proxy.address)
                        for i in range(relays)]
         self.relay_proxies = [Proxy(member.address) for member in self.relays]
-        self.workers = [self._member(f"worker {i}", ["tpo", "rollout", "--learner", self.learner_proxy.address,
-                                                     *self._weights_of_worker(i), *worker_flags])
-                        for i in range(workers)]
-        for member in (*self.relays, *self.workers):
-            member.start()
+        self.workers = []
+        for relay in self.relays:
+            relay.start()
+        for _ in range(workers):
+            self.add_worker(*worker_flags)
 
     def _member(self, name, arguments):
         clock = WallClock(self._clocks / name.replace(" ", "_")) if self._clocks else None
@@ -149,6 +149,14 @@ class Cluster:
         member = self._member(name, [program, *map(str, arguments), "--listen", port.address])
         member.address = port.address
         return member
+
+    def add_worker(self, *flags):
+        number = len(self.workers)
+        worker = self._member(f"worker {number}", ["tpo", "rollout", "--learner", self.learner_proxy.address,
+                                                   *self._weights_of_worker(number), *flags])
+        self.workers.append(worker)
+        worker.start()
+        return worker
 
     def _weights_of_worker(self, number):
         if not self.relays or number == 0:

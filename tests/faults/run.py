@@ -4,7 +4,7 @@
     ./dev faults --kills 1000              1,000 random kill -9 over all roles, among other faults, in many rounds
     ./dev faults --seed 17 --rounds 1 --tell  the round of this seed again, told fault by fault
     ./dev faults --terminations 30         SIGTERM of every role under load: no submission may fail
-    ./dev faults --overload 60             ten times the workers for a minute: memory stays flat
+    ./dev faults --overload 600            ten times the lease loops for ten minutes: memory stays flat
 
 A round is a run of its own: a seed decides its faults and their times. What the machine makes of them isn't
 deterministic; a seed that failed is worth a few repetitions. Exit status 0: all invariants held.
@@ -143,7 +143,7 @@ def main():
                         help="S = 0 with a bit-by-bit comparison, S = 4 with a lying verifier, or in turns")
     parser.add_argument("--tell", action="store_true", help="print each fault")
     parser.add_argument("--terminations", type=int, help="instead: so many SIGTERMs under load")
-    parser.add_argument("--overload", type=float, help="instead: so many seconds of ten times the workers")
+    parser.add_argument("--overload", type=float, help="instead: so many seconds of ten times the lease loops, after as many of few")
     parser.add_argument("--out", type=pathlib.Path, help="JSON file for the figures")
     arguments = parser.parse_args()
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="tpo_faults_"))
