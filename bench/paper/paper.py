@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import fcntl
 import os
 import pathlib
 import sys
@@ -50,18 +49,6 @@ def runs_of(rows: list[cells.Row], seeds: int | None) -> list[sweep.Run]:
             for cell, count in wanted.items() if seed < count]
 
 
-def lock(directory: pathlib.Path):
-    """Held while a sweep works in the directory."""
-    directory.mkdir(parents=True, exist_ok=True)
-    file = open(directory / ".lock", "w", encoding="utf-8")  # pylint: disable=consider-using-with
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise sweep.SweepError(f"{directory}: another sweep is working here") from error
-    return file
-
-
 def command_run(arguments) -> int:
     if arguments.seeds is None:
         arguments.seeds = 2 if arguments.quick else None
@@ -69,7 +56,7 @@ def command_run(arguments) -> int:
         raise sweep.SweepError("say how much: --quick, --full, or --seeds N")
     runs = runs_of(selected_rows(arguments), arguments.seeds)
     engine = sweep.Sweep(arguments.out, arguments.tpo)
-    with lock(arguments.out):
+    with engine.lock():
         if not arguments.mix_commits:
             engine.check_commits(runs)
         return 1 if sweep.run_all(engine, runs, arguments.jobs) else 0
@@ -112,16 +99,10 @@ def main() -> int:
         parser.error("--seeds and --jobs must be at least 1")
     command = {"run": command_run, "status": command_status, "report": command_report}[arguments.command]
     try:
-        return command(arguments)
-    except sweep.SweepError as error:
-        print(f"paper.py: {error}", file=sys.stderr)
-        return 2
+        return sweep.run_command("paper.py", lambda: command(arguments))
     except ImportError as error:
         print(f"paper.py: {error}; start it through `./dev paper`, which has what the report needs", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
 import drawing  # noqa: E402
-import paper  # noqa: E402
 import report  # noqa: E402
 import sweep  # noqa: E402
 
@@ -94,7 +93,7 @@ def engine_of(arguments) -> sweep.Sweep:
 def command_run(arguments) -> int:
     runs = sweep.runs_of(cells_of(arguments), arguments.seeds)
     engine = engine_of(arguments)
-    with paper.lock(arguments.out):
+    with engine.lock():
         if not arguments.mix_commits:
             engine.check_commits(runs)
         return 1 if sweep.run_all(engine, runs, arguments.jobs) else 0
@@ -352,11 +351,7 @@ def main() -> int:
     parser.add_argument("--mix_commits", action="store_true", help="keep results of other builds")
     arguments = parser.parse_args()
     command = {"run": command_run, "status": command_status, "report": command_report}[arguments.action]
-    try:
-        return command(arguments)
-    except sweep.SweepError as error:
-        print(f"staleness_study: {error}", file=sys.stderr)
-        return 1
+    return sweep.run_command("staleness_study", lambda: command(arguments))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
 import drawing  # noqa: E402
-import paper  # noqa: E402
 import report  # noqa: E402
 import staleness_study  # noqa: E402
 import sweep  # noqa: E402
@@ -142,7 +141,7 @@ def noisy_verifiers(program: pathlib.Path, cells: list[VariantCell]) -> Iterator
 def command_run(arguments) -> int:
     runs = sweep.runs_of(cells_of(arguments), arguments.seeds)
     engine = engine_of(arguments)
-    with paper.lock(arguments.out), noisy_verifiers(arguments.noisy_verifier, cells_of(arguments)):
+    with engine.lock(), noisy_verifiers(arguments.noisy_verifier, cells_of(arguments)):
         if not arguments.mix_commits:
             engine.check_commits(runs)
         # A run that was killed starts anew: its verifier's address is another one now.
@@ -282,11 +281,7 @@ def main() -> int:
     arguments = parser.parse_args()
     arguments.only = arguments.only or list(VARIANTS)
     command = {"run": command_run, "status": command_status, "report": command_report}[arguments.action]
-    try:
-        return command(arguments)
-    except sweep.SweepError as error:
-        print(f"variants_study: {error}", file=sys.stderr)
-        return 1
+    return sweep.run_command("variants_study", lambda: command(arguments))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 was called and writes what a run directory holds."""
 
 import errno
+import fcntl
 import io
 import json
 import os
 import pathlib
+import signal
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -20,8 +23,10 @@ import paper  # noqa: E402
 import report  # noqa: E402
 import sweep  # noqa: E402
 
+# Trains in no time: the steps that its run directory lacks. It can also fail, die half-way, or wait to be ended, in which
+# case it writes its process id to a pipe and holds the pipe open for as long as it lives.
 STAND_IN = """#!{python}
-import json, os, pathlib, sys
+import json, os, pathlib, signal, sys
 if sys.argv[1] == "--version":
     print(os.environ["STAND_IN_VERSION"])
     sys.exit()
@@ -29,14 +34,32 @@ settings = dict(pair.split("=", 1) for pair in sys.argv[5:] if "=" in pair)
 directory = pathlib.Path(sys.argv[sys.argv.index("--run_dir") + 1])
 with open(os.environ["STAND_IN_CALLS"], "a") as calls:
     calls.write(json.dumps(settings) + "\\n")
-if os.environ.get("STAND_IN_FAILS") == settings["seed"]:
-    sys.exit("no space left on device")
-directory.mkdir(parents=True)
-steps = int(settings["learner.steps"])
+if settings["seed"] in os.environ.get("STAND_IN_FAILS", "").split(","):
+    sys.exit(os.environ.get("STAND_IN_REASON", "not today"))
+directory.mkdir(parents=True, exist_ok=True)
+metrics = directory / "metrics.jsonl"
 record = {{"error": 0.5, "grad_norm": 1.0, "zero_variance_fraction": 0.25, "all_fail_fraction": 0.125}}
-(directory / "metrics.jsonl").write_text("".join(json.dumps(record) + "\\n" for _ in range(steps)))
-(directory / "summary.json").write_text(json.dumps(
-    {{"status": "finished", "commit": "abc", "cpu_seconds": 1.5, "wall_seconds": 1.0, "peak_memory_bytes": 7}}))
+
+def train(until, status):
+    done = len(metrics.read_text().splitlines()) if metrics.exists() else 0
+    with open(metrics, "a") as file:
+        file.write("".join(json.dumps(record | {{"grad_norm": step}}) + "\\n" for step in range(done, until)))
+    (directory / "summary.json").write_text(json.dumps(
+        {{"status": status, "commit": os.environ.get("STAND_IN_COMMIT", "abc"), "cpu_seconds": 1.5,
+          "wall_seconds": 1.0, "peak_memory_bytes": 7}}))
+
+steps = int(settings["learner.steps"])
+if os.environ.get("STAND_IN_DIES") == settings["seed"]:
+    train(steps // 2, "running")
+    os.kill(os.getpid(), signal.SIGKILL)
+if "STAND_IN_WAITS" in os.environ:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    pipe = open(os.environ["STAND_IN_WAITS"], "w")
+    print(os.getpid(), file=pipe, flush=True)
+    signal.sigwait([signal.SIGTERM])
+    train(steps // 2, "drained")
+    sys.exit()
+train(steps, "finished")
 """
 
 
@@ -95,13 +118,128 @@ class SweepTest(unittest.TestCase):
                 other.check_commits([run])
         sweep.Sweep(self.out, self.tpo).check_commits([run])
 
+    def finished(self, count):
+        return [sweep.Sweep(self.out, self.tpo).finished(sweep.Run(cell(), seed)) for seed in range(count)]
+
     def test_a_failed_run_says_why_and_leaves_the_others_alone(self):
         with mock.patch.dict(os.environ, {"STAND_IN_FAILS": "1"}):
-            failures, output = self.run_all([sweep.Run(cell(), seed) for seed in range(3)])
-        self.assertEqual(failures, 1)
-        self.assertIn("no space left on device", output)
-        self.assertEqual([sweep.Sweep(self.out, self.tpo).finished(sweep.Run(cell(), seed)) for seed in range(3)],
-                         [True, False, True])
+            left, output = self.run_all([sweep.Run(cell(), seed) for seed in range(3)])
+        self.assertEqual(left, 1)
+        self.assertIn("not today", output)
+        self.assertEqual(self.finished(3), [True, False, True])
+
+    def test_a_fault_that_all_would_share_stops_the_sweep(self):
+        runs = [sweep.Run(cell(), seed) for seed in range(5)]
+        for seeds, reason, calls in (("0", "No space left on device", 1), ("0,1", "not today", 2)):
+            self.calls.unlink(missing_ok=True)
+            with mock.patch.dict(os.environ, {"STAND_IN_FAILS": seeds, "STAND_IN_REASON": reason}):
+                left, output = self.run_all(runs)
+            self.assertEqual((left, self.call_count()), (5, calls))
+            self.assertIn("start the same command again", output)
+        self.assertEqual(self.run_all(runs)[0], 0)
+
+    def test_a_program_that_vanishes_stops_the_sweep(self):
+        engine = sweep.Sweep(self.out, self.tpo)
+        self.assertEqual(engine.commit, "abc")
+        self.tpo.rename(self.folder / "elsewhere")
+        with redirect_stdout(io.StringIO()) as output:
+            self.assertEqual(sweep.run_all(engine, [sweep.Run(cell(), seed) for seed in range(3)], 1), 3)
+        self.assertEqual(output.getvalue().count("FAILED"), 1)
+
+    def test_a_run_directory_without_sense_fails_by_name(self):
+        run = sweep.Run(cell(), 0)
+        with mock.patch.object(sweep.Sweep, "_collect", side_effect=KeyError("grad_norm")):
+            left, output = self.run_all([run])
+        self.assertEqual(left, 1)
+        self.assertIn(f"{run.name}: KeyError('grad_norm')", output)
+
+    def test_a_run_that_dies_goes_on_where_it_was(self):
+        run = sweep.Run(cell(), 0)
+        with mock.patch.dict(os.environ, {"STAND_IN_DIES": "0"}):
+            self.assertEqual(self.run_all([run])[0], 1)
+        self.assertEqual(self.run_all([run])[0], 0)
+        result = sweep.Sweep(self.out, self.tpo).result(run)
+        self.assertEqual(result["curves"]["grad_norm"], list(range(30)))
+        self.assertEqual(list((self.out / "work").rglob("*seed*")), [])
+
+    def test_a_run_that_another_build_began_starts_anew(self):
+        run = sweep.Run(cell(), 0)
+        with mock.patch.dict(os.environ, {"STAND_IN_DIES": "0"}):
+            self.run_all([run])
+        metrics = self.out / "work" / run.name / "metrics.jsonl"
+        metrics.write_text(metrics.read_text().replace("0.5", "0.75"))
+        with mock.patch.dict(os.environ, {"STAND_IN_VERSION": "tpo 2 (commit def)", "STAND_IN_COMMIT": "def"}):
+            left, output = self.run_all([run])
+        self.assertEqual(left, 0)
+        self.assertIn("starts anew, tpo 1 (commit abc) began it", output)
+        self.assertEqual(sweep.Sweep(self.out, self.tpo).result(run)["curves"]["error"], [0.5] * 30)
+
+    def test_what_another_commit_trained_is_no_result_of_the_sweep(self):
+        runs = [sweep.Run(cell(), seed) for seed in range(2)]
+        with mock.patch.dict(os.environ, {"STAND_IN_COMMIT": "def"}):
+            left, output = self.run_all(runs)
+        self.assertEqual((left, self.call_count()), (2, 1))
+        self.assertIn("trained by commit def, the sweep began with abc", output)
+
+    def test_a_program_that_is_replaced_ends_the_sweep(self):
+        engine = sweep.Sweep(self.out, self.tpo)
+        engine.check_program()
+        replace = self.folder / "new"
+        replace.write_text(self.tpo.read_text() + "# another\n")
+        replace.chmod(0o755)
+        replace.rename(self.tpo)
+        engine.check_program()  # It was built anew from the same commit.
+        with mock.patch.dict(os.environ, {"STAND_IN_VERSION": "tpo 1 (commit def)"}):
+            self.tpo.touch()
+            with self.assertRaisesRegex(sweep.ProgramChanged, "commit def.*commit abc"):
+                engine.check_program()
+
+    def test_builds_with_uncommitted_changes_are_told_apart(self):
+        with mock.patch.dict(os.environ, {"STAND_IN_VERSION": "tpo 1 (commit abc-dirty)"}):
+            before = sweep.version_of(self.tpo)
+            (self.folder / "tpo-engine").write_text("another engine")
+            self.assertNotEqual(before, sweep.version_of(self.tpo))
+
+    def start(self, pipe):
+        """A sweep in a process of its own, and its run's process id once it is under way."""
+        os.mkfifo(pipe)
+        command = [sys.executable, str(ROOT / "bench/paper/paper.py"), "run", "--seeds", "1", "--only", "Table 5",
+                   "--jobs", "1", "--out", str(self.out), "--tpo", str(self.tpo)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env=os.environ | {"STAND_IN_WAITS": str(pipe)})
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        reader = open(pipe, encoding="utf-8")
+        self.addCleanup(reader.close)
+        return process, reader, int(reader.readline())
+
+    def test_a_sweep_that_is_ended_takes_its_runs_along_and_goes_on_later(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process, reader, _ = self.start(self.folder / f"pipe{number}")
+            process.send_signal(number)
+            errors = process.communicate()[1]
+            self.assertEqual(process.returncode, 130, errors)
+            self.assertIn("the same command goes on", errors)
+            self.assertNotIn("delete", errors)
+            self.assertEqual(reader.read(), "")  # The run is gone.
+            self.assertEqual(len(list((self.out / "work").rglob("summary.json"))), 1)
+        runs = paper.runs_of(cells.table_5(), 1)
+        self.assertEqual(self.run_all(runs)[0], 0)
+        self.assertEqual(sweep.Sweep(self.out, self.tpo).result(runs[0])["curves"]["grad_norm"], list(range(1000)))
+
+    def test_a_run_that_a_killed_sweep_left_keeps_the_next_sweep_out(self):
+        process, reader, run = self.start(self.folder / "pipe")
+        process.kill()
+        process.communicate()
+        with self.assertRaisesRegex(sweep.SweepError, "one left behind"):
+            with sweep.Sweep(self.out, self.tpo).lock():
+                pass
+        os.kill(run, signal.SIGTERM)
+        reader.read()
+        with open(self.out / ".lock", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # Free once the run is gone.
+        with sweep.Sweep(self.out, self.tpo).lock():
+            pass
 
     def test_a_full_disk_leaves_no_half_result(self):
         run = sweep.Run(cell(), 0)
@@ -125,18 +263,28 @@ class SweepTest(unittest.TestCase):
         work.mkdir(parents=True)
         (work / "metrics.jsonl").write_text('{"error": 1, "grad_norm": 1, "zero_variance_fraction": 1, '
                                             '"all_fail_fraction": 1}\n')
-        (work / "summary.json").write_text('{"status": "drained"}')
-        with self.assertRaisesRegex(sweep.SweepError, "1 of 30 steps"):
-            sweep.Sweep(self.out, self.tpo)._collect(run, work)  # pylint: disable=protected-access
+        for status, error in (("failed", sweep.SweepError), ("drained", sweep.Interrupted)):
+            (work / "summary.json").write_text(json.dumps({"status": status}))
+            with self.assertRaisesRegex(error, "1 of 30 steps"):
+                sweep.Sweep(self.out, self.tpo)._collect(run, work)  # pylint: disable=protected-access
+
+    def test_a_result_of_another_run_is_refused(self):
+        run, other = sweep.Run(cell(), 0), sweep.Run(cell(), 1)
+        self.run_all([run])
+        engine = sweep.Sweep(self.out, self.tpo)
+        engine.result_path(run).rename(engine.result_path(other))
+        with self.assertRaisesRegex(sweep.SweepError, "seed1.json.gz: the result of .*seed 0"):
+            sweep.run_all(engine, [other], 1)
 
     def test_two_sweeps_do_not_work_in_one_directory(self):
-        with paper.lock(self.out):
+        with sweep.Sweep(self.out, self.tpo).lock():
             with self.assertRaisesRegex(sweep.SweepError, "another sweep"):
-                paper.lock(self.out)
+                with sweep.Sweep(self.out, self.tpo).lock():
+                    pass
 
     def test_a_program_that_is_missing_is_named(self):
         with self.assertRaisesRegex(sweep.SweepError, "nowhere: can't be run"):
-            sweep.Sweep(self.out, self.folder / "nowhere")
+            sweep.Sweep(self.out, self.folder / "nowhere").check_commits([])
 
     def test_bad_arguments_end_with_status_2(self):
         for arguments in (["run"], ["run", "--quick", "--only", "Table 99"]):
