@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 
+from bandit_runs import TABLES
 from sweep import SweepError
 
 FORMAT = 1
@@ -16,7 +17,6 @@ PAPER = {
     ("multi", "pg"): 6.07e-3,
 }
 PAPER_MNIST = {"tpo": 0.029, "grpo": 0.059, "pg": 0.053, "group_pg": 0.072}
-TABLES = {"single": "Figure 2", "multi": "Figure 3", "neural": "Figure 4"}
 
 
 def load(directory: pathlib.Path) -> list[dict]:

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Reproduces the sequence-task tables and figures of the paper, beside the paper's own values.
+"""Reproduces the tables and figures of the paper, beside the paper's own values.
 
     bench/paper/paper.py run --quick                 # two seeds of a subset
-    bench/paper/paper.py run --full                  # the paper's seeds, every cell
+    bench/paper/paper.py run --committed             # every cell, with the seeds of the report in docs/paper
+    bench/paper/paper.py run --full                  # every cell, with the paper's seeds
     bench/paper/paper.py run --seeds 5 --only "Table 3"
+    bench/paper/paper.py run --only "Figure 4" --data DIR    # the neural bandit on IDX files of a folder
     bench/paper/paper.py status
     bench/paper/paper.py report                      # docs/paper/: sequence_tables.md, report.html, tables.json, figures
 
-Every run is kept: start the same command again after an interruption, and it goes on where it was. The bandit studies
-are a program of their own, `tpo-bandits` (bench/paper/bandits); `report` includes its results of docs/paper/bandits.
+Every run is kept: start the same command again after an interruption, and it goes on where it was. The bandits
+(Figures 2 to 4) come first, with all seeds; they take seconds, except the neural one, which runs for each --data.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ import collections
 import os
 import pathlib
 import sys
+from collections.abc import Callable
 
+import bandit_runs
 import cells
 import report
 import sweep
@@ -26,53 +30,78 @@ import sweep
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def chosen(table: str, only: list[str] | None) -> bool:
+    return not only or any(table.startswith(name) for name in only)
+
+
 def selected_rows(arguments) -> list[cells.Row]:
-    rows = cells.all_rows()
+    rows = [row for row in cells.all_rows() if chosen(row.table, arguments.only)]
     if arguments.quick:
         rows = [row for row in rows if cells.quick(row)]
-    if arguments.only:
-        rows = [row for row in rows if any(row.table.startswith(only) for only in arguments.only)]
     if arguments.methods:
         rows = [row for row in rows if row.method in arguments.methods]
-    if not rows:
-        raise sweep.SweepError("--only and --methods leave nothing to run; `status` lists what there is")
     return rows
 
 
-def runs_of(rows: list[cells.Row], seeds: int | None) -> list[sweep.Run]:
-    """Seed by seed, so that an interrupted sweep has something to show for every cell. Each run once."""
+def selected_bandits(arguments) -> list[str]:
+    """Studies of tpo-bandits."""
+    if arguments.methods:
+        return []
+    studies = [study for study, table in bandit_runs.TABLES.items() if chosen(table, arguments.only)]
+    return [study for study in studies if study != "neural" or arguments.data]
+
+
+def runs_of(rows: list[cells.Row], seeds: Callable[[cells.Row], int]) -> list[sweep.Run]:
+    """Table by table, and in each seed by seed, so that an interrupted sweep has whole tables to show. Each run once, with
+    the most seeds that any table wants of it."""
     wanted: dict[cells.Cell, int] = {}
+    by_table: dict[str, list[cells.Cell]] = collections.defaultdict(list)
     for row in rows:
-        count = seeds if seeds is not None else cells.full_seeds(row)
-        wanted[row.cell] = max(wanted.get(row.cell, 0), count)
-    return [sweep.Run(cell, seed) for seed in range(max(wanted.values()))
-            for cell, count in wanted.items() if seed < count]
+        if row.cell not in wanted:
+            by_table[row.table].append(row.cell)
+        wanted[row.cell] = max(wanted.get(row.cell, 0), seeds(row))
+    return [sweep.Run(cell, seed) for table in by_table.values() for seed in range(max(wanted[cell] for cell in table))
+            for cell in table if seed < wanted[cell]]
+
+
+def seeds_of(arguments) -> Callable[[cells.Row], int] | None:
+    """How many seeds of a row to run; None: the command line doesn't say."""
+    if arguments.seeds is not None:
+        return lambda _: arguments.seeds
+    if arguments.quick:
+        return lambda _: 2
+    if arguments.committed:
+        return cells.committed_seeds
+    return cells.full_seeds if arguments.full else None
 
 
 def command_run(arguments) -> int:
-    if arguments.seeds is None:
-        arguments.seeds = 2 if arguments.quick else None
-    if not (arguments.quick or arguments.full or arguments.seeds):
-        raise sweep.SweepError("say how much: --quick, --full, or --seeds N")
-    runs = runs_of(selected_rows(arguments), arguments.seeds)
+    rows, bandits, seeds = selected_rows(arguments), selected_bandits(arguments), seeds_of(arguments)
+    if not rows and not bandits:
+        raise sweep.SweepError("--only and --methods leave nothing to run; `status` lists what there is")
+    if rows and seeds is None:
+        raise sweep.SweepError("say how much: --quick, --committed, --full, or --seeds N")
+    runs = runs_of(rows, seeds) if rows else []
     engine = sweep.Sweep(arguments.out, arguments.tpo)
     with engine.lock():
         if not arguments.mix_commits:
             engine.check_commits(runs)
-        return 1 if sweep.run_all(engine, runs, arguments.jobs) else 0
+        for study in bandits:
+            bandit_runs.run(study, arguments.bandits, arguments.data, arguments.out / "work/bandits",
+                            arguments.report / "bandits", arguments.jobs)
+        return 1 if runs and sweep.run_all(engine, runs, arguments.jobs) else 0
 
 
 def command_status(arguments) -> int:
-    engine = sweep.Sweep(arguments.out, arguments.tpo)
     by_table: dict[str, list[cells.Row]] = collections.defaultdict(list)
     for row in selected_rows(arguments):
         by_table[row.table].append(row)
     for table, rows in by_table.items():
         print(table)
         for row in rows:
-            have = sum(engine.finished(sweep.Run(row.cell, seed)) for seed in range(row.paper_seeds))
+            have = len(list((arguments.out / row.cell.name).glob("seed*.json.gz")))
             settings = ", ".join(f"{name} {value}" for name, value in row.setting.items())
-            print(f"  {row.method:14s} {settings:40s} {have} of {row.paper_seeds} seeds")
+            print(f"  {row.method:14s} {settings:40s} {have} seeds (the paper: {row.paper_seeds})")
     return 0
 
 
@@ -83,9 +112,14 @@ def command_report(arguments) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["run", "status", "report"])
-    parser.add_argument("--quick", action="store_true", help="a subset, two seeds")
-    parser.add_argument("--full", action="store_true", help="every cell with the paper's number of seeds")
-    parser.add_argument("--seeds", type=int, help="seeds of each cell, 0 to N - 1")
+    presets = parser.add_mutually_exclusive_group()
+    presets.add_argument("--quick", action="store_true", help="a subset, two seeds")
+    presets.add_argument("--committed", action="store_true",
+                         help="every cell with 3 seeds, TPO and GRPO of Table 3 (matched by prompts) with 5")
+    presets.add_argument("--full", action="store_true", help="every cell with the paper's number of seeds")
+    parser.add_argument("--seeds", type=int, help="seeds of each cell, 0 to N - 1, whatever the preset says")
+    parser.add_argument("--data", action="append", type=pathlib.Path, default=[], metavar="DIR",
+                        help="folder of IDX files for the neural bandit; may be repeated")
     parser.add_argument("--only", action="append", metavar="TABLE",
                         help='only tables and figures whose name begins so, e.g. "Table 3"; may be repeated')
     parser.add_argument("--methods", action="append", metavar="METHOD", help="only this method; may be repeated")
@@ -94,6 +128,8 @@ def main() -> int:
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/paper/runs", help="the runs' results")
     parser.add_argument("--report", type=pathlib.Path, default=ROOT / "docs/paper", help="where the report goes")
     parser.add_argument("--tpo", type=pathlib.Path, default=ROOT / "build/release/bin/tpo", help="the program")
+    parser.add_argument("--bandits", type=pathlib.Path, default=ROOT / "build/release/bin/tpo-bandits",
+                        help="the program of the bandit studies")
     arguments = parser.parse_args()
     if arguments.seeds is not None and arguments.seeds < 1 or arguments.jobs < 1:
         parser.error("--seeds and --jobs must be at least 1")

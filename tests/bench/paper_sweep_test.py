@@ -18,6 +18,7 @@ from unittest import mock
 ROOT = pathlib.Path(os.environ["TPO_SOURCE_DIR"])
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
+import bandit_runs  # noqa: E402
 import cells  # noqa: E402
 import paper  # noqa: E402
 import report  # noqa: E402
@@ -223,7 +224,7 @@ class SweepTest(unittest.TestCase):
             self.assertNotIn("delete", errors)
             self.assertEqual(reader.read(), "")  # The run is gone.
             self.assertEqual(len(list((self.out / "work").rglob("summary.json"))), 1)
-        runs = paper.runs_of(cells.table_5(), 1)
+        runs = paper.runs_of(cells.table_5(), lambda _: 1)
         self.assertEqual(self.run_all(runs)[0], 0)
         self.assertEqual(sweep.Sweep(self.out, self.tpo).result(runs[0])["curves"]["grad_norm"], list(range(1000)))
 
@@ -296,11 +297,24 @@ class SweepTest(unittest.TestCase):
 
 class CellsTest(unittest.TestCase):
     def test_a_run_that_tables_share_is_run_once(self):
-        runs = paper.runs_of(cells.all_rows(), 2)
+        runs = paper.runs_of(cells.all_rows(), lambda _: 2)
         self.assertEqual(len(runs), len(set(runs)))
         shared = cells.Cell("tpo_token", reward="bag_of_tokens", steps=1000)
-        self.assertEqual({row.table for row in cells.all_rows() if row.cell == shared},
-                         {"Table 1", "Table 2", "Table 5"})
+        self.assertEqual({row.table for row in cells.all_rows() if row.cell == shared}, {"Table 1", "Table 2"})
+
+    def test_a_shared_cell_gets_the_seeds_of_the_table_that_wants_most(self):
+        rows = [row for row in cells.all_rows() if row.cell == cells.Cell("tpo", length=7)]
+        self.assertEqual({row.table for row in rows}, {"Table 3, prompts", "Table 3, interactions"})
+        self.assertEqual(len(paper.runs_of(rows, cells.committed_seeds)), 5)
+
+    def test_table_5_is_the_sequence_level_objective(self):
+        self.assertEqual({row.cell.objective for row in cells.table_5()}, {"tpo"})
+        self.assertIn("Inferred", cells.NOTES["Table 5"])
+
+    def test_large_steps_keep_their_forward_pass(self):
+        for item in {row.cell for row in cells.all_rows()}:
+            large = item.prompts_per_step > 100 or item.prompts_per_step * item.group_size > 800
+            self.assertEqual("learner.micro_batch_tokens" in item.overrides(), large, item.name)
 
     def test_names_are_unique(self):
         distinct = {row.cell for row in cells.all_rows()}
@@ -310,9 +324,91 @@ class CellsTest(unittest.TestCase):
         for row in cells.table_3("interactions"):
             self.assertEqual(row.cell.prompts_per_step * row.cell.group_size, 800, row.method)
 
-    def test_all_seeds_of_a_cell_come_before_the_next_seed(self):
-        runs = paper.runs_of([row for row in cells.all_rows() if row.table == "Table 1"], None)
-        self.assertEqual([run.seed for run in runs[:17]], [0] * 16 + [1])
+    def test_tables_come_one_after_the_other_and_in_each_seed_by_seed(self):
+        rows = [row for row in cells.all_rows() if row.table in ("Table 1", "Table 2")]
+        runs = paper.runs_of(rows, lambda _: 2)
+        self.assertEqual([run.seed for run in runs[:33]], [0] * 16 + [1] * 16 + [0])
+        self.assertEqual({run.cell for run in runs[:32]}, {row.cell for row in cells.table_1()})
+
+    def test_costs_are_of_the_size_that_was_measured(self):
+        measured = {cells.Cell("tpo_token", reward="bag_of_tokens", steps=1000): 57,
+                    _single("dg", reward="bag_of_tokens", steps=1000): 29, cells.Cell("tpo", length=7): 70,
+                    _single("ppo", length=7): 68, cells.Cell("tpo_no_anchor"): 506,
+                    cells.Cell("tpo", length=8, group_size=32, prompts_per_step=256): 300}
+        for item, seconds in measured.items():
+            self.assertLess(max(item.cost() / seconds, seconds / item.cost()), 1.6, item.name)
+
+
+class PresetsTest(unittest.TestCase):
+    def select(self, *flags):
+        with mock.patch.object(sys, "argv", ["paper.py", "run", *flags]):
+            captured = []
+            with mock.patch.object(paper, "command_run", captured.append):
+                paper.main()
+        return captured[0]
+
+    def test_a_preset_or_a_number_says_how_many_seeds(self):
+        row = next(row for row in cells.all_rows() if row.method == "grpo" and row.table == "Table 3, prompts")
+        for flags, seeds in ((["--quick"], 2), (["--committed"], 5), (["--full"], 20), (["--quick", "--seeds", "7"], 7)):
+            self.assertEqual(paper.seeds_of(self.select(*flags))(row), seeds)
+        self.assertIsNone(paper.seeds_of(self.select()))
+        with redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+            self.select("--quick", "--full")
+
+    def test_bandits_belong_to_every_run_that_does_not_name_other_tables(self):
+        self.assertEqual(paper.selected_bandits(self.select("--quick")), ["single", "multi"])
+        self.assertEqual(paper.selected_bandits(self.select("--quick", "--data", "x")), ["single", "multi", "neural"])
+        self.assertEqual(paper.selected_bandits(self.select("--only", "Figure 3")), ["multi"])
+        self.assertEqual(paper.selected_bandits(self.select("--only", "Table 3")), [])
+        self.assertEqual(paper.selected_rows(self.select("--only", "Figure 3")), [])
+
+
+BANDITS_STAND_IN = """#!{python}
+import os, pathlib, sys
+if os.environ.get("STAND_IN_FAILS"):
+    sys.exit(2)
+data = pathlib.Path(sys.argv[sys.argv.index("--data") + 1]).name + "-" if "--data" in sys.argv else ""
+(pathlib.Path(sys.argv[sys.argv.index("--out") + 1]) / (sys.argv[1] + "-" + data + "tpo.json")).write_text("new")
+"""
+
+
+class BanditRunsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.program = self.folder / "tpo-bandits"
+        self.program.write_text(BANDITS_STAND_IN.format(python=sys.executable))
+        self.program.chmod(0o755)
+        self.results = self.folder / "results"
+        self.results.mkdir()
+        for name in ("single-tpo", "neural-a-tpo"):
+            (self.results / f"{name}.json").write_text("old")
+
+    def run_study(self, study, *data):
+        with redirect_stdout(io.StringIO()):
+            bandit_runs.run(study, self.program, [self.folder / name for name in data], self.folder / "work",
+                            self.results, 1)
+
+    def found(self):
+        return {path.name: path.read_text() for path in self.results.iterdir()}
+
+    def test_new_results_replace_those_of_their_study(self):
+        self.run_study("single")
+        self.assertEqual(self.found(), {"single-tpo.json": "new", "neural-a-tpo.json": "old"})
+        self.run_study("neural", "a", "b")
+        self.assertEqual(self.found(),
+                         {"single-tpo.json": "new", "neural-a-tpo.json": "new", "neural-b-tpo.json": "new"})
+
+    def test_a_study_that_fails_leaves_the_results_alone(self):
+        with mock.patch.dict(os.environ, {"STAND_IN_FAILS": "1"}):
+            with self.assertRaisesRegex(sweep.SweepError, "single ended with status 2"):
+                self.run_study("single")
+        self.assertEqual(self.found()["single-tpo.json"], "old")
+
+
+def _single(objective, **settings):
+    return cells.Cell(objective, group_size=1, **({"epochs": 1 if objective == "dg" else 4} | settings))
 
 
 class StatisticsTest(unittest.TestCase):
