@@ -1,8 +1,7 @@
-"""Figures of the sequence sweeps, and the page that holds them with the tables."""
+"""Figures of the bandits and of the sequence sweeps."""
 
 from __future__ import annotations
 
-import html
 import io
 import math
 import pathlib
@@ -90,9 +89,9 @@ def _sweep_figure(rows: list[cells.Row], results, parameter: str, title: str):
     return figure
 
 
-def _diagnostics(results, curve: str, ylabel: str, title: str):
+def _diagnostics(results, curve: str, ylabel: str, title: str, group_sizes: tuple[int, ...] = (1, 32)):
     """A quantity over training for the methods of section 4, at the same setting."""
-    rows = [row for row in cells.section_4() if row.cell.group_size in (1, 32) and row.cell.epochs in (1, 4)]
+    rows = [row for row in cells.section_4() if row.cell.group_size in group_sizes and row.cell.epochs in (1, 4)]
     methods = {}
     for row in rows:
         if row.cell in results:
@@ -109,20 +108,48 @@ def _diagnostics(results, curve: str, ylabel: str, title: str):
     return figure
 
 
-def _bandits(bandits: list[dict]):
-    """Error over the steps, one panel a study and data set."""
+def _bandits(bandits: list[dict], curve: str, ylabel: str):
+    """A curve over the steps, one panel a study and data set that has it."""
     panels: dict[str, list[dict]] = {}
     for result in bandits:
-        panels.setdefault(bandit_results.panel_of(result), []).append(result)
+        if curve in result:
+            panels.setdefault(bandit_results.panel_of(result), []).append(result)
     if not panels:
         return None
     figure, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels) + 0.6, 3.0), squeeze=False)
     for axis, (name, results) in zip(axes[0], panels.items()):
         for result in results:
-            curve = result["curve"]
-            axis.plot(curve["steps"], curve["mean"], color=COLORS.get(result["method"], "#000000"), linewidth=1.4,
-                      label=f"{result['method']} ({result['seeds']})")
-        axis.set(title=name, xlabel="step", ylabel="error", yscale="log")
+            axis.plot(result[curve]["steps"], result[curve]["mean"], color=COLORS.get(result["method"], "#000000"),
+                      linewidth=1.4, label=f"{result['method']} ({result['seeds']})")
+        axis.set(title=name, xlabel="step", ylabel=ylabel, yscale="log")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=6)
+    figure.tight_layout()
+    return figure
+
+
+def _concentration(bandits: list[dict]):
+    """Figure 4b: by how concentrated the wrong classes are, one panel a data set, one line a method."""
+    panels: dict[str, list[dict]] = {}
+    for result in bandits:
+        if bandit_results.surplus(result) is not None:
+            panels.setdefault(bandit_results.panel_of(result), []).append(result)
+    if not panels:
+        return None
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.8 * len(panels) + 0.6, 3.0), squeeze=False)
+    for axis, (name, results) in zip(axes[0], panels.items()):
+        for result in results:
+            concentration = result["concentration"]
+            row = concentration["steps"].index(bandit_results.SURPLUS_STEPS)
+            bins = [(index, value, error) for index, (value, error) in
+                    enumerate(zip(concentration["surplus"][row], concentration["surplus_standard_error"][row]))
+                    if value is not None]
+            axis.errorbar([item[0] for item in bins], [item[1] for item in bins], yerr=[item[2] or 0.0 for item in bins],
+                          color=COLORS.get(result["method"], "#000000"), marker="o", markersize=3, capsize=2, linewidth=1.2,
+                          label=f"{result['method']} ({result['seeds']})")
+        borders = [0, *results[0]["concentration"]["borders"], 1]
+        axis.set_xticks(range(len(borders) - 1), [f"{low:g} to {high:g}" for low, high in zip(borders, borders[1:])])
+        axis.set(title=name, xlabel="largest wrong class's part of the wrong mass", ylabel="gain beyond the surrogate's")
         axis.grid(alpha=0.3)
         axis.legend(fontsize=6)
     figure.tight_layout()
@@ -130,7 +157,10 @@ def _bandits(bandits: list[dict]):
 
 
 def _figures(results, bandits):
-    yield "figures_2_to_4_bandits", "Figures 2 to 4: bandits", _bandits(bandits)
+    yield "figures_2_to_4_bandits", "Figures 2 to 4: bandits", _bandits(bandits, "curve", "error")
+    yield "figures_2_and_3_misalignment", "Figures 2 and 3: misalignment of the bandits' directions", _bandits(
+        bandits, "misalignment_curve", "misalignment")
+    yield "figure_4b_concentration", "Figure 4b: gain by concentration of the wrong classes", _concentration(bandits)
     yield "figure_5_vocabulary", "Figure 5: token reversal, bag of tokens, H = 10", _grid(
         _by_setting(cells.table_1(), results, lambda row: f"V = {row.setting['V']}"),
         "Token reversal, bag of tokens, H = 10, K = 8 candidates", 4)
@@ -147,7 +177,7 @@ def _figures(results, bandits):
     yield "figure_10_gradient_norm", "Figure 10: norm of the first epoch's gradient", _diagnostics(
         results, "grad_norm", "gradient norm", "H = 8, V = 2, K = 32")
     yield "figure_11_all_fail", "Figure 11: groups in which every completion fails", _diagnostics(
-        results, "all_fail_fraction", "fraction of groups", "H = 8, V = 2, K = 32")
+        results, "all_fail_fraction", "fraction of groups", "H = 8, V = 2, K = 32", (32,))  # With K = 1 it is the error.
     section = cells.section_4()
     yield "figure_12_group_size", "Figure 12: group size", _sweep_figure(
         [row for row in section if row.table == "Figure 12"], results, "K", "Group size, H = 8")
@@ -163,60 +193,18 @@ def _figures(results, bandits):
 
 
 def draw_all(results, bandits: list[dict], directory: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
-    """Draws what there are runs for; (title, path) of each drawing."""
+    """Draws what there are runs for, and removes what there are none for; (title, path) of each drawing."""
     matplotlib.rcParams.update({"svg.hashsalt": "tpo", "font.size": 8})
     directory.mkdir(parents=True, exist_ok=True)
     drawn = []
     for name, title, figure in _figures(results, bandits):
+        path = directory / f"{name}.svg"
         if figure is None:
+            path.unlink(missing_ok=True)
             continue
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
         plt.close(figure)
-        path = directory / f"{name}.svg"
         path.write_bytes(buffer.getvalue())
         drawn.append((title, path))
     return drawn
-
-
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
-table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #d0d7de;padding:.2rem .6rem;text-align:left}
-.no{background:#ffe9e6}svg{max-width:100%;height:auto}h2{margin-top:2.5rem}"""
-
-
-def page(by_table, bandits: list[dict], drawings, differences: list[str]) -> str:
-    """One file without external assets."""
-    verdicts = {True: "yes", False: "no", None: "-"}
-    parts = [f"<!doctype html><meta charset=utf-8><title>tpo beside the paper</title><style>{STYLE}</style>",
-             "<h1>tpo beside the paper</h1>",
-             "<p>Sequence tasks of arXiv 2604.06159: the paper's values, ours (mean ± standard error over the seeds), "
-             "and whether the difference is within twice the combined standard error.</p>"]
-    if bandits:
-        parts.append("<h2>Figures 2 to 4: bandits, final error</h2><table><tr><th>study<th>method<th>paper<th>ours<th>seeds"
-                     "<th>within")
-    for result in bandits:
-        item = bandit_results.entry(result)
-        parts.append(f"<tr><td>{html.escape(bandit_results.panel_of(result))}<td>{html.escape(item['method'])}"
-                     f"<td>{html.escape(item['paper_text'] or '-')}<td>{item['mean']:.3g} ± {item['standard_error']:.1g}"
-                     f"<td>{item['seeds']}<td>{verdicts[item['within_combined_uncertainty']]}")
-    if bandits:
-        parts.append("</table>")
-    for table, items in by_table.items():
-        parts.append(f"<h2>{html.escape(table)}</h2><table><tr><th>setting<th>method<th>paper<th>ours<th>seeds<th>within")
-        for item in items:
-            setting = ", ".join(f"{key} {value}" for key, value in item.row.setting.items())
-            mean = "never" if item.mean is None else f"{item.mean:.4g}"
-            error = "" if item.standard_error is None else f" ± {item.standard_error:.2g}"
-            unit = "steps to 1 %" if item.row.statistic == "steps_to_1_percent" else "final error, %"
-            parts.append(f"<tr{' class=no' if item.within is False else ''}><td>{html.escape(setting)}"
-                         f"<td>{html.escape(item.row.method)} ({unit})<td>{html.escape(item.row.paper_text or '-')}"
-                         f"<td>{mean}{error}<td>{item.seeds}<td>{verdicts[item.within]}")
-        parts.append("</table>")
-    if differences:
-        parts.append("<h2>Where the order of the methods differs</h2><ul>")
-        parts += [f"<li>{html.escape(line.lstrip('- '))}" for line in differences]
-        parts.append("</ul>")
-    for title, path in drawings:
-        svg = path.read_text(encoding="utf-8")
-        parts.append(f"<h2>{html.escape(title)}</h2>{svg[svg.index('<svg'):]}")
-    return "\n".join(parts) + "\n"

@@ -24,7 +24,6 @@ import math
 import os
 import pathlib
 import platform
-import re
 import statistics
 import sys
 
@@ -32,6 +31,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
 import drawing  # noqa: E402
+import measures  # noqa: E402
 import report  # noqa: E402
 import sweep  # noqa: E402
 
@@ -133,7 +133,7 @@ def measure(cell: StalenessCell, results: list[dict]) -> Measured:
         cell=cell, seeds=[result["seed"] for result in results],
         final=[100 * statistics.fmean(curve[-LAST_STEPS:]) for curve in errors],
         area=[100 * statistics.fmean(curve) for curve in errors],
-        steps_to_10=[report.smoothed_first_below(curve, 0.1) for curve in errors],
+        steps_to_10=[measures.smoothed_first_below(curve, 0.1) for curve in errors],
         staleness=statistics.fmean(late), effective_sample_size=mean("effective_sample_size"),
         gated=mean("gated_fraction") or 0.0, clipped_tokens=mean("importance_clip_fraction") or 0.0,
         commits=sorted({result["commit"] for result in results}),
@@ -161,10 +161,8 @@ def with_error(values: list[float]) -> str:
 
 
 def median_or_never(steps: list[int | None]) -> str:
-    ordered = sorted(math.inf if step is None else step for step in steps)
-    middle = len(ordered) // 2
-    value = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    return "never" if math.isinf(value) else f"{value:g}"
+    value = measures.median_steps(steps)
+    return "never" if value is None else f"{value:g}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,21 +297,13 @@ def draw(found: dict[tuple[str, int], Measured], path: pathlib.Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def conclusion_in(page: pathlib.Path) -> str:
-    """What people wrote under CONCLUSION, which stays when the figures are made again."""
-    text = page.read_text(encoding="utf-8") if page.exists() else ""
-    if CONCLUSION not in text:
-        return ""
-    return CONCLUSION + re.split(r"^## ", text.split(CONCLUSION, 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
-
-
 def command_report(arguments) -> int:
     found = load(arguments)
     if not found:
         raise sweep.SweepError(f"{arguments.out}: no finished run of these settings")
     arguments.results.mkdir(parents=True, exist_ok=True)
     page = arguments.results / "staleness.md"
-    sweep.write_atomically(page, markdown(arguments, found, conclusion_in(page)).encode())
+    sweep.write_atomically(page, markdown(arguments, found, report.kept_section(page, CONCLUSION)).encode())
     document = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, {sweep.cpu_name()}",
                 "cells": [dataclasses.asdict(item) for item in found.values()]}
     sweep.write_atomically(arguments.results / "staleness.json", (json.dumps(document, indent=1) + "\n").encode())

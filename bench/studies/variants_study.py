@@ -34,6 +34,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
 import drawing  # noqa: E402
+import measures  # noqa: E402
 import report  # noqa: E402
 import staleness_study  # noqa: E402
 import sweep  # noqa: E402
@@ -179,7 +180,7 @@ def measure(cell: VariantCell, results: list[dict]) -> Measured:
         seeds=[result["seed"] for result in results],
         final=[100 * statistics.fmean(curve[-LAST_STEPS:]) for curve in errors],
         area=[100 * statistics.fmean(curve) for curve in errors],
-        steps_to_10=[report.smoothed_first_below(curve, 0.1) for curve in errors],
+        steps_to_10=[measures.smoothed_first_below(curve, 0.1) for curve in errors],
         error_curve=[100 * statistics.fmean(values) for values in zip(*errors)],
         commits=sorted({result["commit"] for result in results}),
         machines=sorted({result["machine"] for result in results}),
@@ -256,7 +257,7 @@ def command_report(arguments) -> int:
         raise sweep.SweepError(f"{arguments.out}: no finished run of these settings")
     arguments.results.mkdir(parents=True, exist_ok=True)
     page = arguments.results / "variants.md"
-    sweep.write_atomically(page, markdown(arguments, found, staleness_study.conclusion_in(page)).encode())
+    sweep.write_atomically(page, markdown(arguments, found, report.kept_section(page, staleness_study.CONCLUSION)).encode())
     document = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, {sweep.cpu_name()}",
                 "cells": [dataclasses.asdict(item) | {"error_curve": [sweep.rounded(value) for value in item.error_curve]}
                           for item in found]}

@@ -1,8 +1,10 @@
 """The paper's sweep: what it runs, what it keeps, and what it refuses. A program stands in for `tpo`: it notes that it
 was called and writes what a run directory holds."""
 
+import dataclasses
 import errno
 import fcntl
+import gzip
 import io
 import json
 import os
@@ -18,11 +20,14 @@ from unittest import mock
 ROOT = pathlib.Path(os.environ["TPO_SOURCE_DIR"])
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
+import bandit_results  # noqa: E402
 import bandit_runs  # noqa: E402
 import cells  # noqa: E402
+import measures  # noqa: E402
 import paper  # noqa: E402
 import report  # noqa: E402
 import sweep  # noqa: E402
+import table_text  # noqa: E402
 
 # Trains in no time: the steps that its run directory lacks. It can also fail, die half-way, or wait to be ended, in which
 # case it writes its process id to a pipe and holds the pipe open for as long as it lives.
@@ -420,36 +425,146 @@ class StatisticsTest(unittest.TestCase):
         return [{"curves": {"error": [1.0] * 29 + [final]}, "commit": "abc", "cpu_seconds": 1.0} for final in finals]
 
     def test_final_error_is_the_mean_of_the_last_step(self):
-        measured = report.measure(self.row(), self.results(0.01, 0.03))
+        measured = measures.measure(self.row(), self.results(0.01, 0.03))
         self.assertAlmostEqual(measured.mean, 2.0)
         self.assertAlmostEqual(measured.standard_error, 1.0)
         # The paper's, from our spread and its four seeds.
         self.assertAlmostEqual(measured.paper_standard_error, 1.0 / 2**0.5)
 
     def test_within_is_twice_the_combined_uncertainty(self):
-        self.assertTrue(report.measure(self.row(paper=4.4), self.results(0.01, 0.03)).within)
-        self.assertFalse(report.measure(self.row(paper=4.5), self.results(0.01, 0.03)).within)
-        self.assertIsNone(report.measure(self.row(), self.results(0.01)).within)
+        self.assertTrue(measures.measure(self.row(paper=4.4), self.results(0.01, 0.03)).within)
+        self.assertFalse(measures.measure(self.row(paper=4.5), self.results(0.01, 0.03)).within)
+        self.assertIsNone(measures.measure(self.row(), self.results(0.01)).within)
 
     def test_never_agrees_with_never_only(self):
         steps = {"statistic": "steps_to_1_percent", "paper": None, "paper_text": "-"}
-        self.assertTrue(report.measure(self.row(**steps), self.results(0.5, 0.5)).within)
-        self.assertFalse(report.measure(self.row(**steps), self.results(0.0, 0.0)).within)
-        self.assertFalse(report.measure(self.row(**steps | {"paper": 20.0, "paper_text": "20"}),
+        self.assertTrue(measures.measure(self.row(**steps), self.results(0.5, 0.5)).within)
+        self.assertFalse(measures.measure(self.row(**steps), self.results(0.0, 0.0)).within)
+        self.assertFalse(measures.measure(self.row(**steps | {"paper": 20.0, "paper_text": "20"}),
                                         self.results(0.5, 0.5)).within)
 
     def test_steps_to_1_percent_is_the_first_step_of_the_mean_curve(self):
         early = [1.0] * 5 + [0.0] * 25
         late = [1.0] * 8 + [0.0] * 22
-        self.assertEqual(report.steps_statistic([early, late])[0], 8)
-        self.assertEqual(report.steps_statistic([early])[0], 5)
+        self.assertEqual(measures.steps_statistic([early, late])[0], 8)
+        self.assertEqual(measures.steps_statistic([early])[0], 5)
 
-    def test_an_order_that_differs_is_listed(self):
-        def item(method, paper_value, mean):
-            row = cells.Row("T", method, cell(), "final_error_percent", paper_value, str(paper_value), 4)
-            return report.Measured(row, mean, 0.1, 0.1, 2, ["abc"], 1.0, mean, 0)
-        self.assertEqual(report.orderings("T", [item("tpo", 1.0, 2.0), item("grpo", 3.0, 4.0)]), [])
-        self.assertIn("ours grpo < tpo", report.orderings("T", [item("tpo", 1.0, 5.0), item("grpo", 3.0, 4.0)])[0])
+    def test_rounding_of_the_papers_print_is_no_difference(self):
+        self.assertEqual([measures.half_unit(text) for text in ("58", "6.9", "0.02", "<2.3")], [0.5, 0.05, 0.005, 0.05])
+        item = measures.measure(self.row(paper=2.0, paper_text="2"), self.results(0.0244, 0.0244))
+        self.assertEqual(item.standard_error, 0)
+        self.assertTrue(item.within)
+        self.assertFalse(dataclasses.replace(item, row=self.row(paper=2.0, paper_text="2.0")).within)
+
+    def test_a_never_agrees_when_seeds_of_ours_could_give_one(self):
+        row = self.row(statistic="steps_to_1_percent", paper=None, paper_text="-")
+        reached, never = [1.0] * 5 + [0.0] * 25, [1.0] * 30
+        results = [{"curves": {"error": curve}, "commit": "abc", "cpu_seconds": 1.0} for curve in [reached] * 3 + [never]]
+        item = measures.measure(row, results)
+        self.assertTrue(0.5 < item.never_fraction < 0.9)  # 1 - 0.75^4 is 0.68.
+        self.assertTrue(item.within)
+        self.assertTrue(dataclasses.replace(item, row=self.row(statistic=row.statistic, paper=6.0, paper_text="6")).within)
+        self.assertIn("bootstrap", table_text.ours(dataclasses.replace(item, mean=6.0)))
+
+    def test_the_error_at_step_400_is_that_steps(self):
+        curve = [1.0] * 400 + [0.125] + [0.5] * 10
+        results = [{"curves": {"error": curve}, "commit": "abc", "cpu_seconds": 1.0}] * 2
+        self.assertEqual(measures.measure(self.row(statistic="error_at_400_percent"), results).mean, 12.5)
+
+    def test_quartiles_and_times_to_a_level_stand_beside_the_mean(self):
+        results = [{"curves": {"error": [1.0] * late + [0.0] * (200 - late)}, "commit": "abc", "cpu_seconds": 1.0}
+                   for late in (10, 30, 200)]
+        item = measures.measure(self.row(), results)
+        self.assertEqual(item.quartiles_last_50, [0.0, 0.0, 50.0])
+        self.assertEqual(table_text.steps_text(item), "40 / 48 / 49")
+
+    def item(self, method, paper_text, mean, error=0.1, statistic="final_error_percent", **fields):
+        row = cells.Row("T", method, cell(), statistic, None, paper_text, 4)
+        return measures.Measured(row, mean, error, error, 2, ["abc"], 1.0, [0.0] * 3, 0, [None] * 3, **fields)
+
+    def orders(self, *items):
+        return [same for _, same in report.orderings("T", list(items))]
+
+    def test_an_order_that_differs_is_told_from_one_that_is_not_known(self):
+        self.assertEqual(self.orders(self.item("tpo", "1.0", 2.0), self.item("grpo", "3.0", 4.0)), [True])
+        differs = report.orderings("T", [self.item("tpo", "1.0", 5.0), self.item("grpo", "3.0", 4.0)])
+        self.assertEqual([same for _, same in differs], [False])
+        self.assertIn("the paper tpo < grpo (1.0 against 3.0); ours grpo 4.00", differs[0][0])
+        self.assertEqual(self.orders(self.item("tpo", "1.0", 4.1), self.item("grpo", "3.0", 4.0)), [None])
+        self.assertEqual(self.orders(self.item("tpo", "1.0", 5.0, None), self.item("grpo", "3.0", 4.0, None)), [None])
+
+    def test_only_pairs_that_the_paper_orders_count(self):
+        for first, second in (("> 95", "> 95"), ("", "3.0"), ("<2.3", "0.05"), ("6.9", "6.9")):
+            self.assertEqual(self.orders(self.item("tpo", first, 1.0), self.item("grpo", second, 9.0)), [], (first, second))
+        self.assertEqual(self.orders(self.item("tpo", "<2.3", 1.0), self.item("grpo", "3.3", 9.0)), [True])
+        self.assertEqual(self.orders(self.item("tpo", "90.6", 9.0), self.item("grpo", "> 95", 1.0)), [False])
+
+    def test_never_comes_after_every_step(self):
+        steps = {"statistic": "steps_to_1_percent"}
+        never = self.item("ppo", "-", None, None, never_fraction=1.0, **steps)
+        self.assertEqual(self.orders(self.item("tpo", "58", 60, never_fraction=0.0, **steps), never), [True])
+        self.assertEqual(self.orders(self.item("tpo", "-", 60, never_fraction=0.0, **steps),
+                                     dataclasses.replace(never, row=self.item("ppo", "58", None, **steps).row)), [False])
+        self.assertEqual(self.orders(never, self.item("dg", "-", 60, **steps)), [])
+
+
+class BanditEntriesTest(unittest.TestCase):
+    def result(self, **settings):
+        return {"study": "neural", "method": "tpo", "settings": {"data": "digits"} | settings, "seeds": 20, "cpu_seconds": 20,
+                "final": {"error": {"mean": 0.03, "standard_error": 0.001, "median": 0.03}},
+                "steps_to": {"0.05": 1800}, "commit": "abc", "command": "tpo-bandits",
+                "concentration": {"steps": [200, 2200], "surplus": [[0, 0, 0, 0], [0, 0, 0, 0.08]],
+                                  "surplus_standard_error": [[0, 0, 0, 0], [0, 0, 0, 0.01]]}}
+
+    def test_mnist_is_known_by_its_checksums(self):
+        found = {item["statistic"]: item for item in bandit_results.entries(self.result(sha256=bandit_results.MNIST_SHA256))}
+        self.assertTrue(found["final_error"]["within_combined_uncertainty"])
+        self.assertTrue(found["gain_surplus_concentrated"]["within_combined_uncertainty"])
+        self.assertEqual(found["steps_to_5_percent"]["paper"], 1800)
+
+    def test_other_data_are_never_compared_with_mnist(self):
+        for item in bandit_results.entries(self.result(data="mnist", sha256={"train-images-idx3-ubyte": "0"})):
+            self.assertIsNone(item["paper"])
+            self.assertIsNone(item["within_combined_uncertainty"])
+            self.assertIn("(MNIST)", item["paper_text"])
+
+
+class ReportTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def keep(self, row, *curves):
+        for seed, error in enumerate(curves):
+            result = {"format": 1, "cell": row.cell.name, "seed": seed, "version": "tpo 1 (commit abc)", "commit": "abc",
+                      "machine": "m", "cpu_seconds": 2.0, "curves": {"error": error}}
+            path = self.folder / "runs" / row.cell.name / f"seed{seed}.json.gz"
+            sweep.write_atomically(path, gzip.compress(json.dumps(result).encode()))
+
+    def write(self):
+        with redirect_stdout(io.StringIO()):
+            self.assertEqual(report.write(self.folder / "runs", self.folder, drawn=False), 0)
+        return (self.folder / "sequence_tables.md").read_text()
+
+    def test_the_report_says_what_there_is_and_keeps_what_people_wrote(self):
+        dg, tpo = (next(row for row in cells.table_1() if row.method == method) for method in ("dg", "tpo_token"))
+        self.keep(dg, [1.0] * 198 + [0.0] * 802, [1.0] * 200 + [0.0] * 800)
+        self.keep(tpo, [1.0] * 58 + [0.0] * 942, [1.0] * 59 + [0.0] * 941)
+        page = self.write()
+        self.assertIn("| V 2 | dg (steps to 1 %) | 199 | 200 ± 1 | 2 | yes,", page)
+        self.assertIn("Of 2 pairs of methods that the paper orders, ours have the same order in 2 and another in 0", page)
+        self.assertIn("the same runs as in Table 2, for which the paper gives 202, here 199", page)
+        self.assertIn("- Table 3, prompts: 20 figures", page)
+        path = self.folder / "sequence_tables.md"
+        path.write_text(page.replace("## Order of", report.CAUSES + "\nThe initial state.\n\n## Order of"))
+        self.assertEqual(self.write().count("The initial state."), 1)
+        self.assertIn("<p>The initial state.", (self.folder / "report.html").read_text())
+        self.assertEqual(len(json.loads((self.folder / "tables.json").read_text())), 4)
+
+    def test_a_report_needs_results(self):
+        with self.assertRaisesRegex(sweep.SweepError, "no finished run"):
+            report.write(self.folder / "runs", self.folder, drawn=False)
 
 
 if __name__ == "__main__":
