@@ -73,13 +73,9 @@ def first_mean_below(curves: list[list[float]], level: float) -> int | None:
 
 
 def smoothed_first_below(curve: list[float], level: float, window: int = 20) -> int | None:
-    total = sum(curve[:window])
-    for end in range(window, len(curve) + 1):
-        if total / window < level:
-            return end - 1
-        if end < len(curve):
-            total += curve[end] - curve[end - window]
-    return None
+    """The first step whose mean of the last `window` steps is below the level."""
+    # Each window's sum is exact: with few seeds and prompts a mean may be the level itself.
+    return next((end - 1 for end in range(window, len(curve) + 1) if math.fsum(curve[end - window:end]) / window < level), None)
 
 
 def median_steps(steps: list[int | None]) -> float | None:
