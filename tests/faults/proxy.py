@@ -70,7 +70,8 @@ class Proxy:
     def _cut(self):
         for writer in list(self._writers):
             connection = writer.get_extra_info("socket")
-            if connection is not None:
+            # One that its peer has just ended is closed, and still listed.
+            if connection is not None and connection.fileno() >= 0:
                 # A reset, not an orderly end.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
