@@ -42,63 +42,69 @@ import sweep  # noqa: E402
 CURVES = sweep.CURVES + ("target_distance", "policy_entropy")
 LAST_STEPS = 50
 NOISE = 1e-3
-TPO = {"learner.objective": "tpo"}
-FLOOR = {"learner.score_deviation_floor": 0.05}
-SHRINKAGE = {"learner.score_shrinkage": 0.05}
+FLOOR = {"score_deviation_floor": 0.05}
+SHRINKAGE = {"score_shrinkage": 0.05}
 
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
     """What differs from examples/reverse_copy.yaml, and how noisy the verifier is (0: the built-in one)."""
 
-    fields: dict[str, object]
+    fields: tuple[tuple[str, object], ...]
     noise: float = 0.0
     length: int = 10
 
 
+def variant(objective: str, noise: float = 0.0, **fields) -> Variant:
+    """`fields`: of the config's section learner."""
+    named = tuple(sorted((f"learner.{name}", value) for name, value in ({"objective": objective} | fields).items()))
+    return Variant(named, noise)
+
+
 VARIANTS: dict[str, dict[str, Variant]] = {
     "reduction": {
-        "exponent_0": Variant(TPO),
-        "exponent_0.25": Variant(TPO | {"learner.length_exponent": 0.25}),
-        "exponent_0.5": Variant(TPO | {"learner.length_exponent": 0.5}),
-        "exponent_1": Variant(TPO | {"learner.length_exponent": 1}),
-        "eta_0.5": Variant(TPO | {"learner.eta": 0.5}),
-        "eta_2": Variant(TPO | {"learner.eta": 2}),
+        "exponent_0": variant("tpo"),
+        "exponent_0.25": variant("tpo", length_exponent=0.25),
+        "exponent_0.5": variant("tpo", length_exponent=0.5),
+        "exponent_1": variant("tpo", length_exponent=1),
+        "eta_0.5": variant("tpo", eta=0.5),
+        "eta_2": variant("tpo", eta=2),
     },
     "noise": {
-        "tpo": Variant(TPO),
-        "tpo_noise": Variant(TPO, NOISE),
-        "tpo_floor": Variant(TPO | FLOOR),
-        "tpo_floor_noise": Variant(TPO | FLOOR, NOISE),
-        "tpo_shrinkage": Variant(TPO | SHRINKAGE),
-        "tpo_shrinkage_noise": Variant(TPO | SHRINKAGE, NOISE),
-        "grpo": Variant({"learner.objective": "grpo"}),
-        "grpo_noise": Variant({"learner.objective": "grpo"}, NOISE),
+        "tpo": variant("tpo"),
+        "tpo_noise": variant("tpo", NOISE),
+        "tpo_floor": variant("tpo", **FLOOR),
+        "tpo_floor_noise": variant("tpo", NOISE, **FLOOR),
+        "tpo_shrinkage": variant("tpo", **SHRINKAGE),
+        "tpo_shrinkage_noise": variant("tpo", NOISE, **SHRINKAGE),
+        "grpo": variant("grpo"),
+        "grpo_noise": variant("grpo", NOISE),
     },
 }
-STUDY_OF = {name: study for study, variants in VARIANTS.items() for name in variants}
 # Where the verifier of a noise listens, while a study runs.
 addresses: dict[float, str] = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class VariantCell:
-    """One variant."""
+    """One configuration: variants of the same settings share it, whatever they are called."""
 
-    variant: str
+    what: Variant
     steps: int = 1000
 
     @property
-    def what(self) -> Variant:
-        return VARIANTS[STUDY_OF[self.variant]][self.variant]
+    def name(self) -> str:
+        fields = [f"{name.removeprefix('learner.')}{value}" for name, value in self.what.fields if name != "learner.objective"]
+        noise = [f"noise{self.what.noise:g}"] if self.what.noise > 0 else []
+        return "-".join([self.objective, *fields, *noise, f"h{self.what.length}", f"n{self.steps}"])
 
     @property
-    def name(self) -> str:
-        return f"{self.variant}-h{self.what.length}-n{self.steps}"
+    def objective(self) -> str:
+        return str(dict(self.what.fields)["learner.objective"])
 
     def overrides(self) -> dict[str, object]:
         """The fields of the config that differ from examples/reverse_copy.yaml."""
-        fields = self.what.fields | {"task.sequence.length": self.what.length, "learner.steps": self.steps}
+        fields = dict(self.what.fields) | {"task.sequence.length": self.what.length, "learner.steps": self.steps}
         if self.what.noise > 0:
             fields["verifiers"] = f"[{{address: '{addresses[self.what.noise]}'}}]"
         return fields
@@ -109,7 +115,9 @@ class VariantCell:
 
 
 def cells_of(arguments) -> list[VariantCell]:
-    return [VariantCell(name, arguments.steps) for study in arguments.only for name in VARIANTS[study]]
+    """Each configuration once, though both studies name the paper's TPO."""
+    return list(dict.fromkeys(VariantCell(variant, arguments.steps)
+                              for study in arguments.only for variant in VARIANTS[study].values()))
 
 
 def engine_of(arguments) -> sweep.Sweep:
@@ -123,7 +131,8 @@ def noisy_verifiers(program: pathlib.Path, cells: list[VariantCell]) -> Iterator
     try:
         for noise in sorted({cell.what.noise for cell in cells} - {0.0}):
             try:
-                process = subprocess.Popen([program, "--noise", str(noise)], stdout=subprocess.PIPE, text=True)
+                process = subprocess.Popen([program, "--noise", str(noise)], stdout=subprocess.PIPE, text=True,
+                                           start_new_session=True)  # Ctrl-C ends the runs first.
             except OSError as error:
                 raise sweep.SweepError(f"{program}: can't be run ({error}); build it with "
                                        "`./dev build noisy_verifier`, or give --noisy_verifier") from error
@@ -161,6 +170,7 @@ class Measured:
 
     cell: VariantCell
     study: str
+    variant: str
     settings: dict[str, object]
     seeds: list[int]
     final: list[float]  # a seed's mean error of the last 50 steps
@@ -172,11 +182,11 @@ class Measured:
     cpu_seconds: float
 
 
-def measure(cell: VariantCell, results: list[dict]) -> Measured:
+def measure(study: str, name: str, cell: VariantCell, results: list[dict]) -> Measured:
     # Noise adds half of its size to the mean score, which isn't the policy's doing.
     errors = [[value + cell.what.noise / 2 for value in result["curves"]["error"]] for result in results]
     return Measured(
-        cell=cell, study=STUDY_OF[cell.variant], settings=cell.what.fields | {"noise": cell.what.noise},
+        cell=cell, study=study, variant=name, settings=dict(cell.what.fields) | {"noise": cell.what.noise},
         seeds=[result["seed"] for result in results],
         final=[100 * statistics.fmean(curve[-LAST_STEPS:]) for curve in errors],
         area=[100 * statistics.fmean(curve) for curve in errors],
@@ -190,15 +200,17 @@ def measure(cell: VariantCell, results: list[dict]) -> Measured:
 def load(arguments) -> list[Measured]:
     engine = engine_of(arguments)
     found = []
-    for cell in cells_of(arguments):
-        results = sweep.finished_results(engine, cell, arguments.seeds)
-        if results:
-            found.append(measure(cell, results))
+    for study in arguments.only:
+        for name, what in VARIANTS[study].items():
+            cell = VariantCell(what, arguments.steps)
+            results = sweep.finished_results(engine, cell, arguments.seeds)
+            if results:
+                found.append(measure(study, name, cell, results))
     return found
 
 
 def settings_text(item: Measured) -> str:
-    fields = [f"`{name.removeprefix('learner.')}: {value}`" for name, value in item.cell.what.fields.items()]
+    fields = [f"`{name.removeprefix('learner.')}: {value}`" for name, value in item.cell.what.fields]
     return ", ".join(fields) + (f"; noise {item.cell.what.noise:g}" if item.cell.what.noise else "")
 
 
@@ -206,7 +218,7 @@ def table_lines(items: list[Measured]) -> list[str]:
     lines = ["| | settings | seeds | error over the run, % | error, last 50 steps, % | median steps to 10 % | CPU-s a seed |",
              "|---|---|---|---|---|---|---|"]
     for item in items:
-        lines.append(f"| {item.cell.variant} | {settings_text(item)} | {len(item.seeds)} | "
+        lines.append(f"| {item.variant} | {settings_text(item)} | {len(item.seeds)} | "
                      f"{staleness_study.with_error(item.area)} | {staleness_study.with_error(item.final)} | "
                      f"{staleness_study.median_or_never(item.steps_to_10)} | {item.cpu_seconds:.0f} |")
     return lines
@@ -241,7 +253,7 @@ def draw(arguments, found: list[Measured], path: pathlib.Path) -> None:
     figure, axes = plt.subplots(1, len(arguments.only), figsize=(5.5 * len(arguments.only), 4.2), squeeze=False)
     for axis, study in zip(axes[0], arguments.only):
         for item in (item for item in found if item.study == study):
-            axis.plot(item.error_curve, linewidth=1, label=item.cell.variant,
+            axis.plot(item.error_curve, linewidth=1, label=item.variant,
                       linestyle="--" if item.cell.what.noise else "-")
         axis.set(xlabel="step", ylabel="error, %", title=TITLES[study])
         axis.set_ylim(0, 102)

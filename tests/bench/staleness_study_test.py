@@ -25,7 +25,7 @@ settings = dict(pair.split("=", 1) for pair in sys.argv[5:] if "=" in pair)
 directory = pathlib.Path(sys.argv[sys.argv.index("--run_dir") + 1])
 with open(os.environ["STAND_IN_CALLS"], "a") as calls:
     calls.write(json.dumps(settings) + "\\n")
-directory.mkdir(parents=True)
+directory.mkdir(parents=True, exist_ok=True)
 stale = int(settings["learner.max_staleness"])
 level = 0.01 * int(settings["seed"]) + (0.05 * stale if settings.get("learner.anchor") == "behavior" else 0.0)
 objective = settings["learner.objective"]
