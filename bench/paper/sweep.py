@@ -45,6 +45,9 @@ FORMAT = 1
 # Fields of metrics.jsonl that become curves, one value a step.
 CURVES = ("error", "grad_norm", "zero_variance_fraction", "all_fail_fraction")
 
+# Of every run: what nobody looks at isn't written.
+OUTPUT = {"output.tensorboard": "false", "output.inspect_every_steps": 0}
+
 
 class SweepError(Exception):
     """What is wrong, for the user."""
@@ -237,10 +240,9 @@ class Sweep:
         self.check_program()
         work = self._work_directory(run)
         command = [str(self.tpo), "train", str(BASE_CONFIG), "--run_dir", str(work), "--quiet", "--resume"]
-        settings = run.cell.overrides() | {
-            "seed": run.seed, "learner.threads": 1, "rollout.parallel_leases": 1, "output.tensorboard": "false",
-            "output.inspect_every_steps": 0, "learner.checkpoint.every_steps": self.checkpoint_every,
-            "learner.checkpoint.keep": 1}
+        settings = run.cell.overrides() | OUTPUT | {
+            "seed": run.seed, "learner.threads": 1, "rollout.parallel_leases": 1,
+            "learner.checkpoint.every_steps": self.checkpoint_every, "learner.checkpoint.keep": 1}
         for field, value in settings.items():
             command += ["--set", f"{field}={value}"]
         status, errors = self._call(command)
