@@ -44,7 +44,6 @@ BASE_CONFIG = ROOT / "examples/reverse_copy.yaml"
 FORMAT = 1
 # Fields of metrics.jsonl that become curves, one value a step.
 CURVES = ("error", "grad_norm", "zero_variance_fraction", "all_fail_fraction")
-
 # Of every run: what nobody looks at isn't written.
 OUTPUT = {"output.tensorboard": "false", "output.inspect_every_steps": 0}
 

@@ -292,6 +292,16 @@ class SweepTest(unittest.TestCase):
         with self.assertRaisesRegex(sweep.SweepError, "nowhere: can't be run"):
             sweep.Sweep(self.out, self.folder / "nowhere").check_commits([])
 
+    def test_status_counts_every_seed_and_needs_no_program(self):
+        item = cells.table_5()[0].cell
+        for seed in range(12):
+            path = self.out / item.name / f"seed{seed}.json.gz"
+            sweep.write_atomically(path, b"")
+        command = ["paper.py", "status", "--only", "Table 5", "--out", str(self.out), "--tpo", str(self.folder / "nowhere")]
+        with mock.patch.object(sys, "argv", command), redirect_stdout(io.StringIO()) as output:
+            self.assertEqual(paper.main(), 0)
+        self.assertIn("12 seeds (the paper: 10)", output.getvalue())
+
     def test_bad_arguments_end_with_status_2(self):
         for arguments in (["run"], ["run", "--quick", "--only", "Table 99"]):
             with mock.patch.object(sys, "argv", ["paper.py", *arguments, "--tpo", str(self.tpo)]):
