@@ -68,7 +68,12 @@ class TlsTest(harness.IntegrationTest):
     def connections(process, server):
         """The ports from which a process is connected to a server."""
         port = int(server.address.rsplit(":", 1)[1])
-        sockets = {os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{process.pid}/fd")}
+        sockets = set()
+        for descriptor in os.listdir(f"/proc/{process.pid}/fd"):
+            try:
+                sockets.add(os.readlink(f"/proc/{process.pid}/fd/{descriptor}"))
+            except FileNotFoundError:
+                pass  # closed since it was listed
         established, ports = "01", set()
         for table in ("tcp", "tcp6"):
             for line in pathlib.Path(f"/proc/{process.pid}/net/{table}").read_text().splitlines()[1:]:
