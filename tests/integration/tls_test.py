@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -35,10 +36,22 @@ CONNECTION_AGE = ["--max_connection_age", 1]
 class TlsTest(harness.IntegrationTest):
     def setUp(self):
         super().setUp()
+        self.rotations = 0
         self.certificates = self.scratch / "certificates"
-        self.make_certificates()
+        self.certificates.symlink_to("certificates.0")
+        self.make_certificates("certificates.0")
 
-    def make_certificates(self, name="certificates"):
+    def rotate(self):
+        """Puts a directory with new certificates in the place of the old one, in one step, as Kubernetes does."""
+        self.rotations += 1
+        fresh = self.scratch / f"certificates.{self.rotations}"
+        shutil.copytree(self.certificates, fresh)  # with the authority
+        self.make_certificates(fresh.name)
+        link = self.scratch / "certificates.new"
+        link.symlink_to(fresh.name)
+        link.rename(self.certificates)
+
+    def make_certificates(self, name):
         subprocess.run([harness.SOURCE / "examples/certificates/make.sh", self.scratch / name, "--days", "2"],
                        check=True, stdout=subprocess.DEVNULL)
 
@@ -135,13 +148,11 @@ class TlsTest(harness.IntegrationTest):
         workers = [self.start_worker(learner.address, *self.client("worker"), *metrics, *weights)
                    for weights in ([], ["--weights", relay.address])]
         run.wait_for_steps(5, learner)
-        rotations = 0
         connections = {(worker, server): set() for worker in workers for server in (learner, *verifiers)}
         joined = []
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            self.make_certificates()
-            rotations += 1
+            self.rotate()
             # A process that joins makes its handshakes with what is in the files now, or was a moment ago.
             late = self.start_worker(learner.address, *self.client("worker"), "--parallel_leases", 1, *metrics)
             joined.append(late)
@@ -158,7 +169,7 @@ class TlsTest(harness.IntegrationTest):
         output = "\n".join(map(str, (learner, relay, *verifiers, *workers, *joined)))
         for ports in connections.values():
             # Every worker has met every server with each of the certificates, many times.
-            self.assertGreater(len(ports), 2 * rotations, output)
+            self.assertGreater(len(ports), 2 * self.rotations, output)
         # A worker that ends gives up its weight stream. A hedge that is slower than the other call is given up, too.
         streams = [count for labels, count in self.counters(learner, "tpo_rpcs_total")
                    if labels["method"] == "WatchWeights" and labels["code"] == "CANCELLED"]
@@ -189,7 +200,7 @@ class TlsTest(harness.IntegrationTest):
         self.assert_ledgers_balance(run)
         # What was in flight at the end is not in the last step's ledger.
         self.assertEqual(run.records[-1]["ledger"]["expired"], 0)
-        print(json.dumps({"rotations": rotations, "steps": len(run.lines), "calls": calls, "calls_failed": 0,
+        print(json.dumps({"rotations": self.rotations, "steps": len(run.lines), "calls": calls, "calls_failed": 0,
                           "connections": sum(map(len, connections.values()))}))
 
 
