@@ -185,10 +185,14 @@ class TlsTest(harness.IntegrationTest):
             self.assertEqual(self.failed_calls(verifier, "tpo_rpcs_total", cancelled=["Verify"]), [], output)
         for method in ("LeasePrompts", "SubmitGroups", "Verify"):
             self.assertGreater(calls[method], 10, output)
+        # An attempt that begins as its connection ends may fail before it gets anywhere, and is repeated.
+        repeated = 0
         for worker in workers:
-            failed = {labels["code"] for labels, count in self.counters(worker, "tpo_verification_attempts_total")
-                      if count} - {"OK", "CANCELLED", "GIVEN_UP"}
-            self.assertEqual(failed, set(), output)
+            for labels, count in self.counters(worker, "tpo_verification_attempts_total"):
+                if count and labels["code"] not in ("OK", "CANCELLED", "GIVEN_UP"):
+                    self.assertEqual(labels["code"], "UNAVAILABLE", output)
+                    repeated += int(count)
+        self.assertLessEqual(repeated, 2 + 1e-3 * calls["Verify"], output)
         for client in (relay, *workers, *joined):
             self.assertNotRegex(client.output, "will try again|will submit again|weight stream broke")
         for process in (learner, *workers):
@@ -199,9 +203,10 @@ class TlsTest(harness.IntegrationTest):
         self.assert_ended_well(relay, *verifiers)
         self.assert_ledgers_balance(run)
         # What was in flight at the end is not in the last step's ledger.
-        self.assertEqual(run.records[-1]["ledger"]["expired"], 0)
+        for outcome in ("expired", "dropped_unverified"):
+            self.assertEqual(run.records[-1]["ledger"][outcome], 0)
         print(json.dumps({"rotations": self.rotations, "steps": len(run.lines), "calls": calls, "calls_failed": 0,
-                          "connections": sum(map(len, connections.values()))}))
+                          "attempts_repeated": repeated, "connections": sum(map(len, connections.values()))}))
 
 
 if __name__ == "__main__":
