@@ -5,11 +5,13 @@
     bench/async_speedup.py workers [--workers 1,2,4,8] [--json FILE]
 
 Learner, workers and verifier are processes of their own. The verifier (faulty_verifier, without faults) takes a fixed time
-for each group and any number of groups at a time.
+for each group and any number of groups at a time. speedup gives the learner a core of its own and the workers and the
+verifier the others, in both modes, as on machines of their own: sampling at the same time as training must not take the
+learner's core.
 
-speedup: the verifier's time is set so that a synchronous step waits for its groups about as long as it trains, over the whole
-run (steps get cheaper as the policy learns): a synchronous run measures both first. Both modes train the same configs from the same seeds. "Equal final error" compares the
-mean error of the last 50 steps, over the seeds.
+speedup: the verifier's time is set so that a synchronous step waits for its groups about as long as it trains, over the
+whole run (steps get cheaper as the policy learns): a synchronous run measures both first. Both modes train the same configs
+from the same seeds. "Equal final error" compares the mean error of the last 50 steps, over the seeds.
 
 workers: each worker answers one lease at a time and waits --latency_ms for its verdicts, so that it is the worker that is
 the limit, whatever the cores. The learner's part is kept small (one epoch, short answers), and S large enough that
@@ -41,8 +43,14 @@ LAST_STEPS = 50
 class Processes:
     """A verifier, a learner and workers; ends what is still there."""
 
-    def __init__(self, build):
+    def __init__(self, build, separate_cores):
         self.build = build
+        self.learner_cores = self.other_cores = None
+        if separate_cores:
+            first, *others = sorted(os.sched_getaffinity(0))
+            if not others:
+                raise SystemExit("speedup needs two cores: one for the learner, one for its workers")
+            self.learner_cores, self.other_cores = {first}, set(others)
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tpo_bench_"))
         self.processes = []
 
@@ -58,15 +66,16 @@ class Processes:
             process.stdout.close()
         shutil.rmtree(self.directory)
 
-    def start(self, *command):
+    def start(self, *command, cores=None):
         process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                   text=True)
+                                   text=True, preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)))
         self.processes.append(process)
         return process
 
     def verifier(self, latency_ms):
         """Its address."""
-        process = self.start(self.build / "verifier_resilience/faulty_verifier", "--median_ms", latency_ms, "--sigma", 0.001)
+        process = self.start(self.build / "verifier_resilience/faulty_verifier", "--median_ms", latency_ms, "--sigma", 0.001,
+                             cores=self.other_cores)
         return process.stdout.readline().split()[-1]
 
     def learner(self, settings):
@@ -75,7 +84,7 @@ class Processes:
                    "--quiet", "--listen", "127.0.0.1:0", "--metrics_listen", "127.0.0.1:0", "--keep_serving"]
         for name, value in settings.items():
             command += ["--set", f"{name}={value}"]
-        process = self.start(*command)
+        process = self.start(*command, cores=self.learner_cores)
         addresses = {}
         for line in process.stdout:
             if match := re.match(r"(listening|metrics) on (\S+)", line):
@@ -86,7 +95,8 @@ class Processes:
                          + " ".join(map(str, command)))
 
     def worker(self, address, parallel_leases):
-        self.start(self.build / "bin/tpo", "rollout", "--learner", address, "--parallel_leases", parallel_leases)
+        self.start(self.build / "bin/tpo", "rollout", "--learner", address, "--parallel_leases", parallel_leases,
+                   cores=self.other_cores)
 
     def run(self, settings, workers, parallel_leases, latency_ms):
         """Trains to the end; the records of metrics.jsonl, and the groups by their staleness."""
@@ -127,8 +137,8 @@ def staleness_groups(metrics):
     return groups
 
 
-def train(build, settings, workers, parallel_leases, latency_ms):
-    with Processes(build) as processes:
+def train(build, settings, workers, parallel_leases, latency_ms, separate_cores=False):
+    with Processes(build, separate_cores) as processes:
         return processes.run(settings, workers, parallel_leases, latency_ms)
 
 
@@ -164,7 +174,7 @@ def histogram(runs):
 def speedup(arguments):
     base = {"task.sequence.length": arguments.length, "rollout.group_size": arguments.group_size, "learner.threads": 1,
             "learner.steps": arguments.steps, "learner.anchor": arguments.anchor}
-    probe = figures(train(arguments.build, base, 1, arguments.parallel_leases, 0.1))
+    probe = figures(train(arguments.build, base, 1, arguments.parallel_leases, 0.1, separate_cores=True))
     latency_ms = max(1.0, 1e3 * (probe["train_seconds"] - probe["rollout_seconds"]))
     print(f"without a slow verifier a synchronous step trains for {1e3 * probe['train_seconds']:.1f} ms and waits "
           f"{1e3 * probe['rollout_seconds']:.1f} ms; the verifier is made to take {latency_ms:.1f} ms a group")
@@ -172,7 +182,7 @@ def speedup(arguments):
     for seed in range(arguments.seeds):
         for mode, staleness in (("synchronous", 0), ("asynchronous", arguments.staleness)):
             settings = base | {"seed": seed, "learner.max_staleness": staleness}
-            result = figures(train(arguments.build, settings, 1, arguments.parallel_leases, latency_ms))
+            result = figures(train(arguments.build, settings, 1, arguments.parallel_leases, latency_ms, separate_cores=True))
             results[mode].append(result)
             print(f"seed {seed}, {mode}: {result['steps_per_second']:.2f} steps/s, final error {result['final_error']:.3f}, "
                   f"learner idle {result['learner_idle_ratio']:.0%}, staleness {result['staleness_mean']:.1f} on average, "
