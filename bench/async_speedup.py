@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What asynchronous training gains: steps a second and final error against synchronous, and more workers.
 
-    bench/async_speedup.py speedup [--staleness 4] [--steps 300] [--seeds 3] [--json FILE]
+    bench/async_speedup.py speedup [--staleness 4] [--steps 1000] [--seeds 5] [--json FILE]
     bench/async_speedup.py workers [--workers 1,2,4,8] [--json FILE]
 
 Learner, workers and verifier are processes of their own. The verifier (faulty_verifier, without faults) takes a fixed time
@@ -9,9 +9,11 @@ for each group and any number of groups at a time. speedup gives the learner a c
 verifier the others, in both modes, as on machines of their own: sampling at the same time as training must not take the
 learner's core.
 
-speedup: the verifier's time is set so that a synchronous step waits for its groups about as long as it trains, over the
-whole run (steps get cheaper as the policy learns): a synchronous run measures both first. Both modes train the same configs
-from the same seeds. "Equal final error" compares the mean error of the last 50 steps, over the seeds.
+speedup: the verifier's time is set so that a synchronous step waits for its groups as long as it trains: a synchronous run
+measures both first. The first --warm_up_steps are left out, for a batch of an unsure policy has several times as many
+distinct prefixes to train, and the two wouldn't cost the same; the whole run's figure is told, too. Both modes train the same
+configs from the same seeds; the default reward (of each token) is one that a policy, once it has learnt it, keeps, so that
+"equal final error", the mean error of the last 50 steps over the seeds, isn't a lottery.
 
 workers: each worker answers one lease at a time and waits --latency_ms for its verdicts, so that it is the worker that is
 the limit, whatever the cores. The learner's part is kept small (one epoch, short answers), and S large enough that
@@ -150,9 +152,11 @@ def figures(run, warm_up=WARM_UP_STEPS):
     mean = lambda name: statistics.fmean(record[name] for record in late)
     return {
         "steps_per_second": (last["step"] - first["step"]) / seconds,
+        "steps_per_second_whole_run": (len(records) - 1) / (last["unix_seconds"] - records[0]["unix_seconds"]),
         "groups_per_second": (last["groups_total"] - first["groups_total"]) / seconds,
         "final_error": statistics.fmean(record["error"] for record in records[-LAST_STEPS:]),
         "train_seconds": mean("train_seconds"), "rollout_seconds": mean("rollout_seconds"),
+        "forward_nodes": mean("forward_nodes"),
         "learner_idle_ratio": mean("learner_idle_ratio"), "rollout_idle_ratio": mean("rollout_idle_ratio"),
         "rollout_verdict_wait_ratio": mean("rollout_verdict_wait_ratio"),
         "staleness_mean": mean("staleness_mean"), "staleness_max": max(record["staleness_max"] for record in records),
@@ -172,32 +176,43 @@ def histogram(runs):
 
 
 def speedup(arguments):
-    base = {"task.sequence.length": arguments.length, "rollout.group_size": arguments.group_size, "learner.threads": 1,
-            "learner.steps": arguments.steps, "learner.anchor": arguments.anchor}
-    probe = figures(train(arguments.build, base, 1, arguments.parallel_leases, 0.1, separate_cores=True))
+    base = {"task.sequence.reward": arguments.reward, "task.sequence.length": arguments.length,
+            "rollout.group_size": arguments.group_size, "learner.threads": 1, "learner.steps": arguments.steps,
+            "learner.anchor": arguments.anchor}
+
+    def run(settings, latency_ms):
+        return figures(train(arguments.build, base | settings, 1, arguments.parallel_leases, latency_ms, separate_cores=True),
+                       arguments.warm_up_steps)
+
+    probe = run({}, 0.1)
     latency_ms = max(1.0, 1e3 * (probe["train_seconds"] - probe["rollout_seconds"]))
     print(f"without a slow verifier a synchronous step trains for {1e3 * probe['train_seconds']:.1f} ms and waits "
           f"{1e3 * probe['rollout_seconds']:.1f} ms; the verifier is made to take {latency_ms:.1f} ms a group")
     results = {"synchronous": [], "asynchronous": []}
     for seed in range(arguments.seeds):
         for mode, staleness in (("synchronous", 0), ("asynchronous", arguments.staleness)):
-            settings = base | {"seed": seed, "learner.max_staleness": staleness}
-            result = figures(train(arguments.build, settings, 1, arguments.parallel_leases, latency_ms, separate_cores=True))
+            result = run({"seed": seed, "learner.max_staleness": staleness}, latency_ms)
             results[mode].append(result)
             print(f"seed {seed}, {mode}: {result['steps_per_second']:.2f} steps/s, final error {result['final_error']:.3f}, "
                   f"learner idle {result['learner_idle_ratio']:.0%}, staleness {result['staleness_mean']:.1f} on average, "
                   f"{result['staleness_max']} at most, {result['dropped_stale']} groups dropped; a step trains "
-                  f"{1e3 * result['train_seconds']:.0f} ms and waits {1e3 * result['rollout_seconds']:.0f} ms", flush=True)
-    speed = {mode: statistics.median(result["steps_per_second"] for result in runs) for mode, runs in results.items()}
+                  f"{1e3 * result['train_seconds']:.0f} ms ({result['forward_nodes']:.0f} nodes) and waits "
+                  f"{1e3 * result['rollout_seconds']:.0f} ms", flush=True)
+
+    def ratio(name):
+        synchronous, asynchronous = ([result[name] for result in results[mode]] for mode in ("synchronous", "asynchronous"))
+        return statistics.median(asynchronous) / statistics.median(synchronous)
+
     error = {mode: [result["final_error"] for result in runs] for mode, runs in results.items()}
-    print(f"asynchronous (S={arguments.staleness}) over synchronous: {speed['asynchronous'] / speed['synchronous']:.2f} times the "
-          "steps a second (median over the seeds)")
+    print(f"asynchronous (S={arguments.staleness}) over synchronous: {ratio('steps_per_second'):.2f} times the steps a second "
+          f"(medians over the seeds), {ratio('steps_per_second_whole_run'):.2f} times with the first "
+          f"{arguments.warm_up_steps} steps")
     for mode, runs in results.items():
         print(f"groups trained on by staleness, {mode}, all seeds: {histogram(runs)}")
     for mode, values in error.items():
         print(f"final error, {mode}: mean {statistics.fmean(values):.3f}, seeds {min(values):.3f} to {max(values):.3f}")
-    return {"latency_ms": latency_ms, "probe": probe, "results": results,
-            "speedup": speed["asynchronous"] / speed["synchronous"]}
+    return {"latency_ms": latency_ms, "probe": probe, "results": results, "speedup": ratio("steps_per_second"),
+            "speedup_whole_run": ratio("steps_per_second_whole_run")}
 
 
 def workers(arguments):
@@ -223,10 +238,12 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
                         help="built with -DTPO_BUILD_BENCHMARKS=ON")
     parser.add_argument("--staleness", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=300, help="workers: of the largest number")
+    parser.add_argument("--steps", type=int, default=1000, help="workers: of the largest number")
     parser.add_argument("--json", type=pathlib.Path)
     group = parser.add_argument_group("speedup")
-    group.add_argument("--seeds", type=int, default=3)
+    group.add_argument("--seeds", type=int, default=5)
+    group.add_argument("--warm_up_steps", type=int, default=100)
+    group.add_argument("--reward", default="bag_of_tokens")
     group.add_argument("--length", type=int, default=7)
     group.add_argument("--group_size", type=int, default=8)
     group.add_argument("--parallel_leases", type=int, default=0)
