@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What asynchronous training gains: steps a second and final error against synchronous, and more workers.
 
-    bench/async_speedup.py speedup [--staleness 4] [--steps 1000] [--seeds 5] [--json FILE]
+    bench/async_speedup.py speedup [--staleness 4] [--steps 400] [--seeds 5] [--json FILE]
     bench/async_speedup.py workers [--workers 1,2,4,8] [--json FILE]
 
 Learner, workers and verifier are processes of their own. The verifier (faulty_verifier, without faults) takes a fixed time
@@ -10,10 +10,11 @@ verifier the others, in both modes, as on machines of their own: sampling at the
 learner's core.
 
 speedup: the verifier's time is set so that a synchronous step waits for its groups as long as it trains: a synchronous run
-measures both first. The first --warm_up_steps are left out, for a batch of an unsure policy has several times as many
-distinct prefixes to train, and the two wouldn't cost the same; the whole run's figure is told, too. Both modes train the same
-configs from the same seeds; the default reward (of each token) is one that a policy, once it has learnt it, keeps, so that
-"equal final error", the mean error of the last 50 steps over the seeds, isn't a lottery.
+measures both first. What a step trains depends on the policy: of an unsure one a batch has several times as many distinct
+prefixes, of one that has learnt its task most groups have equal scores, and synchronous training skips their gradients. So that
+the two cost the same all along, the defaults learn slowly (reward of each token, a tenth of the paper's learning rate), and
+the first --warm_up_steps are left out; the whole run's figure is told, too. Both modes train the same configs from the same
+seeds. "Equal final error" compares the mean error of the last 50 steps, over the seeds.
 
 workers: each worker answers one lease at a time and waits --latency_ms for its verdicts, so that it is the worker that is
 the limit, whatever the cores. The learner's part is kept small (one epoch, short answers), and S large enough that
@@ -178,7 +179,7 @@ def histogram(runs):
 def speedup(arguments):
     base = {"task.sequence.reward": arguments.reward, "task.sequence.length": arguments.length,
             "rollout.group_size": arguments.group_size, "learner.threads": 1, "learner.steps": arguments.steps,
-            "learner.anchor": arguments.anchor}
+            "learner.anchor": arguments.anchor, "learner.optimizer.muon.learning_rate": arguments.learning_rate}
 
     def run(settings, latency_ms):
         return figures(train(arguments.build, base | settings, 1, arguments.parallel_leases, latency_ms, separate_cores=True),
@@ -238,12 +239,13 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
                         help="built with -DTPO_BUILD_BENCHMARKS=ON")
     parser.add_argument("--staleness", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=1000, help="workers: of the largest number")
+    parser.add_argument("--steps", type=int, default=400, help="workers: of the largest number")
     parser.add_argument("--json", type=pathlib.Path)
     group = parser.add_argument_group("speedup")
     group.add_argument("--seeds", type=int, default=5)
     group.add_argument("--warm_up_steps", type=int, default=100)
     group.add_argument("--reward", default="bag_of_tokens")
+    group.add_argument("--learning_rate", type=float, default=1e-4)
     group.add_argument("--length", type=int, default=7)
     group.add_argument("--group_size", type=int, default=8)
     group.add_argument("--parallel_leases", type=int, default=0)
