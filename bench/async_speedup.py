@@ -9,8 +9,8 @@ for each group and any number of groups at a time. speedup gives the learner a c
 verifier the others, in both modes, as on machines of their own: sampling at the same time as training must not take the
 learner's core.
 
-speedup: the verifier's time is set so that a synchronous step waits for its groups as long as it trains: a synchronous run
-measures both first. What a step trains depends on the policy: of an unsure one a batch has several times as many distinct
+speedup: the verifier's time is set so that the groups of a step take as long to sample and judge as the step takes to train
+while others are sampled; a run of each mode, with a verifier that takes no time, measures both first. What a step trains depends on the policy: of an unsure one a batch has several times as many distinct
 prefixes, of one that has learnt its task most groups have equal scores, and synchronous training skips their gradients. So that
 the two cost the same all along, the defaults learn slowly (reward of each token, a tenth of the paper's learning rate), and
 the first --warm_up_steps are left out; the whole run's figure is told, too. Both modes train the same configs from the same
@@ -185,13 +185,16 @@ def speedup(arguments):
         return figures(train(arguments.build, base | settings, 1, arguments.parallel_leases, latency_ms, separate_cores=True),
                        arguments.warm_up_steps)
 
-    probe = run({}, 0.1)
-    latency_ms = max(1.0, 1e3 * (probe["train_seconds"] - probe["rollout_seconds"]))
-    print(f"without a slow verifier a synchronous step trains for {1e3 * probe['train_seconds']:.1f} ms and waits "
-          f"{1e3 * probe['rollout_seconds']:.1f} ms; the verifier is made to take {latency_ms:.1f} ms a group")
-    results = {"synchronous": [], "asynchronous": []}
+    modes = {"synchronous": 0, "asynchronous": arguments.staleness}
+    probes = {mode: run({"learner.max_staleness": staleness}, 0.1) for mode, staleness in modes.items()}
+    train_ms, sample_ms = 1e3 * probes["asynchronous"]["train_seconds"], 1e3 * probes["synchronous"]["rollout_seconds"]
+    latency_ms = max(1.0, train_ms - sample_ms)
+    print(f"without a slow verifier an asynchronous step trains for {train_ms:.1f} ms, a synchronous one for "
+          f"{1e3 * probes['synchronous']['train_seconds']:.1f} ms after it has waited {sample_ms:.1f} ms; the verifier is made to "
+          f"take {latency_ms:.1f} ms a group", flush=True)
+    results = {mode: [] for mode in modes}
     for seed in range(arguments.seeds):
-        for mode, staleness in (("synchronous", 0), ("asynchronous", arguments.staleness)):
+        for mode, staleness in modes.items():
             result = run({"seed": seed, "learner.max_staleness": staleness}, latency_ms)
             results[mode].append(result)
             print(f"seed {seed}, {mode}: {result['steps_per_second']:.2f} steps/s, final error {result['final_error']:.3f}, "
@@ -201,7 +204,7 @@ def speedup(arguments):
                   f"{1e3 * result['rollout_seconds']:.0f} ms", flush=True)
 
     def ratio(name):
-        synchronous, asynchronous = ([result[name] for result in results[mode]] for mode in ("synchronous", "asynchronous"))
+        synchronous, asynchronous = ([result[name] for result in results[mode]] for mode in modes)
         return statistics.median(asynchronous) / statistics.median(synchronous)
 
     error = {mode: [result["final_error"] for result in runs] for mode, runs in results.items()}
@@ -212,7 +215,7 @@ def speedup(arguments):
         print(f"groups trained on by staleness, {mode}, all seeds: {histogram(runs)}")
     for mode, values in error.items():
         print(f"final error, {mode}: mean {statistics.fmean(values):.3f}, seeds {min(values):.3f} to {max(values):.3f}")
-    return {"latency_ms": latency_ms, "probe": probe, "results": results, "speedup": ratio("steps_per_second"),
+    return {"latency_ms": latency_ms, "probes": probes, "results": results, "speedup": ratio("steps_per_second"),
             "speedup_whole_run": ratio("steps_per_second_whole_run")}
 
 
