@@ -151,24 +151,16 @@ absl::StatusOr<TensorBundle> TensorBundle::Create(std::vector<TensorSpec> tensor
     }
   }
   TPO_RETURN_IF_ERROR(ValidateManifest(tensors, end));
-  TensorBundle bundle;
   TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(end, Zeroing::kWritten));
-  bundle.data_.reset(memory);
-  bundle.tensors_ = std::move(tensors);
-  bundle.size_bytes_ = end;
-  return bundle;
+  return TensorBundle(std::move(tensors), end, memory);
 }
 
 absl::StatusOr<TensorBundle> TensorBundle::CreateWithLayout(std::vector<TensorSpec> tensors,
                                                             uint64_t size_bytes) {
   TPO_RETURN_IF_ERROR(ValidateManifest(tensors, size_bytes));
-  TensorBundle bundle;
   // A manifest from outside may say what it likes: memory is taken only as the bytes come.
   TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(size_bytes, Zeroing::kUntouched));
-  bundle.data_.reset(memory);
-  bundle.tensors_ = std::move(tensors);
-  bundle.size_bytes_ = size_bytes;
-  return bundle;
+  return TensorBundle(std::move(tensors), size_bytes, memory);
 }
 
 const TensorSpec* TensorBundle::Find(std::string_view name) const {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -92,6 +93,11 @@ class TensorBundle {
   struct FreeDeleter {
     void operator()(std::byte* pointer) const { std::free(pointer); }
   };
+
+  // Owns `memory`.
+  TensorBundle(std::vector<TensorSpec> tensors, uint64_t size_bytes, std::byte* memory)
+      : tensors_(std::move(tensors)), size_bytes_(size_bytes), data_(memory) {}
+
   std::vector<TensorSpec> tensors_;
   uint64_t size_bytes_ = 0;
   std::unique_ptr<std::byte[], FreeDeleter> data_;

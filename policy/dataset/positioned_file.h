@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/regular_file.h"
 
 namespace tpo {
 
@@ -19,23 +20,19 @@ class PositionedFile {
  public:
   // Errors name the path and the system's reason: NOT_FOUND, PERMISSION_DENIED, …
   static absl::StatusOr<std::unique_ptr<PositionedFile>> Open(const std::string& path);
-  ~PositionedFile();
-  PositionedFile(const PositionedFile&) = delete;
-  PositionedFile& operator=(const PositionedFile&) = delete;
 
-  uint64_t size() const { return size_; }
+  uint64_t size() const { return file_.size_bytes(); }
 
   // Appends the bytes from `offset` to `bytes`: `count`, or those up to size().
   // FAILED_PRECONDITION: the file has become shorter.
   absl::Status Append(uint64_t offset, size_t count, std::string* bytes) const;
 
  private:
-  PositionedFile(std::string path, int descriptor, uint64_t size)
-      : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+  PositionedFile(std::string path, RegularFile file)
+      : path_(std::move(path)), file_(std::move(file)) {}
 
   const std::string path_;
-  const int descriptor_;
-  const uint64_t size_;
+  const RegularFile file_;
 };
 
 }  // namespace tpo
