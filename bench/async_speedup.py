@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What asynchronous training gains: steps a second and final error against synchronous, and more workers.
 
-    bench/async_speedup.py speedup [--staleness 4] [--steps 400] [--seeds 5] [--json FILE]
+    bench/async_speedup.py speedup [--staleness 4] [--steps 250] [--seeds 5] [--json FILE]
     bench/async_speedup.py workers [--workers 1,2,4,8] [--json FILE]
 
 Learner, workers and verifier are processes of their own. The verifier (faulty_verifier, without faults) takes a fixed time
@@ -10,11 +10,12 @@ verifier the others, in both modes, as on machines of their own: sampling at the
 learner's core.
 
 speedup: the verifier's time is set so that the groups of a step take as long to sample and judge as the step takes to train
-while others are sampled; a run of each mode, with a verifier that takes no time, measures both first. What a step trains depends on the policy: of an unsure one a batch has several times as many distinct
-prefixes, of one that has learnt its task most groups have equal scores, and synchronous training skips their gradients. So that
-the two cost the same all along, the defaults learn slowly (reward of each token, a tenth of the paper's learning rate), and
-the first --warm_up_steps are left out; the whole run's figure is told, too. Both modes train the same configs from the same
-seeds. "Equal final error" compares the mean error of the last 50 steps, over the seeds.
+while others are sampled; a run of each mode, with a verifier that takes no time, measures both first. What a step trains
+depends on the policy, though: of an unsure one a batch has several times as many distinct prefixes, and of one that has
+learnt its task most groups have equal scores, whose gradients synchronous training skips. So that the two cost about the same
+all along, the defaults learn slowly (reward of each token, a tenth of the paper's learning rate), end while there is
+something left to learn, and leave out the first --warm_up_steps; the whole run's figure is told, too. Both modes train the
+same configs from the same seeds. "Equal final error" compares the mean error of the last 50 steps, over the seeds.
 
 workers: each worker answers one lease at a time and waits --latency_ms for its verdicts, so that it is the worker that is
 the limit, whatever the cores. The learner's part is kept small (one epoch, short answers), and S large enough that
@@ -31,6 +32,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -242,11 +244,11 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
                         help="built with -DTPO_BUILD_BENCHMARKS=ON")
     parser.add_argument("--staleness", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=400, help="workers: of the largest number")
+    parser.add_argument("--steps", type=int, default=250, help="workers: of the largest number")
     parser.add_argument("--json", type=pathlib.Path)
     group = parser.add_argument_group("speedup")
     group.add_argument("--seeds", type=int, default=5)
-    group.add_argument("--warm_up_steps", type=int, default=100)
+    group.add_argument("--warm_up_steps", type=int, default=50)
     group.add_argument("--reward", default="bag_of_tokens")
     group.add_argument("--learning_rate", type=float, default=1e-4)
     group.add_argument("--length", type=int, default=7)
@@ -257,6 +259,7 @@ def main():
     group.add_argument("--workers", type=lambda text: [int(part) for part in text.split(",")], default=[1, 2, 4, 8])
     group.add_argument("--latency_ms", type=float, default=1000)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the processes that it has started
     print(f"load {os.getloadavg()[0]:.1f} at the start, {os.cpu_count()} cores")
     result = speedup(arguments) if arguments.what == "speedup" else workers(arguments)
     print(f"load {os.getloadavg()[0]:.1f} at the end")
