@@ -86,11 +86,9 @@ struct StepRecord {
   std::optional<double> target_policy_kl;  // KL(q || p)
   double clip_fraction = 0.0;              // members whose ratio was clipped, last epoch
   double logprob_mismatch = 0.0;  // mean |learner's - sampler's log-prob| per token, first epoch
-  // Over the completions of the batch.
-  double completion_tokens_mean = 0.0;
-  // Mean of -log-prob, as recorded, of the tokens drawn: without bias that of the entropies of the
-  // distributions that they were drawn from, in nats.
+  // Entropy of the learner's distribution at a sampled token, mean, first epoch, in nats.
   double token_entropy = 0.0;
+  double completion_tokens_mean = 0.0;  // over the completions of the batch
   double truncated_fraction = 0.0;      // that ended at the token limit
   bool has_truncated_fraction = false;  // false where every completion has the same length anyhow
   std::map<VerdictKind, uint64_t> verdicts;      // how many of each kind

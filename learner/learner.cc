@@ -378,6 +378,7 @@ void Learner::AddTrainResult(const std::vector<ReadyGroup>& groups, const TrainR
   record.gated_fraction = result.diagnostics.gated_fraction;
   record.importance_clip_fraction = result.importance_clip_fraction;
   record.logprob_mismatch = result.logprob_mismatch;
+  record.token_entropy = result.token_entropy;
   record.forward_nodes = static_cast<uint64_t>(result.forward_nodes);
   record.forward_tokens = static_cast<uint64_t>(result.forward_tokens);
   const int64_t every = options_.inspect_every_steps;

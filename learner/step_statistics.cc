@@ -82,19 +82,17 @@ InspectedGroup InspectGroup(const ReadyGroup& ready, const ObjectiveSpec* object
   return inspected;
 }
 
-// Lengths, how sure the sampler was, how completions ended, and what became of their verdicts.
+// Lengths, how completions ended, and what became of their verdicts.
 void AddCompletionStatistics(const std::vector<ReadyGroup>& groups, StepRecord& record) {
   uint64_t completions = 0;
   uint64_t tokens = 0;
   uint64_t may_end_early = 0;
   uint64_t truncated = 0;
-  double log_probs = 0.0;
   for (const ReadyGroup& ready : groups) {
     const bool fixed_length = ready.prompt.task.starts_with(kSequenceTaskPrefix);
     for (const Completion& completion : ready.group.completions) {
       ++completions;
       tokens += completion.tokens.size();
-      for (const float log_prob : completion.behavior_log_probs) log_probs += log_prob;
       if (fixed_length) continue;
       ++may_end_early;
       truncated += completion.finish_reason == FinishReason::kLength;
@@ -105,7 +103,6 @@ void AddCompletionStatistics(const std::vector<ReadyGroup>& groups, StepRecord& 
     return of == 0 ? 0.0 : static_cast<double>(value) / static_cast<double>(of);
   };
   record.completion_tokens_mean = part(tokens, completions);
-  record.token_entropy = tokens == 0 ? 0.0 : (0.0 - log_probs) / static_cast<double>(tokens);
   record.truncated_fraction = part(truncated, may_end_early);
   record.has_truncated_fraction = may_end_early > 0;
 }

@@ -138,6 +138,13 @@ void Trainer::ForwardPart(const Batch& batch, const Part& part, TreePass& pass,
     }
     if (first_pass_) exact_[part.sequences[s]] = exact;
   }
+  if (!first_pass_) return;
+  const auto entropies = pass.Entropies();
+  for (size_t s = 0; s < part.sequences.size(); ++s) {
+    double& sum = entropy_[part.sequences[s]];
+    sum = 0.0;
+    for (const int32_t index : part.tree.sequence_scored[s]) sum += entropies[index];
+  }
 }
 
 void Trainer::ForwardAll(const Batch& batch, const std::vector<Part>& parts,
@@ -199,7 +206,10 @@ ObjectiveOutput Trainer::ComputeGradient(const Batch& batch, const std::vector<P
   // them saves.
   const bool first = proximal_.empty();
   first_pass_ = first;
-  if (first) exact_.assign(batch.sequences().size(), 0);
+  if (first) {
+    exact_.assign(batch.sequences().size(), 0);
+    entropy_.resize(batch.sequences().size());
+  }
   if (kept || !known) {
     if (first) {
       ForwardFirst(batch, parts, log_probs);
@@ -306,8 +316,9 @@ bool Trainer::Update(const Batch& batch, const ObjectiveOutput& output, int epoc
     result.grad_norm = norm;
     result.diagnostics = output.diagnostics;
     result.reference_kl = std::accumulate(reference_kl_.begin(), reference_kl_.end(), 0.0);
-    result.logprob_mismatch = std::accumulate(mismatch_.begin(), mismatch_.end(), 0.0) /
-                              std::max<double>(1.0, static_cast<double>(batch.scored_count()));
+    const double tokens = std::max<double>(1.0, static_cast<double>(batch.scored_count()));
+    result.logprob_mismatch = std::accumulate(mismatch_.begin(), mismatch_.end(), 0.0) / tokens;
+    result.token_entropy = std::accumulate(entropy_.begin(), entropy_.end(), 0.0) / tokens;
   }
   result.loss_last_epoch = output.loss;
   result.diagnostics.clip_fraction = output.diagnostics.clip_fraction;

@@ -50,6 +50,9 @@ struct TrainResult {
   // Mean over the sampled tokens of |the learner's log-prob - the recorded one|, first epoch: of an
   // on-policy batch rounding noise, of a stale one also what the policy has changed since.
   double logprob_mismatch = 0.0;
+  // Mean over the sampled tokens of the entropy of the learner's distribution there, in nats, first
+  // epoch.
+  double token_entropy = 0.0;
   int64_t forward_nodes = 0;   // tree nodes forwarded per epoch
   int64_t forward_tokens = 0;  // tokens they stand for
   // Log-probs of the batch's entries before the last epoch's update (Batch::Entry), and before the
@@ -159,6 +162,7 @@ class Trainer {
   // Per sequence of the batch: Σ over its tokens of |log-prob - recorded|, of the last forward
   // pass.
   std::vector<double> mismatch_;
+  std::vector<double> entropy_;  // by sequence: sum over its tokens, first epoch
   // Of the batch in training: its entries' log-probs when it was taken, and, with importance
   // correction, the weights of each sequence's scored tokens.
   std::vector<double> proximal_;

@@ -22,6 +22,8 @@ class Pass : public TreePass {
     return kept_.log_probs;
   }
 
+  absl::Span<const double> Entropies() override { return kept_.entropies; }
+
   void Backward(absl::Span<const double> coefficients,
                 std::vector<at::Tensor>& gradients) override {
     std::map<std::string, float*> target_of;

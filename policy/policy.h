@@ -35,6 +35,10 @@ class TreePass {
   // until the next call.
   virtual absl::Span<const double> Forward(const PrefixTree& tree, double temperature) = 0;
 
+  // Entropy, in nats, of the distribution that each scored token of the last Forward was scored by,
+  // at its temperature [E]. Valid until the next call.
+  virtual absl::Span<const double> Entropies() = 0;
+
   // Adds the gradient of Σ_e coefficients[e] · log-prob[e] of the last Forward to `gradients`,
   // which are in the order of the policy's parameters, same shapes.
   virtual void Backward(absl::Span<const double> coefficients,

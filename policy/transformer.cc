@@ -47,6 +47,19 @@ class TransformerPass : public TreePass {
     return scored_log_probs_;
   }
 
+  absl::Span<const double> Entropies() override {
+    entropies_.resize(tree_->scored.size());
+    WithData(log_probs_, [&](const auto* data) {
+      std::vector<double> of_node(tree_->nodes.size(), -1.0);
+      for (size_t e = 0; e < entropies_.size(); ++e) {
+        const int node = tree_->scored[e].node;
+        if (of_node[node] < 0.0) of_node[node] = Entropy(data + Index({node, 0}));
+        entropies_[e] = of_node[node];
+      }
+    });
+    return entropies_;
+  }
+
   void Backward(absl::Span<const double> coefficients,
                 std::vector<at::Tensor>& gradients) override {
     const c10::InferenceMode inference;
@@ -78,12 +91,20 @@ class TransformerPass : public TreePass {
     return static_cast<size_t>(scored.node) * spec_.vocab_size + scored.token;
   }
 
+  template <typename T>
+  double Entropy(const T* log_probs) const {
+    double entropy = 0.0;
+    for (int v = 0; v < spec_.vocab_size; ++v) entropy -= std::exp(log_probs[v]) * log_probs[v];
+    return std::max(entropy, 0.0);
+  }
+
   const TransformerSpec spec_;
   TransformerComputation computation_;
   const PrefixTree* tree_ = nullptr;
   double temperature_ = 1.0;
   at::Tensor log_probs_;  // [N, V] of the last Forward, on the CPU
   std::vector<double> scored_log_probs_;
+  std::vector<double> entropies_;
 };
 
 class TransformerDecoder : public TreeDecoder {

@@ -17,7 +17,8 @@
 namespace tpo {
 namespace {
 
-// Of logits that exist at a time, as long as these are some rows.
+// Of logits that exist at a time, as long as these are some rows; in the forward pass their
+// exponentials do, too.
 constexpr int64_t kLogitsAtATime = int64_t{1} << 25;
 constexpr int64_t kFewestRows = 16;
 
@@ -96,6 +97,7 @@ at::Tensor ComposedHead::Forward(const ScoredTokens& scored, const at::Tensor& h
   maxima_ = at::empty({rows, 1}, options);
   log_sums_ = at::empty({rows, 1}, options);
   at::Tensor log_probs = at::empty({scored.tokens().size(0)}, options.dtype(at::kDouble));
+  entropies_ = at::empty_like(log_probs);
   for (int64_t first = 0; first < rows; first += RowsAtATime(head)) {
     const int64_t count = std::min(RowsAtATime(head), rows - first);
     const Chunk chunk(scored, first, count);
@@ -103,7 +105,13 @@ at::Tensor ComposedHead::Forward(const ScoredTokens& scored, const at::Tensor& h
     const at::Tensor maxima = logits.amax(-1, /*keepdim=*/true);
     logits.sub_(maxima).mul_(inverse_temperature_);
     const at::Tensor picked = logits.index({chunk.places, chunk.tokens}).to(at::kDouble);
-    const at::Tensor log_sums = logits.exp_().sum(-1, /*keepdim=*/true).log_();
+    const at::Tensor exponentials = logits.exp();
+    const at::Tensor sums = exponentials.sum(-1, /*keepdim=*/true);
+    const at::Tensor log_sums = sums.log();
+    // -Σ p log p, where log p is the logit less log Σ.
+    const at::Tensor means = logits.mul_(exponentials).sum(-1, /*keepdim=*/true).div_(sums);
+    entropies_.narrow(0, chunk.first_entry, chunk.entries)
+        .copy_((log_sums - means).squeeze(-1).index_select(0, chunk.places));
     maxima_.narrow(0, first, count).copy_(maxima);
     log_sums_.narrow(0, first, count).copy_(log_sums);
     log_probs.narrow(0, chunk.first_entry, chunk.entries)

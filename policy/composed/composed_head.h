@@ -50,6 +50,9 @@ class ComposedHead {
   // `rows_at_a_time`: 0: by the size of the vocabulary.
   explicit ComposedHead(int rows_at_a_time) : rows_at_a_time_(rows_at_a_time) {}
 
+  // Entropies, in nats, of the distributions of the last Forward's entries [E], float64.
+  const at::Tensor& entropies() const { return entropies_; }
+
   // Log-probs [E], float64, after `hidden` [S, hidden] through the matrix `head` [vocabulary,
   // hidden]; keeps what Backward needs. The temperature counts as a float.
   at::Tensor Forward(const ScoredTokens& scored, const at::Tensor& hidden, const at::Tensor& head,
@@ -66,6 +69,7 @@ class ComposedHead {
   double inverse_temperature_ = 1.0;
   at::Tensor maxima_;    // [S, 1]
   at::Tensor log_sums_;  // [S, 1]
+  at::Tensor entropies_;
 };
 
 }  // namespace tpo

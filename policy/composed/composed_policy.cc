@@ -215,6 +215,7 @@ class ComposedReference : public TreePass {
   absl::Span<const double> Forward(const PrefixTree& tree, double temperature) override {
     return pass_.Forward(tree, temperature);
   }
+  absl::Span<const double> Entropies() override { return pass_.Entropies(); }
   void Backward(absl::Span<const double>, std::vector<at::Tensor>&) override {
     TORCH_CHECK(false, "the reference is frozen");
   }

@@ -76,6 +76,12 @@ absl::Span<const double> ComposedTreePass::Forward(const PrefixTree& tree, doubl
   return log_probs_;
 }
 
+absl::Span<const double> ComposedTreePass::Entropies() {
+  entropies_.resize(log_probs_.size());
+  kept_->scored.ToGivenOrder(kept_->head.entropies(), absl::MakeSpan(entropies_));
+  return entropies_;
+}
+
 // Returns the gradient of the last layer's output.
 at::Tensor ComposedTreePass::HeadBackward(absl::Span<const double> coefficients,
                                           std::vector<at::Tensor>& gradients) {

@@ -39,6 +39,7 @@ class ComposedTreePass : public TreePass {
 
   // Both may be called in LibTorch's inference mode, but gradients are none of its tensors.
   absl::Span<const double> Forward(const PrefixTree& tree, double temperature) override;
+  absl::Span<const double> Entropies() override;
   void Backward(absl::Span<const double> coefficients, std::vector<at::Tensor>& gradients) override;
 
   // Kept for Backward.
@@ -59,6 +60,7 @@ class ComposedTreePass : public TreePass {
   const ComposedLeaves* const leaves_;
   const std::unique_ptr<Kept> kept_;
   std::vector<double> log_probs_;
+  std::vector<double> entropies_;
 };
 
 }  // namespace tpo

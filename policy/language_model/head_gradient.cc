@@ -65,11 +65,14 @@ void HeadGradient<T>::Forward(int thread, double temperature, Rows<T>& normalise
     for (int i = begin; i < end; ++i) {
       const float* const logits = logits_.row(i);
       LogNormaliser& normaliser = kept->normalisers[first + i];
-      normaliser = MakeLogNormaliser(all_loops_, {logits, static_cast<size_t>(config_.vocab_size)},
-                                     1.0 / static_cast<float>(temperature), &block_sums_[thread]);
+      double entropy = 0.0;
+      normaliser =
+          MakeLogNormaliser(all_loops_, {logits, static_cast<size_t>(config_.vocab_size)},
+                            1.0 / static_cast<float>(temperature), &block_sums_[thread], &entropy);
       for (size_t e = kept->begins[first + i]; e < kept->begins[first + i + 1]; ++e) {
         const int32_t entry = kept->entries[e];
         kept->log_probs[entry] = normaliser.LogProb(logits[kept->scored[entry].token]);
+        kept->entropies[entry] = entropy;
       }
     }
     team_->Barrier();

@@ -29,7 +29,7 @@ class HeadGradient {
 
   // Room for the logits of kScoredAtATime rows; one thread.
   void BeginForward();
-  // Normalisers and log-probs of kept's scored rows. A thread's part of all of it.
+  // Normalisers, log-probs and entropies of kept's scored rows. A thread's part of all of it.
   void Forward(int thread, double temperature, Rows<T>& normalised, KeptForward* kept);
 
   // Makes room, and takes up what a backward pass is asked for; one thread. `weight`: the gradient

@@ -31,6 +31,7 @@ struct KeptForward {
   std::vector<ScoredToken> scored;         // the tree's
   std::vector<LogNormaliser> normalisers;  // by scored row
   std::vector<double> log_probs;           // of `scored`
+  std::vector<double> entropies;           // of the distributions of `scored`, in nats
 
   int row_count() const { return static_cast<int>(layout.rows().size()); }
   float* stream(int half, int row) {
@@ -65,12 +66,13 @@ struct KeptForward {
     begins.push_back(entries.size());
     normalisers.resize(scored_rows.size());
     log_probs.resize(scored.size());
+    entropies.resize(scored.size());
   }
 
   size_t size_bytes() const {
     return layout.size_bytes() + streams.size() * sizeof(float) +
            scored_rows.size() * (sizeof(int) + sizeof(size_t) + sizeof(LogNormaliser)) +
-           scored.size() * (sizeof(int32_t) + sizeof(ScoredToken) + sizeof(double));
+           scored.size() * (sizeof(int32_t) + sizeof(ScoredToken) + 2 * sizeof(double));
   }
 };
 

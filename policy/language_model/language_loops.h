@@ -80,8 +80,10 @@ struct LanguageLoops {
   TypedLanguageLoops<float> float_loops;
   TypedLanguageLoops<uint16_t> bfloat16_loops;
   float (*maximum)(const float* values, int size);
-  // sums[b] = Σ exp((values[i] - maximum) · scale) over block b of kSumBlock values.
-  void (*exponential_sums)(const float* values, int size, float maximum, float scale, float* sums);
+  // Over block b of kSumBlock values, x = (values[i] - maximum) · scale: sums[b] = Σ exp(x), and,
+  // unless it is null, weighted_sums[b] = Σ x exp(x). Asking for both changes no bit of the first.
+  void (*exponential_sums)(const float* values, int size, float maximum, float scale, float* sums,
+                           float* weighted_sums);
   TrainingLoops training;
 
   template <typename T>

@@ -22,17 +22,28 @@ struct LogNormaliser {
   }
 };
 
-// `block_sums` becomes the parts of the total, one for kSumBlock logits each.
+// `block_sums` becomes the parts of the total, one for kSumBlock logits each. `entropy`, unless it
+// is null, that of the distribution, in nats.
 inline LogNormaliser MakeLogNormaliser(const LanguageLoops& loops, absl::Span<const float> logits,
-                                       double inverse_temperature, std::vector<float>* block_sums) {
+                                       double inverse_temperature, std::vector<float>* block_sums,
+                                       double* entropy = nullptr) {
   const int size = static_cast<int>(logits.size());
   LogNormaliser normaliser;
   normaliser.maximum = loops.maximum(logits.data(), size);
   normaliser.inverse_temperature = inverse_temperature;
-  block_sums->resize((size + kSumBlock - 1) / kSumBlock);
+  const size_t blocks = (size + kSumBlock - 1) / kSumBlock;
+  block_sums->resize(entropy == nullptr ? blocks : 2 * blocks);
   loops.exponential_sums(logits.data(), size, normaliser.maximum,
-                         static_cast<float>(inverse_temperature), block_sums->data());
-  for (const float sum : *block_sums) normaliser.total += sum;
+                         static_cast<float>(inverse_temperature), block_sums->data(),
+                         entropy == nullptr ? nullptr : block_sums->data() + blocks);
+  for (size_t b = 0; b < blocks; ++b) normaliser.total += (*block_sums)[b];
+  if (entropy != nullptr) {
+    double weighted = 0.0;
+    for (size_t b = blocks; b < 2 * blocks; ++b) weighted += (*block_sums)[b];
+    // With x as the exponents: log Σ exp(x) - Σ x exp(x) / Σ exp(x).
+    *entropy = std::log(normaliser.total) - weighted / normaliser.total;
+    block_sums->resize(blocks);
+  }
   return normaliser;
 }
 

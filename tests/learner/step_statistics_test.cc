@@ -23,17 +23,16 @@ ReadyGroup GroupOf(const std::vector<std::vector<float>>& log_probs) {
   return ready;
 }
 
-TEST(StepStatisticsTest, TokenEntropyIsAMeanOverTokensNotCompletions) {
+TEST(StepStatisticsTest, LengthIsAMeanOverCompletions) {
   StepRecord record;
   AddGroupStatistics({GroupOf({{-1.0F, -2.0F, -3.0F}, {-0.5F}}), GroupOf({{0.0F}})}, 0, record);
-  EXPECT_DOUBLE_EQ(record.token_entropy, 6.5 / 5);
   EXPECT_DOUBLE_EQ(record.completion_tokens_mean, 5.0 / 3);
 }
 
-TEST(StepStatisticsTest, WithoutTokensThereIsNoEntropy) {
+TEST(StepStatisticsTest, WithoutGroupsThereIsNoLength) {
   StepRecord record;
   AddGroupStatistics({}, 0, record);
-  EXPECT_EQ(record.token_entropy, 0.0);
+  EXPECT_EQ(record.completion_tokens_mean, 0.0);
 }
 
 }  // namespace

@@ -172,6 +172,19 @@ TEST(TrainerTest, SamplerAndLearnerAgreeOnEveryTokensLogProb) {
   EXPECT_LT(result.logprob_mismatch, 1e-6);
 }
 
+TEST(TrainerTest, TokenEntropyIsAMeanOverTheBatchBeforeItsFirstUpdate) {
+  TrainingFixture setup(ObjectiveKind::kTpo, 16, 8);
+  const auto whole = setup.MakeTrainer(1, 4096, 1)->Train(*setup.batch, true).value();
+  EXPECT_GT(whole.token_entropy, 0.0);
+  EXPECT_LT(whole.token_entropy, std::log(setup.policy->vocabulary_size()));
+  // However the batch is cut, and whatever later epochs do.
+  for (const int micro_batch_tokens : {8, 64}) {
+    TrainingFixture cut(ObjectiveKind::kTpo, 16, 8);
+    const auto result = cut.MakeTrainer(3, micro_batch_tokens, 2)->Train(*cut.batch, true).value();
+    EXPECT_NEAR(result.token_entropy, whole.token_entropy, 1e-9) << micro_batch_tokens;
+  }
+}
+
 TEST(TrainerTest, GroupsWithoutVarianceLeaveTheGradientAtZeroOnPolicy) {
   TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
   for (ReadyGroup& ready : setup.groups) {

@@ -236,6 +236,26 @@ TEST_P(LanguageModelPolicyTest, ADecoderGivesTheLogProbsOfAPass) {
   }
 }
 
+TEST_P(LanguageModelPolicyTest, EntropiesAreThoseOfTheWholeVocabulary) {
+  const auto policy = Make(false);
+  const int vocabulary = policy->vocabulary_size();
+  const PrefixTree tree = TreeOf(Sequences(vocabulary, 2, 4, 5, 8, 3), policy->max_positions());
+  const auto pass = policy->NewPass();
+  pass->Forward(tree, 0.8);
+  const auto entropies = pass->Entropies();
+  const auto decoder = policy->NewDecoder();
+  decoder->Reset(tree.nodes.size());
+  const auto log_probs = decoder->Extend(tree.nodes, 0.8);
+  ASSERT_EQ(entropies.size(), tree.scored.size());
+  for (size_t e = 0; e < tree.scored.size(); ++e) {
+    double expected = 0.0;
+    for (const float log_prob :
+         log_probs.subspan(int64_t{tree.scored[e].node} * vocabulary, vocabulary))
+      expected -= std::exp(double{log_prob}) * log_prob;
+    EXPECT_NEAR(entropies[e], expected, 1e-5);
+  }
+}
+
 TEST_P(LanguageModelPolicyTest, SeveralGroupsGiveTheSumOfEach) {
   const auto policy = Make(false);
   const auto sequences = Sequences(policy->vocabulary_size(), 3, 4, 12, 10, 5);

@@ -50,13 +50,17 @@ PrefixTree MakeTree(int vocabulary, int completions = 5) {
 
 struct Result {
   std::vector<double> log_probs;
+  std::vector<double> entropies;
   std::vector<at::Tensor> gradients;
 };
 
 Result Compute(const Policy& policy, const PrefixTree& tree) {
   const auto pass = policy.NewPass();
   const auto log_probs = pass->Forward(tree, kTemperature);
-  Result result{{log_probs.begin(), log_probs.end()}, {}};
+  Result result;
+  result.log_probs.assign(log_probs.begin(), log_probs.end());
+  const auto entropies = pass->Entropies();
+  result.entropies.assign(entropies.begin(), entropies.end());
   std::mt19937_64 random(2);
   std::normal_distribution<double> normal;
   std::vector<double> coefficients(log_probs.size());
@@ -111,6 +115,9 @@ TEST_P(ComposedPolicyTest, LogProbsAndGradientsAreThoseOfTheKernels) {
   ASSERT_EQ(actual.log_probs.size(), expected.log_probs.size());
   for (size_t e = 0; e < expected.log_probs.size(); ++e)
     EXPECT_NEAR(actual.log_probs[e], expected.log_probs[e], 1e-5);
+  ASSERT_EQ(actual.entropies.size(), tree.scored.size());
+  for (size_t e = 0; e < expected.entropies.size(); ++e)
+    EXPECT_NEAR(actual.entropies[e], expected.entropies[e], 1e-5);
   double whole = 0.0;
   for (const at::Tensor& gradient : expected.gradients)
     whole = std::max(whole, gradient.norm().item<double>());

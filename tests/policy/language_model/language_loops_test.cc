@@ -101,12 +101,21 @@ TEST(LanguageLoopsTest, ExponentialSumsAreExact) {
     EXPECT_EQ(loops->maximum(values.data(), 1000), 0.0F);
     for (const float scale : {1.0F, 0.5F, 2.0F}) {
       float sums[4];
-      loops->exponential_sums(values.data(), 1000, 0.0F, scale, sums);
+      float sums_alone[4];
+      float weighted_sums[4];
+      loops->exponential_sums(values.data(), 1000, 0.0F, scale, sums, weighted_sums);
+      loops->exponential_sums(values.data(), 1000, 0.0F, scale, sums_alone, nullptr);
       for (int block = 0; block < 4; ++block) {
         double expected = 0.0;
-        for (int i = block * 256; i < std::min(1000, block * 256 + 256); ++i)
-          expected += std::exp(double{values[i]} * scale);
+        double weighted = 0.0;
+        for (int i = block * 256; i < std::min(1000, block * 256 + 256); ++i) {
+          const double x = double{values[i]} * scale;
+          expected += std::exp(x);
+          if (std::isfinite(x)) weighted += x * std::exp(x);
+        }
         EXPECT_NEAR(sums[block], expected, 1e-6 * expected) << loops->name;
+        EXPECT_NEAR(weighted_sums[block], weighted, -1e-6 * weighted) << loops->name;
+        EXPECT_EQ(sums_alone[block], sums[block]) << loops->name;
       }
     }
   }
@@ -117,8 +126,10 @@ TEST(LanguageLoopsTest, AnImpossibleTokenAddsNothing) {
   values[3] = 5.0F;
   for (const LanguageLoops* const loops : Supported()) {
     float sum = 0.0F;
-    loops->exponential_sums(values.data(), 32, 5.0F, 1.0F, &sum);
+    float weighted_sum = 1.0F;
+    loops->exponential_sums(values.data(), 32, 5.0F, 1.0F, &sum, &weighted_sum);
     EXPECT_EQ(sum, 1.0F);
+    EXPECT_EQ(weighted_sum, 0.0F);
   }
 }
 
