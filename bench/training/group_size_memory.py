@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Memory of `tpo train` by the size of a group: it should be the same for 4 completions of a prompt as for 128.
 
-    bench/training/group_size_memory.py MODEL --prompts MODEL/prompts.jsonl [--sizes 4 16 64 128] [--tpo build/release/bin/tpo]
+    bench/training/group_size_memory.py MODEL --prompts MODEL/prompts.jsonl [--sizes 4 16 64 128] [--steps 3]
 
-MODEL and its prompts as for tpo_step.py. One step of four prompts of 32 tokens, with completions of 32 tokens; the working
+MODEL and its prompts as for tpo_step.py. Steps of four prompts of 32 tokens, with completions of 32 tokens; the working
 memory of a pass (`learner.micro_batch_tokens`) and of the cache (`rollout.cache_mib`) are bounded to what the smallest group
-fills. Two peaks: until the step was trained, and of the whole process, which then publishes the new weights, has the worker
-load them and writes the checkpoint; the second depends on which of these happen at the same time.
+fills. Two peaks: until the last step was trained, and of the whole process, which then publishes the new weights, has the
+worker load them and writes the checkpoint; the second depends on which of these happen at the same time.
 """
 
 import argparse
@@ -29,7 +29,7 @@ learner:
   prompts_per_step: 4
   prompts_per_lease: 1
   epochs: 1
-  steps: 1
+  steps: {steps}
   micro_batch_tokens: 512
   optimizer: {{adamw: {{learning_rate: 1.0e-6}}}}
   checkpoint: {{every_steps: 0}}
@@ -42,7 +42,8 @@ def peak_bytes(arguments: argparse.Namespace, size: int) -> tuple[int, int, int]
         folder = pathlib.Path(directory)
         config = folder / "step.yaml"
         config.write_text(CONFIG.format(prompts=arguments.prompts.resolve(), model=arguments.model.resolve(),
-                                        type=arguments.type, size=size), encoding="utf-8")
+                                        type=arguments.type, size=size,
+                                        steps=arguments.steps), encoding="utf-8")
         subprocess.run([arguments.tpo, "train", config, "--run_dir", folder / "run", "--quiet"], check=True)
         record = json.loads((folder / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
         summary = json.loads((folder / "run/summary.json").read_text(encoding="utf-8"))
@@ -55,6 +56,7 @@ def main() -> int:
     parser.add_argument("--prompts", type=pathlib.Path, required=True)
     parser.add_argument("--type", default="bfloat16", choices=["float32", "bfloat16"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 16, 64, 128])
+    parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--tpo", type=pathlib.Path, default=ROOT / "build/release/bin/tpo")
     arguments = parser.parse_args()
     peaks = []

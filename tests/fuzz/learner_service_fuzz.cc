@@ -4,8 +4,11 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "core/admin_api.h"
 #include "core/clock.h"
 #include "core/lease_book.h"
@@ -53,25 +56,39 @@ struct SmallLearner {
   LearnerEndpoint endpoint{SmallRun(), &book, &weights, &clock};
 };
 
-// The service stays, what is behind it changes.
+// The service stays, what is behind it changes. A call that its caller has given up may still be at
+// work when the next input comes: it keeps the learner that it began with.
 class Forwarder : public LearnerApi {
  public:
-  LearnerApi* target = nullptr;
+  void SetTarget(std::shared_ptr<LearnerApi> target) {
+    const absl::MutexLock lock(&mutex_);
+    target_ = std::move(target);
+  }
+
   absl::StatusOr<RunInfo> Register(const std::string& name) override {
-    return target->Register(name);
+    return target()->Register(name);
   }
   absl::StatusOr<LeaseResult> LeasePrompts(const std::string& id) override {
-    return target->LeasePrompts(id);
+    return target()->LeasePrompts(id);
   }
   absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
       const std::string& id, const std::vector<Group>& groups) override {
-    return target->SubmitGroups(id, groups);
+    return target()->SubmitGroups(id, groups);
   }
   absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(
       const std::string& id, WeightVersion newer_than, absl::Duration timeout) override {
-    return target->WaitForWeights(id, newer_than, timeout);
+    return target()->WaitForWeights(id, newer_than, timeout);
   }
-  absl::Status Deregister(const std::string& id) override { return target->Deregister(id); }
+  absl::Status Deregister(const std::string& id) override { return target()->Deregister(id); }
+
+ private:
+  std::shared_ptr<LearnerApi> target() {
+    const absl::MutexLock lock(&mutex_);
+    return target_;
+  }
+
+  absl::Mutex mutex_;
+  std::shared_ptr<LearnerApi> target_ ABSL_GUARDED_BY(mutex_);
 };
 
 class NoAdmin : public AdminApi {
@@ -170,10 +187,11 @@ void Call(const Served& served, uint8_t kind, std::string bytes, const std::stri
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tpo;  // NOLINT
   static auto* const served = new Served;
-  SmallLearner learner;
+  const auto shared = std::make_shared<SmallLearner>();
+  SmallLearner& learner = *shared;
   Require(learner.weights.Publish(WeightSnapshot::Create(0, TensorBundle::Create({}).value())).ok(),
           "publish");
-  served->learner.target = &learner.endpoint;
+  served->learner.SetTarget(std::shared_ptr<LearnerApi>(shared, &learner.endpoint));
   const std::string worker_id = learner.endpoint.Register("known").value().worker_id;
   Require(learner.book.LeasePrompts().ok(), "there is something to lease");
   FuzzInput input(data, size);
