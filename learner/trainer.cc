@@ -92,16 +92,9 @@ std::vector<Trainer::Part> Trainer::MakeParts(const Batch& batch) {
   tasks_.Run(static_cast<int>(parts.size()), [&](int index, int) {
     Part& part = parts[index];
     std::vector<TreeSequence> part_sequences;
-    size_t longest = 0;
-    for (const int member : part.sequences) {
-      part_sequences.push_back(sequences[member]);
-      longest =
-          std::max(longest, sequences[member].prompt.size() + sequences[member].completion.size());
-    }
-    // A language model has many more positions than its sequences have tokens.
-    const int stride = serial_ ? std::min(static_cast<int>(longest), policy_->max_positions())
-                               : policy_->max_positions();
-    part.tree = BuildPrefixTree(part_sequences, stride);
+    for (const int member : part.sequences) part_sequences.push_back(sequences[member]);
+    // All trees exist at a time: paths over a language model's sequences would be most of them.
+    part.tree = BuildPrefixTree(part_sequences, serial_ ? 0 : policy_->max_positions());
   });
   if (options_.reference_kl > 0.0) {
     for (Part& part : parts) {

@@ -68,7 +68,8 @@ class Policy {
 
   virtual const std::vector<NamedParameter>& parameters() const = 0;
   virtual int vocabulary_size() const = 0;
-  // Longest sequence; the path stride of trees for this policy.
+  // Longest sequence; the path stride of trees for this policy, if its passes read paths
+  // (those of pass_uses_all_cores() read parents).
   virtual int max_positions() const = 0;
   // Implementation and device for the logs, e.g. "transformer float32 cpu fused avx512".
   virtual std::string description() const = 0;

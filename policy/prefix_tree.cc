@@ -65,6 +65,10 @@ void AppendScored(const TreeSequence& sequence, const std::vector<int32_t>& rows
 }  // namespace
 
 void TreeNodes::Append(TokenId token, int32_t position, const int32_t* parent_path, int32_t row) {
+  tokens.push_back(token);
+  positions.push_back(position);
+  parents.push_back(position > 0 ? parent_path[position - 1] : -1);
+  if (path_stride == 0) return;
   const size_t offset = paths.size();
   paths.resize(offset + path_stride, 0);
   if (position > 0) {
@@ -72,8 +76,6 @@ void TreeNodes::Append(TokenId token, int32_t position, const int32_t* parent_pa
                 static_cast<size_t>(position) * sizeof(int32_t));
   }
   paths[offset + position] = row;
-  tokens.push_back(token);
-  positions.push_back(position);
 }
 
 PrefixTree BuildPrefixTree(absl::Span<const TreeSequence> sequences, int path_stride) {
@@ -81,17 +83,16 @@ PrefixTree BuildPrefixTree(absl::Span<const TreeSequence> sequences, int path_st
   tree.nodes.path_stride = path_stride;
   tree.sequence_scored.resize(sequences.size());
   std::map<std::pair<int32_t, TokenId>, int32_t> index_of;
-  std::vector<int32_t> rows(path_stride);  // of the sequence at hand, by position
+  std::vector<int32_t> rows;  // of the sequence at hand, by position
   const TreeSequence* previous = nullptr;
   for (const int index : LexicographicOrder(sequences)) {
     const TreeSequence& sequence = sequences[index];
     const int length = ForwardedLength(sequence);
+    rows.resize(length);
     int position = previous == nullptr ? 0 : CommonPrefix(*previous, sequence);
     for (; position < length; ++position) {
       const int32_t row = tree.nodes.size();
-      // A copy: Append grows the vector that a parent's path lies in.
-      const std::vector<int32_t> parent_path(rows.begin(), rows.begin() + position);
-      tree.nodes.Append(TokenAt(sequence, position), position, parent_path.data(), row);
+      tree.nodes.Append(TokenAt(sequence, position), position, rows.data(), row);
       rows[position] = row;
     }
     AppendScored(sequence, rows, index_of, tree, tree.sequence_scored[index]);

@@ -27,10 +27,12 @@ namespace tpo {
 // The nodes of one forward pass. A node's parent may be a node of an earlier pass over the same
 // cache (decoding); paths name rows of the cache, which in training are the nodes themselves.
 struct TreeNodes {
-  // Rows in a path; the size of the policy's position table.
+  // Rows in a path; the size of the policy's position table. 0: no paths are kept, for policies
+  // that read parents only; over long sequences paths are many times as large as the rest.
   int path_stride = 0;
   std::vector<TokenId> tokens;     // [N]
   std::vector<int32_t> positions;  // [N], depth counted from 0
+  std::vector<int32_t> parents;    // [N], cache row of the node before; -1: a root
   // [N, path_stride]: cache rows from the root to the node itself; the first positions[n] + 1
   // entries of a row hold.
   std::vector<int32_t> paths;
@@ -71,7 +73,7 @@ struct PrefixTree {
 };
 
 // Builds the tree of `sequences`. REQUIRES: prompt and completion together have at most path_stride
-// + 1 tokens.
+// + 1 tokens, unless it is 0.
 PrefixTree BuildPrefixTree(absl::Span<const TreeSequence> sequences, int path_stride);
 
 // Number of nodes that BuildPrefixTree would make.

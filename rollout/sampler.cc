@@ -153,6 +153,7 @@ class TreeSampling {
     }
     nodes_.tokens.insert(nodes_.tokens.end(), nodes.tokens.begin(), nodes.tokens.end());
     nodes_.positions.insert(nodes_.positions.end(), nodes.positions.begin(), nodes.positions.end());
+    nodes_.parents.insert(nodes_.parents.end(), nodes.parents.begin(), nodes.parents.end());
     nodes_.paths.insert(nodes_.paths.end(), nodes.paths.begin(), nodes.paths.end());
     first_row_ = all ? 0 : next_row;
     if (all) decoder_.Reset(most_rows_);

@@ -1,9 +1,10 @@
 #include "policy/composed/composed_layers.h"
 
+#include <algorithm>
 #include <limits>
+#include <vector>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
@@ -12,7 +13,6 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/where.h>
 
 namespace tpo {
 namespace {
@@ -88,14 +88,20 @@ at::Tensor ForwardLayer(const LanguageModelConfig& config, const ComposedLayer& 
 
 at::Tensor AncestorMask(const TreeNodes& nodes, const at::TensorOptions& options) {
   const int64_t count = nodes.size();
-  const at::Device device = options.device();
-  const at::Tensor paths = IndexTensor(nodes.paths.data(), {count, nodes.path_stride}, device);
-  const at::Tensor positions = IndexTensor(nodes.positions.data(), {count, 1}, device);
-  const auto integers = at::TensorOptions().dtype(at::kLong).device(device);
-  // Beyond a path's end stands the node itself, which sees itself anyway.
-  const at::Tensor visible =
-      at::where(at::arange(nodes.path_stride, integers).unsqueeze(0) <= positions, paths,
-                at::arange(count, integers).unsqueeze(1));
+  const int32_t depth = nodes.positions.empty()
+                            ? 0
+                            : *std::max_element(nodes.positions.begin(), nodes.positions.end()) + 1;
+  // [N, depth]: a node and its ancestors; what is left of a row names the node itself again.
+  std::vector<int32_t> rows(static_cast<size_t>(count) * depth);
+  for (int32_t n = 0; n < count; ++n) {
+    int32_t* const row = rows.data() + static_cast<size_t>(n) * depth;
+    int32_t seen = n;
+    for (int32_t i = 0; i < depth; ++i) {
+      row[i] = seen;
+      seen = nodes.parents[seen] < 0 ? n : nodes.parents[seen];
+    }
+  }
+  const at::Tensor visible = IndexTensor(rows.data(), {count, depth}, options.device());
   return at::full({count, count}, -std::numeric_limits<double>::infinity(), options)
       .scatter_(1, visible, 0.0);
 }

@@ -14,8 +14,7 @@ TreeLayout::TreeLayout(const TreeNodes& nodes) {
   std::vector<size_t> begins = {0};
   int pages = 0;
   for (int row = 0; row < nodes.size(); ++row) {
-    const int position = nodes.positions[row];
-    const int parent = position == 0 ? -1 : nodes.path(row)[position - 1];
+    const int parent = nodes.parents[row];
     if (parent >= 0) {
       for (size_t i = begins[parent]; i < begins[parent + 1]; ++i) runs.push_back(Run(runs[i]));
     }

@@ -106,6 +106,17 @@ class RandomTreeTest : public ::testing::TestWithParam<int> {
   Sequences sequences_;
 };
 
+TEST_P(RandomTreeTest, WithoutPathsTheTreeIsTheSame) {
+  const auto views = sequences_.Views();
+  const PrefixTree tree = BuildPrefixTree(views, kStride);
+  const PrefixTree parents_only = BuildPrefixTree(views, 0);
+  EXPECT_EQ(parents_only.nodes.tokens, tree.nodes.tokens);
+  EXPECT_EQ(parents_only.nodes.positions, tree.nodes.positions);
+  EXPECT_EQ(parents_only.nodes.parents, tree.nodes.parents);
+  EXPECT_EQ(parents_only.scored, tree.scored);
+  EXPECT_TRUE(parents_only.nodes.paths.empty());
+}
+
 TEST_P(RandomTreeTest, EveryScoredTokenFollowsItsPrefixAndNoPrefixIsThereTwice) {
   const auto views = sequences_.Views();
   const PrefixTree tree = BuildPrefixTree(views, kStride);
@@ -113,6 +124,8 @@ TEST_P(RandomTreeTest, EveryScoredTokenFollowsItsPrefixAndNoPrefixIsThereTwice) 
   std::set<std::vector<TokenId>> prefixes;
   for (int n = 0; n < tree.nodes.size(); ++n) {
     EXPECT_EQ(tree.nodes.path(n)[tree.nodes.positions[n]], n);
+    const int position = tree.nodes.positions[n];
+    EXPECT_EQ(tree.nodes.parents[n], position == 0 ? -1 : tree.nodes.path(n)[position - 1]);
     EXPECT_TRUE(prefixes.insert(PrefixOf(tree.nodes, n)).second);
   }
   for (size_t s = 0; s < views.size(); ++s) {
