@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -69,6 +70,16 @@ void ConvertElements(const SafetensorsView& view, size_t first, size_t count, ui
 // The bits of the nearest bfloat16, ties to even.
 uint16_t ToBfloat16(float value);
 float FromBfloat16(uint16_t bits);
+
+// A value as a computation in T holds it: float, or the bits of a bfloat16 (uint16_t).
+template <typename T>
+float RoundedTo(float value) {
+  if constexpr (std::is_same_v<T, float>) {
+    return value;
+  } else {
+    return FromBfloat16(ToBfloat16(value));
+  }
+}
 
 }  // namespace tpo
 

@@ -55,6 +55,8 @@ class Packer {
     const SafetensorsView view = source_(name);
     std::vector<float> values(view.spec.shape[0]);
     ConvertElements(view, 0, values.size(), values.data());
+    // As the trainer's and the published ones are.
+    for (float& value : values) value = RoundedTo<T>(value);
     return values;
   }
 

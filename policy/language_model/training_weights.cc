@@ -1,7 +1,5 @@
 #include "policy/language_model/training_weights.h"
 
-#include <type_traits>
-
 #include "absl/strings/str_cat.h"
 #include "policy/hugging_face/model_directory.h"
 
@@ -9,9 +7,6 @@ namespace tpo {
 namespace {
 
 constexpr int kHalfPanel = kPanelColumns / 2;
-
-float Rounded(float value, const float*) { return value; }
-float Rounded(float value, const uint16_t*) { return FromBfloat16(ToBfloat16(value)); }
 
 int RoundUpToPanels(int columns) {
   return (columns + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
@@ -24,7 +19,7 @@ void PackVector(const ParameterSource& source, const std::string& name, int size
   const float* const values = source(name);
   if (values == nullptr) return;
   vector->resize(size);
-  for (int i = 0; i < size; ++i) (*vector)[i] = Rounded(values[i], static_cast<const T*>(nullptr));
+  for (int i = 0; i < size; ++i) (*vector)[i] = RoundedTo<T>(values[i]);
 }
 
 template <typename T>
@@ -36,8 +31,7 @@ void PackBias(const ParameterSource& source, const LinearShape& shape, std::vect
   bias->assign(columns.size(), 0.0F);
   for (size_t c = 0; c < columns.size(); ++c) {
     if (columns[c].output < 0) continue;
-    (*bias)[c] =
-        Rounded(values[columns[c].module][columns[c].output], static_cast<const T*>(nullptr));
+    (*bias)[c] = RoundedTo<T>(values[columns[c].module][columns[c].output]);
   }
 }
 

@@ -191,10 +191,11 @@ TEST_P(ComposedPolicyTest, TrainsInInferenceMode) {
 }
 
 TEST_P(ComposedPolicyTest, TheReferenceHasTheBitsOfThePolicyBeforeTraining) {
-  for (const bool bfloat16 : {false, true}) {
-    const auto policy = Make(true, bfloat16);
+  for (const auto& [composed, bfloat16] :
+       {std::pair(true, false), std::pair(true, true), std::pair(false, true)}) {
+    const auto policy = Make(composed, bfloat16);
     const ReferenceLogProbs reference =
-        MakeReference(*directory_, {.bfloat16 = bfloat16, .composed = true});
+        MakeReference(*directory_, {.bfloat16 = bfloat16, .composed = composed});
     const PrefixTree tree = MakeTree(policy->vocabulary_size());
     const std::vector<double> log_probs = Compute(*policy, tree).log_probs;
     const auto actual = reference(tree, kTemperature);
