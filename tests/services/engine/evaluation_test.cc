@@ -37,6 +37,9 @@ TEST(EvaluationTest, PassAtOneIsAMeanOverPromptsAndPassAtKCountsThemOnce) {
   EXPECT_DOUBLE_EQ(figures.truncated_fraction.value(), 6.0 / 12);
   // A lower bar.
   EXPECT_DOUBLE_EQ(Summarise({Answered({0.5, 0.2})}, 0.5).pass_at_1, 0.5);
+  // As a composite of these weights adds up.
+  EXPECT_DOUBLE_EQ(Summarise({Answered({0.7 + 0.2 + 0.1})}, 1.0).pass_at_1, 1.0);
+  EXPECT_DOUBLE_EQ(Summarise({Answered({0.9999})}, 1.0).pass_at_1, 0.0);
 }
 
 TEST(EvaluationTest, CompletionsWithoutAScoreCountForNothing) {
