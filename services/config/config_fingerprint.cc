@@ -19,14 +19,32 @@ using google::protobuf::Message;
 // Values of the fields that must stay, by path.
 using FixedValues = std::map<std::string, std::string>;
 
+void Collect(const Message& message, const std::string& path, FixedValues* values);
+
+void CollectEntries(const Message& message, const FieldDescriptor& field, const std::string& path,
+                    FixedValues* values) {
+  for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
+    const std::string entry_path = absl::StrCat(path, "[", i, "]");
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      // An entry may hold nothing that must stay: that it is there counts.
+      (*values)[entry_path] = "an entry";
+      Collect(message.GetReflection()->GetRepeatedMessage(message, &field, i), entry_path, values);
+    } else {
+      (*values)[entry_path] = EntryText(field, message, i);
+    }
+  }
+}
+
 void Collect(const Message& message, const std::string& path, FixedValues* values) {
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *message.GetDescriptor()->field(i);
-    if (RuleOf(field).may_change_on_resume() || field.is_repeated() ||
-        !message.GetReflection()->HasField(message, &field)) {
+    if (RuleOf(field).may_change_on_resume()) continue;
+    const std::string field_path = FieldPath(path, field.name());
+    if (field.is_repeated()) {
+      CollectEntries(message, field, field_path, values);
       continue;
     }
-    const std::string field_path = FieldPath(path, field.name());
+    if (!message.GetReflection()->HasField(message, &field)) continue;
     if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       Collect(message.GetReflection()->GetMessage(message, &field), field_path, values);
     } else {

@@ -51,6 +51,27 @@ TEST(ConfigResumeTest, WhatChangesResultsMustStay) {
   }
 }
 
+TEST(ConfigResumeTest, SoMustTheEntriesOfLists) {
+  const std::string dataset = "task={dataset: {path: p.jsonl, verifier: {composite: {parts: [";
+  const auto parts = [&](const std::string& weights) {
+    return With({dataset + weights + "]}}}}", "rollout.max_tokens=4", "model={hf: {path: m}}",
+                 "rollout.stop=['.']"});
+  };
+  const v1::Config saved =
+      parts("{weight: 0.8, exact_match: {}}, {weight: 0.2, regex: {pattern: '[0-9]+'}}");
+  const v1::Config other =
+      parts("{weight: 0.5, exact_match: {}}, {weight: 0.5, regex: {pattern: '[0-9]+'}}");
+  EXPECT_NE(ConfigFingerprint(other), ConfigFingerprint(saved));
+  const auto status = CheckMayResume(saved, other);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("task.dataset.verifier.composite.parts[1].weight: was 0.2 and cannot "
+                        "become 0.5 on --resume"));
+  v1::Config stops = saved;
+  stops.mutable_rollout()->add_stop("!");
+  EXPECT_THAT(std::string(CheckMayResume(saved, stops).message()),
+              HasSubstr("rollout.stop[1]: was absent and cannot become !"));
+}
+
 TEST(ConfigResumeTest, TheRefusalNamesEachFieldAndBothValues) {
   const auto status =
       CheckMayResume(With({}), With({"learner.eta=2", "learner.optimizer.sgd.learning_rate=0.1"}));
