@@ -47,6 +47,8 @@ absl::StatusOr<uint32_t> ModelChecksum(const ModelDirectory& directory) {
   return crc;
 }
 
+std::string ChecksumText(uint32_t crc) { return absl::StrFormat("crc32c %08x", crc); }
+
 absl::StatusOr<LanguageModelInfo> DescribeLanguageModel(const ModelDirectory& directory,
                                                         const HuggingFaceModelSpec& spec) {
   LanguageModelInfo info;

@@ -30,6 +30,8 @@ LoraSpec ToLoraSpec(const LowRankAdapterSpec& spec, uint64_t seed);
 // CRC-32C over config.json, tokenizer.json (where there is one) and all weights: whether a
 // directory is still the one that it was.
 absl::StatusOr<uint32_t> ModelChecksum(const ModelDirectory& directory);
+// A checksum as checkpoints have it.
+std::string ChecksumText(uint32_t crc);
 
 // What workers are told of the model in `directory`.
 absl::StatusOr<LanguageModelInfo> DescribeLanguageModel(const ModelDirectory& directory,

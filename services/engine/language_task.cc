@@ -51,8 +51,6 @@ absl::StatusOr<DatasetPromptOptions> PromptOptions(const RunSpec& spec, int max_
   return options;
 }
 
-std::string ChecksumText(uint32_t crc) { return absl::StrFormat("crc32c %08x", crc); }
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LanguageTask>> LanguageTask::Open(const RunSpec& spec) {

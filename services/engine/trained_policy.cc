@@ -57,6 +57,17 @@ absl::StatusOr<CheckpointData> LoadData(const CheckpointStore& store, std::optio
   return std::move(newest->data);
 }
 
+// Adapters belong to one model; whole weights to its config and tokenizer. `checksum`: of what
+// model.hf.path holds now.
+absl::Status CheckIsWhatWasTrained(const TrainedPolicy& trained, uint32_t checksum) {
+  const auto then = trained.inputs.find("model.hf.path");
+  const std::string now = ChecksumText(checksum);
+  if (then == trained.inputs.end() || then->second == now) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      trained.run_dir, " was trained with another model than model.hf.path, ",
+      trained.spec.hugging_face->path, ", holds now: ", then->second, " then, ", now, " now"));
+}
+
 }  // namespace
 
 absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
@@ -70,6 +81,7 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
   const CheckpointStore store = CheckpointStore::ForReading(paths.checkpoints, FileSystem::Posix());
   TPO_ASSIGN_OR_RETURN(CheckpointData data, LoadData(store, step, trained.run_dir));
   trained.step = data.step;
+  trained.inputs = std::move(data.inputs);
   if (trained.spec.hugging_face.has_value()) {
     trained.weights = std::move(data.model);
     return trained;
@@ -83,8 +95,10 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
 
 absl::StatusOr<TensorBundle> HuggingFaceWeights(const TrainedPolicy& trained, TensorType type) {
   const HuggingFaceModelSpec& model = *trained.spec.hugging_face;
+  TPO_ASSIGN_OR_RETURN(const auto directory, ModelDirectory::Open(model.path));
+  TPO_ASSIGN_OR_RETURN(const uint32_t checksum, ModelChecksum(*directory));
+  TPO_RETURN_IF_ERROR(CheckIsWhatWasTrained(trained, checksum));
   if (model.lora.has_value()) {
-    TPO_ASSIGN_OR_RETURN(const auto directory, ModelDirectory::Open(model.path));
     return MergeLora(*directory, ToLoraSpec(*model.lora, trained.spec.seed), *trained.weights,
                      type);
   }
@@ -113,6 +127,7 @@ namespace {
 absl::StatusOr<EvaluationAnswers> AnswerDatasetPrompts(const TrainedPolicy& trained, int prompts,
                                                        int samples, bool greedy) {
   TPO_ASSIGN_OR_RETURN(const auto task, LanguageTask::Open(trained.spec));
+  TPO_RETURN_IF_ERROR(CheckIsWhatWasTrained(trained, task->info()->checksum));
   EvaluatorOptions options;
   options.run.seed = trained.spec.seed;
   options.run.language_model = task->info();

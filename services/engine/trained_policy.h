@@ -3,6 +3,7 @@
 #define TPO_SERVICES_ENGINE_TRAINED_POLICY_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct TrainedPolicy {
   int64_t step = 0;
   std::unique_ptr<Policy> policy;
   std::shared_ptr<const TensorBundle> weights;
+  std::map<std::string, std::string> inputs;  // the checkpoint's: what was trained on, by its field
 };
 
 // `run` is a run directory, or one checkpoint's directory in it. `step` chooses a checkpoint;
@@ -33,7 +35,8 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
                                                 std::optional<int64_t> step);
 
 // The weights of a trained language model under Hugging Face names, adapters merged, as `type`
-// (kFloat32 or kBfloat16). Its model's directory has to be where the config says.
+// (kFloat32 or kBfloat16). Its model's directory has to be where the config says;
+// FAILED_PRECONDITION: what lies there isn't what was trained.
 absl::StatusOr<TensorBundle> HuggingFaceWeights(const TrainedPolicy& trained, TensorType type);
 
 struct EvaluationAnswers {

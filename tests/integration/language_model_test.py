@@ -287,6 +287,14 @@ class LanguageModelTest(harness.IntegrationTest):
         output = self.run_to_end("tpo", "export", self.model, adapters, "--adapters", status=2)
         self.assertIn("not a run's", output)
 
+        # They are of no use to another model.
+        diverge(self.model / "model.safetensors")
+        for command in (("export", whole, self.scratch / "other"), ("eval", whole, "--prompts", "1"),
+                        ("generate", whole, "--prompt", "a")):
+            output = self.run_to_end("tpo", *command, status=2)
+            self.assertIn("was trained with another model", output)
+        self.assertFalse((self.scratch / "other").exists())
+
     def test_bad_input(self):
         def refused(*flags):
             return self.run_to_end("tpo", "train", CONFIG, "--run_dir", self.scratch / "bad", *self.files(), *flags,
