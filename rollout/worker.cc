@@ -40,6 +40,11 @@ std::string IdempotencyKey(const RunInfo& run, const Lease& lease, const Prompt&
   return absl::StrCat(run.run_id, "/", lease.id, "/", prompt.id);
 }
 
+// Longer the more calls failed in a row.
+absl::Duration PauseAfter(int failures) {
+  return Jittered(std::min(kFirstPause * (1 << std::min(failures, 10)), kLongestPause));
+}
+
 // Whether groups whose submission failed so may still be taken in. What a server that ends, a cut
 // connection or an overloaded peer makes of a call is no answer.
 bool AnotherTryMayHelp(const absl::Status& failure) {
@@ -237,20 +242,24 @@ class RolloutWorker::LeaseLoop {
     return absl::OkStatus();
   }
 
-  // Submits until it is known what became of the groups, or the lease is over: submitting is
-  // idempotent, and the groups are worth more than the calls.
+  // Submits until it is known what became of the groups, or the lease is over, or the grace of a
+  // worker that was told to end: submitting is idempotent, and the groups are worth more than the
+  // calls.
   absl::StatusOr<std::vector<SubmitResult>> Submit(const Lease& lease,
                                                    const std::vector<Group>& groups) {
     const absl::Duration deadline = clock_.Now() + lease.time_to_live;
     for (int failures = 1;; ++failures) {
       absl::StatusOr<std::vector<SubmitResult>> results =
           worker_.learner_->SubmitGroups(run_.worker_id, groups);
-      if (results.ok() || !AnotherTryMayHelp(results.status()) || worker_.stopped() ||
-          clock_.Now() > deadline) {
+      if (results.ok()) return results;
+      // Once the grace is over, calls fail because this worker ended them.
+      if (!AnotherTryMayHelp(results.status()) || worker_.grace_over() || clock_.Now() > deadline) {
+        worker_.Warn(absl::StrCat("gave up submitting the groups of lease ", lease.id, ": ",
+                                  results.status().ToString()));
         return results;
       }
       worker_.Warn(absl::StrCat("will submit again: ", results.status().ToString()));
-      worker_.Pause(failures);
+      worker_.PauseWithinGrace(failures);
     }
   }
 
@@ -452,6 +461,7 @@ void RolloutWorker::CloseWhenStopped() {
     const absl::Duration asking = std::min(kAskingTime, options_.stop_grace);
     mutex_.AwaitWithTimeout(absl::Condition(&idle), asking);
     mutex_.AwaitWithTimeout(absl::Condition(&nothing_to_answer), options_.stop_grace - asking);
+    grace_over_ = true;
     if (done_) return;
     verifier = verifier_.get();
     sampler = sampler_.get();
@@ -481,6 +491,11 @@ void RolloutWorker::Stop() {
 bool RolloutWorker::stopped() const {
   const absl::MutexLock lock(&mutex_);
   return stopped_;
+}
+
+bool RolloutWorker::grace_over() const {
+  const absl::MutexLock lock(&mutex_);
+  return grace_over_;
 }
 
 void RolloutWorker::CountLeaseInHand(int change, int asked_for) {
@@ -586,9 +601,13 @@ absl::StatusOr<RunInfo> RolloutWorker::RegisterAgain(const RunInfo& stale) {
 }
 
 void RolloutWorker::Pause(int failures) const {
-  const absl::Duration pause = std::min(kFirstPause * (1 << std::min(failures, 10)), kLongestPause);
   const absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&stopped_), Jittered(pause));
+  mutex_.AwaitWithTimeout(absl::Condition(&stopped_), PauseAfter(failures));
+}
+
+void RolloutWorker::PauseWithinGrace(int failures) const {
+  const absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&grace_over_), PauseAfter(failures));
 }
 
 bool RolloutWorker::IsDraining(const RunInfo& run) const {

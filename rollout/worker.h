@@ -48,8 +48,9 @@ class RolloutWorker {
     bool outlives_learner = true;
     // After Stop, how long leases in hand may still take; then the calls in progress are closed.
     absl::Duration stop_grace = absl::Seconds(8);
-    // Called with what went wrong whenever a call fails and is tried again, and, now and then, when
-    // verdicts aren't scores; from the worker's threads; may be empty.
+    // Called with what went wrong whenever a call fails and is tried again, when the groups of a
+    // lease are given up because they couldn't be submitted, and, now and then, when verdicts
+    // aren't scores; from the worker's threads; may be empty.
     std::function<void(const std::string&)> on_warning = nullptr;
     // Called with what samples, a language model's form and device, likewise; may be empty.
     std::function<void(const std::string&)> on_note = nullptr;
@@ -86,6 +87,7 @@ class RolloutWorker {
   // Tells the learner, once, that the worker leaves.
   void Leave();
   bool stopped() const;
+  bool grace_over() const;
   void CountLeaseInHand(int change, int asked_for);
   // Counts time as spent on one thing.
   void CountTime(absl::Duration WorkerTimes::*what, absl::Duration time);
@@ -96,6 +98,8 @@ class RolloutWorker {
   absl::StatusOr<RunInfo> RegisterAgain(const RunInfo& stale);
   // Waits a while, longer the more calls failed in a row; ends early on Stop.
   void Pause(int failures) const;
+  // Likewise, but ends early only when the grace after Stop is over.
+  void PauseWithinGrace(int failures) const;
   void Warn(const std::string& warning) const;
   // The learner says that it is about to end. Told once for each of its lives.
   void NoteDraining(const RunInfo& run);
@@ -114,6 +118,7 @@ class RolloutWorker {
   absl::Mutex registration_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool grace_over_ ABSL_GUARDED_BY(mutex_) = false;         // after Stop: calls are ended
   bool done_ ABSL_GUARDED_BY(mutex_) = false;               // all loops have ended
   SamplingSlots* slots_ ABSL_GUARDED_BY(mutex_) = nullptr;  // while the lease loops run
   int leases_in_hand_ ABSL_GUARDED_BY(mutex_) = 0;

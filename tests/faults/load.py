@@ -33,13 +33,13 @@ def flags(**further):
 def failed_submissions(cluster):
     """What the workers say of submissions that failed, whatever became of them afterwards."""
     return [line for worker in cluster.workers for line in worker.output.splitlines()
-            if re.search(r"SubmitGroups|submit again", line)]
+            if re.search(r"SubmitGroups|submit again|gave up submitting", line)]
 
 
 def refused_submissions(metrics_address):
     """How often this life of the learner has answered a submission with an error, by its code.
 
-    A worker that is unknown, since its groups came too late for the life before, registers again without a word.
+    A worker that is unknown, since its groups came too late for the life before, is among them.
     """
     with urllib.request.urlopen(f"http://{metrics_address}/metrics", timeout=10) as answer:
         text = answer.read().decode()

@@ -68,6 +68,12 @@ class ScriptedLearner : public LearnerApi {
   absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
       const std::string&, const std::vector<Group>& groups) override {
     const absl::MutexLock lock(&mutex_);
+    ++submissions;
+    if (submissions_hang) {
+      mutex_.Await(absl::Condition(&closed));
+      return absl::CancelledError("the client is closed");
+    }
+    if (!error_of_all_submissions.ok()) return error_of_all_submissions;
     if (!submit_errors.empty()) {
       const absl::Status error = submit_errors.front();
       submit_errors.pop_front();
@@ -107,7 +113,13 @@ class ScriptedLearner : public LearnerApi {
     return absl::OkStatus();
   }
 
+  void Close() override {
+    const absl::MutexLock lock(&mutex_);
+    closed = true;
+  }
+
   absl::Mutex mutex_;
+  bool closed = false;
   std::vector<std::string> left;
   absl::Status registration_error;
   int registrations = 0;
@@ -117,6 +129,9 @@ class ScriptedLearner : public LearnerApi {
   int draining_answers = 0;
   absl::Status error_after_draining;
   std::deque<absl::Status> submit_errors;
+  absl::Status error_of_all_submissions;
+  bool submissions_hang = false;  // until it is closed
+  int submissions = 0;            // calls
   std::vector<Group> submitted;
   std::vector<std::shared_ptr<const WeightSnapshot>> snapshots;
   // Published when a worker that has the newest asked for newer ones so often.
@@ -168,6 +183,19 @@ class WorkerTest : public ::testing::Test {
   }) {
     RolloutWorker worker(options_, &learner_,
                          [&](const RunInfo&) { return std::make_unique<FakeVerifier>(answer); });
+    return worker.Run();
+  }
+
+  // A worker that is told to end when it has sampled its first lease.
+  absl::Status RunWorkerThatIsStopped() {
+    std::function<void()> stop;
+    RolloutWorker worker(options_, &learner_, [&](const RunInfo&) {
+      return std::make_unique<FakeVerifier>([&](const VerifyRequest& request) {
+        stop();
+        return std::vector<Verdict>(request.completions.size(), Verdict::Scored(1.0));
+      });
+    });
+    stop = [&worker] { worker.Stop(); };
     return worker.Run();
   }
 
@@ -335,9 +363,58 @@ TEST_F(WorkerTest, DoesNotSubmitAgainToALearnerThatDoesNotKnowIt) {
   learner_.snapshots = {Snapshot(0, 1)};
   learner_.leases = {MakeLease(1, 0)};
   learner_.submit_errors = {absl::NotFoundError("register again")};
+  std::vector<std::string> warnings;
+  options_.on_warning = [&](const std::string& warning) { warnings.push_back(warning); };
   ASSERT_TRUE(RunWorker().ok());
+  EXPECT_THAT(warnings, ::testing::ElementsAre(::testing::HasSubstr("gave up submitting")));
   EXPECT_TRUE(learner_.submitted.empty());
   EXPECT_EQ(learner_.registrations, 2);
+}
+
+TEST_F(WorkerTest, SubmitsAgainAfterStopWhileThereIsTimeLeft) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0), MakeLease(2, 0)};
+  learner_.submit_errors = {absl::UnavailableError("connection reset"),
+                            absl::CancelledError("the server ended")};
+  std::vector<std::string> warnings;
+  options_.on_warning = [&](const std::string& warning) { warnings.push_back(warning); };
+  ASSERT_TRUE(RunWorkerThatIsStopped().ok());
+  EXPECT_EQ(learner_.submitted.size(), 3) << "of the lease in hand, and of no other";
+  EXPECT_EQ(learner_.submissions, 3);
+  EXPECT_THAT(warnings, ::testing::ElementsAre(::testing::HasSubstr("will submit again"),
+                                               ::testing::HasSubstr("will submit again")));
+}
+
+TEST_F(WorkerTest, PausesBetweenSubmissionsAfterStopAndSaysWhatItGivesUp) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  learner_.leases.front().time_to_live = absl::Hours(1);
+  learner_.error_of_all_submissions = absl::UnavailableError("connection reset");
+  options_.stop_grace = absl::Milliseconds(300);
+  std::vector<std::string> warnings;
+  options_.on_warning = [&](const std::string& warning) { warnings.push_back(warning); };
+  ASSERT_TRUE(RunWorkerThatIsStopped().ok());
+  EXPECT_TRUE(learner_.submitted.empty());
+  EXPECT_GE(learner_.submissions, 2);
+  EXPECT_LE(learner_.submissions, 20) << "without pauses there would be thousands";
+  ASSERT_FALSE(warnings.empty());
+  EXPECT_THAT(warnings.back(),
+              ::testing::HasSubstr("gave up submitting the groups of lease 1: UNAVAILABLE"));
+  EXPECT_THAT(learner_.left, ::testing::ElementsAre("worker-1"));
+}
+
+TEST_F(WorkerTest, DoesNotSubmitAgainWhatItsOwnEndHasCancelled) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  learner_.leases.front().time_to_live = absl::Hours(1);
+  learner_.submissions_hang = true;
+  options_.stop_grace = absl::Milliseconds(50);
+  std::vector<std::string> warnings;
+  options_.on_warning = [&](const std::string& warning) { warnings.push_back(warning); };
+  ASSERT_TRUE(RunWorkerThatIsStopped().ok());
+  EXPECT_EQ(learner_.submissions, 1);
+  EXPECT_THAT(warnings, ::testing::ElementsAre(::testing::HasSubstr(
+                            "gave up submitting the groups of lease 1: CANCELLED")));
 }
 
 TEST_F(WorkerTest, EndsRatherThanTakingLeasesThatItCanNotAnswer) {
