@@ -4,6 +4,7 @@
     tls_test.py --seconds 600        replaces certificates for that long
 """
 
+import collections
 import json
 import os
 import pathlib
@@ -31,6 +32,9 @@ SECONDS = 12
 RELOAD_SECONDS = 6
 # Servers ask for new connections this often, and each is a handshake with what is in the files then.
 CONNECTION_AGE = ["--max_connection_age", 1]
+# Attempts at verifiers that may fail, because they began as their connection ended: two, or one in so many connections.
+FAILED_ATTEMPTS = 2
+CONNECTIONS_PER_FAILED_ATTEMPT = 1000
 
 
 class TlsTest(harness.IntegrationTest):
@@ -76,6 +80,14 @@ class TlsTest(harness.IntegrationTest):
         """What a process counts of calls that didn't end well, other than `cancelled` methods' that were cancelled."""
         return [(labels, count) for labels, count in self.counters(process, metric) if count
                 and labels["code"] != "OK" and (labels["code"] != "CANCELLED" or labels["method"] not in cancelled)]
+
+    def failed_attempts(self, worker):
+        """A worker's attempts at verifiers that failed, by code. Those that it cancelled itself aren't among them."""
+        failed = collections.Counter()
+        for labels, count in self.counters(worker, "tpo_verification_attempts_total"):
+            if count and labels["code"] not in ("OK", "GIVEN_UP"):
+                failed[labels["code"]] += int(count)
+        return failed
 
     @staticmethod
     def connections(process, server):
@@ -149,7 +161,7 @@ class TlsTest(harness.IntegrationTest):
                    for weights in ([], ["--weights", relay.address])]
         run.wait_for_steps(5, learner)
         connections = {(worker, server): set() for worker in workers for server in (learner, *verifiers)}
-        joined = []
+        joined, failed_attempts = [], collections.Counter()
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             self.rotate()
@@ -164,6 +176,7 @@ class TlsTest(harness.IntegrationTest):
                 for (worker, server), ports in connections.items():
                     ports |= self.connections(worker, server)
                 time.sleep(0.1)
+            failed_attempts += self.failed_attempts(late)
             late.send(harness.signal.SIGTERM)
             self.assert_ended_well(late)
         output = "\n".join(map(str, (learner, relay, *verifiers, *workers, *joined)))
@@ -174,27 +187,27 @@ class TlsTest(harness.IntegrationTest):
         streams = [count for labels, count in self.counters(learner, "tpo_rpcs_total")
                    if labels["method"] == "WatchWeights" and labels["code"] == "CANCELLED"]
         self.assertLessEqual(sum(streams), len(joined), output)
-        self.assertEqual(self.failed_calls(learner, "tpo_rpcs_total", cancelled=["WatchWeights"]), [], output)
-        self.assertEqual(self.failed_calls(relay, "tpo_rpcs_total"), [], output)
+        failed_calls = self.failed_calls(learner, "tpo_rpcs_total", cancelled=["WatchWeights"])
+        failed_calls += self.failed_calls(relay, "tpo_rpcs_total")
+        for verifier in verifiers:
+            failed_calls += self.failed_calls(verifier, "tpo_rpcs_total", cancelled=["Verify"])
+        self.assertEqual(failed_calls, [], output)
         calls = {}
         for server in (learner, relay, *verifiers):
             for labels, count in self.counters(server, "tpo_rpcs_total"):
                 if labels["code"] == "OK":
                     calls[labels["method"]] = calls.get(labels["method"], 0) + int(count)
-        for verifier in verifiers:
-            self.assertEqual(self.failed_calls(verifier, "tpo_rpcs_total", cancelled=["Verify"]), [], output)
         for method in ("LeasePrompts", "SubmitGroups", "Verify"):
             self.assertGreater(calls[method], 10, output)
         # An attempt that begins as its connection ends may fail before it gets anywhere, and is repeated.
-        repeated = 0
         for worker in workers:
-            for labels, count in self.counters(worker, "tpo_verification_attempts_total"):
-                if count and labels["code"] not in ("OK", "CANCELLED", "GIVEN_UP"):
-                    self.assertEqual(labels["code"], "UNAVAILABLE", output)
-                    repeated += int(count)
-        self.assertLessEqual(repeated, 2 + 1e-3 * calls["Verify"], output)
+            failed_attempts += self.failed_attempts(worker)
+        self.assertLessEqual(set(failed_attempts), {"UNAVAILABLE", "CANCELLED"}, output)
+        connection_count = sum(map(len, connections.values()))
+        self.assertLessEqual(sum(failed_attempts.values()),
+                             max(FAILED_ATTEMPTS, connection_count // CONNECTIONS_PER_FAILED_ATTEMPT), output)
         for client in (relay, *workers, *joined):
-            self.assertNotRegex(client.output, "will try again|will submit again|weight stream broke")
+            self.assertNotRegex(client.output, "will try again|submit again|gave up submitting|weight stream broke")
         for process in (learner, *workers):
             process.send(harness.signal.SIGTERM)
         self.assert_ended_well(learner, *workers)
@@ -205,8 +218,9 @@ class TlsTest(harness.IntegrationTest):
         # What was in flight at the end is not in the last step's ledger.
         for outcome in ("expired", "dropped_unverified"):
             self.assertEqual(run.records[-1]["ledger"][outcome], 0)
-        print(json.dumps({"rotations": self.rotations, "steps": len(run.lines), "calls": calls, "calls_failed": 0,
-                          "attempts_repeated": repeated, "connections": sum(map(len, connections.values()))}))
+        print(json.dumps({"rotations": self.rotations, "steps": len(run.lines), "calls": calls,
+                          "calls_failed": sum(int(count) for _, count in failed_calls),
+                          "attempts_failed": failed_attempts, "connections": connection_count}))
 
 
 if __name__ == "__main__":
