@@ -90,7 +90,7 @@ class RolloutWorker::LeaseLoop {
       const absl::StatusOr<Turn> turn = TakeTurn();
       if (turn.ok()) {
         if (*turn == Turn::kFinished) {
-          worker_.Stop();
+          worker_.EndByItself();
           break;
         }
         failures = 0;
@@ -359,7 +359,7 @@ class RolloutWorker::LeaseLoop {
       if (!worker_.IsDraining(run_)) return failure;
       // It said that it would go: nothing has failed.
       worker_.Warn("the learner ended and isn't back: there is nothing to do");
-      worker_.Stop();
+      worker_.EndByItself();
       return absl::OkStatus();
     }
     if (absl::IsNotFound(failure)) {
@@ -432,7 +432,7 @@ absl::Status RolloutWorker::RunLoops() {
       if (sampler_ == nullptr) ScheduleAsBatch();
       results[i] = LeaseLoop(this, &slots).Run(*run);
       // One loop that can't go on is a worker that can't go on.
-      if (!results[i].ok()) Stop();
+      if (!results[i].ok()) EndByItself();
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -458,9 +458,9 @@ void RolloutWorker::CloseWhenStopped() {
     const absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(&ending));
     // A learner that isn't there doesn't say whether there is a lease.
-    const absl::Duration asking = std::min(kAskingTime, options_.stop_grace);
+    const absl::Duration asking = std::min(kAskingTime, grace_);
     mutex_.AwaitWithTimeout(absl::Condition(&idle), asking);
-    mutex_.AwaitWithTimeout(absl::Condition(&nothing_to_answer), options_.stop_grace - asking);
+    mutex_.AwaitWithTimeout(absl::Condition(&nothing_to_answer), grace_ - asking);
     grace_over_ = true;
     if (done_) return;
     verifier = verifier_.get();
@@ -482,8 +482,13 @@ void RolloutWorker::Leave() {
   if (!worker_id.empty()) learner_->Deregister(worker_id).IgnoreError();
 }
 
-void RolloutWorker::Stop() {
+void RolloutWorker::Stop() { StopWithin(options_.stop_grace); }
+
+void RolloutWorker::EndByItself() { StopWithin(std::min(options_.stop_grace, options_.end_grace)); }
+
+void RolloutWorker::StopWithin(absl::Duration grace) {
   const absl::MutexLock lock(&mutex_);
+  if (!stopped_) grace_ = grace;
   stopped_ = true;
   if (slots_ != nullptr) slots_->Close();
 }

@@ -48,6 +48,9 @@ class RolloutWorker {
     bool outlives_learner = true;
     // After Stop, how long leases in hand may still take; then the calls in progress are closed.
     absl::Duration stop_grace = absl::Seconds(8);
+    // The same, where it is shorter, of a worker that ends by itself: the run is over, the learner
+    // stays away, or it can't go on.
+    absl::Duration end_grace = absl::Seconds(8);
     // Called with what went wrong whenever a call fails and is tried again, when the groups of a
     // lease are given up because they couldn't be submitted, and, now and then, when verdicts
     // aren't scores; from the worker's threads; may be empty.
@@ -84,6 +87,10 @@ class RolloutWorker {
   // The stopping thread: waits for Stop, then for the leases in hand, then ends the calls that are
   // still in progress.
   void CloseWhenStopped();
+  // Stop without being told to.
+  void EndByItself();
+  // Stops, with so much time for leases in hand; unless it was stopped before.
+  void StopWithin(absl::Duration grace);
   // Tells the learner, once, that the worker leaves.
   void Leave();
   bool stopped() const;
@@ -118,6 +125,7 @@ class RolloutWorker {
   absl::Mutex registration_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Duration grace_ ABSL_GUARDED_BY(mutex_);            // from stopped_ on
   bool grace_over_ ABSL_GUARDED_BY(mutex_) = false;         // after Stop: calls are ended
   bool done_ ABSL_GUARDED_BY(mutex_) = false;               // all loops have ended
   SamplingSlots* slots_ ABSL_GUARDED_BY(mutex_) = nullptr;  // while the lease loops run

@@ -187,6 +187,9 @@ void DefineRollout(CLI::App* app, RolloutCommand* command) {
                  "groups are judged; 0: eight per core, with a language model 8");
   AddWholeNumber(app, "--give_up_after", 1, 30 * 24 * 3600, &command->give_up_after_seconds,
                  "Seconds for which a learner that is away may come back");
+  AddWholeNumber(app, "--drain_seconds", 0, 24 * 3600, &command->drain_seconds,
+                 "Seconds that a worker that is told to end may take to answer the leases that it "
+                 "has in hand; what is left is given back");
   AddMetricsListen(app, &command->metrics_listen);
   AddTraces(app, &command->traces);
   AddClientTls(app, &command->tls);

@@ -74,6 +74,7 @@ struct RolloutCommand {
   std::string name;         // empty: the host's name
   int parallel_leases = 0;  // 0: the worker decides
   int give_up_after_seconds = 600;
+  int drain_seconds = 8;  // for the leases in hand
   std::string metrics_listen;
   TraceFlags traces;
   bool quiet = false;

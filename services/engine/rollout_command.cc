@@ -69,6 +69,7 @@ absl::Status RunRollout(const RolloutCommand& command) {
   options.name = command.name.empty() ? HostName() : command.name;
   options.parallel_leases = command.parallel_leases;
   options.give_up_after = absl::Seconds(command.give_up_after_seconds);
+  options.stop_grace = absl::Seconds(command.drain_seconds);
   options.on_warning = [](const std::string& warning) { spdlog::warn("{}", warning); };
   options.on_note = [](const std::string& note) { spdlog::info("{}", note); };
   RolloutWorker worker(options, &learner, [&](const RunInfo& run) {

@@ -133,9 +133,9 @@ class ConfigTest(unittest.TestCase):
     def test_workers_may_finish_their_leases(self):
         for pod, objects in our_pods():
             if pod.name == "tpo-rollout":
-                run = resolved(objects)
-                self.assertGreaterEqual(pod.spec["terminationGracePeriodSeconds"],
-                                        run["learner"]["lease_seconds"] + SLACK_SECONDS)
+                drain = int(kustomize.flag(pod.container, "drain_seconds"))
+                self.assertGreaterEqual(drain, resolved(objects)["learner"]["lease_seconds"])
+                self.assertGreaterEqual(pod.spec["terminationGracePeriodSeconds"], drain + SLACK_SECONDS)
 
     def test_verifiers_may_finish_their_calls(self):
         for pod, _ in our_pods():

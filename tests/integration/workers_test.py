@@ -1,6 +1,7 @@
 """Learner and workers as processes of their own: any of them may go at any moment, and come back or not."""
 
 import signal
+import time
 
 import harness
 from harness import overrides
@@ -9,6 +10,8 @@ from harness import overrides
 class WorkersTest(harness.FaultTest):
     # Longer than the test waits for anything.
     FOREVER_SECONDS = 10 * harness.PATIENCE_SECONDS
+    # Of a worker that isn't told how long it may take to end.
+    DRAIN_SECONDS = 8
 
     def silent_verifier(self, deadline_seconds):
         """A verifier that never answers, and the flags that name it. Whoever connects has sampled what it leased."""
@@ -104,10 +107,12 @@ class WorkersTest(harness.FaultTest):
         gate, verifiers = self.silent_verifier(deadline_seconds=self.FOREVER_SECONDS)
         run, learner = self.start_learner("run", *self.FLAGS, *verifiers,
                                           *overrides(learner__lease_seconds=2 * self.FOREVER_SECONDS))
-        leaving = self.start_worker(learner.address, "--parallel_leases", 1)
+        leaving = self.start_worker(learner.address, "--parallel_leases", 1, "--drain_seconds", 1)
         gate.wait_for_connection()
+        told = time.monotonic()
         leaving.send(signal.SIGTERM)
         self.assert_ended_well(leaving)
+        self.assertLess(time.monotonic() - told, self.DRAIN_SECONDS, str(leaving))
         gate.close()
         self.start_verifier(listen=gate.address)
         self.assert_ended_well(self.start_worker(learner.address))

@@ -417,6 +417,17 @@ TEST_F(WorkerTest, DoesNotSubmitAgainWhatItsOwnEndHasCancelled) {
                             "gave up submitting the groups of lease 1: CANCELLED")));
 }
 
+TEST_F(WorkerTest, DoesNotTakeTheTimeOfAStopWhenTheRunIsOver) {
+  learner_.snapshots = {Snapshot(0, 1)};
+  learner_.leases = {MakeLease(1, 0)};
+  learner_.submissions_hang = true;
+  options_.parallel_leases = 2;  // the other is told that the run is over
+  options_.stop_grace = absl::Hours(1);
+  options_.end_grace = absl::Milliseconds(50);
+  EXPECT_TRUE(RunWorker().ok());
+  EXPECT_TRUE(learner_.closed);
+}
+
 TEST_F(WorkerTest, EndsRatherThanTakingLeasesThatItCanNotAnswer) {
   learner_.snapshots = {Snapshot(0, 1)};
   for (uint64_t id = 1; id <= 8; ++id) {

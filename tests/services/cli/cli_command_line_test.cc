@@ -216,12 +216,16 @@ TEST(CommandLineTest, PlaintextOffLoopbackNeedsTheFlag) {
 }
 
 TEST(CommandLineTest, RolloutTakesAllItsFlags) {
-  const auto rollout =
-      Accepted<RolloutCommand>({"rollout", "--learner", "[::1]:50051", "--name", "w0",
-                                "--parallel_leases", "3", "--metrics_listen", "0.0.0.0:9090"});
+  const auto rollout = Accepted<RolloutCommand>({"rollout", "--learner", "[::1]:50051", "--name",
+                                                 "w0", "--parallel_leases", "3", "--drain_seconds",
+                                                 "600", "--metrics_listen", "0.0.0.0:9090"});
   EXPECT_EQ(rollout.learner, "[::1]:50051");
   EXPECT_EQ(rollout.name, "w0");
   EXPECT_EQ(rollout.parallel_leases, 3);
+  EXPECT_EQ(rollout.drain_seconds, 600);
+  EXPECT_EQ(Accepted<RolloutCommand>({"rollout", "--learner", "localhost:1"}).drain_seconds, 8);
+  EXPECT_THAT(RefusedText({"rollout", "--learner", "localhost:1", "--drain_seconds", "86401"}),
+              HasSubstr("--drain_seconds"));
   EXPECT_EQ(rollout.metrics_listen, "0.0.0.0:9090");
   EXPECT_THAT(RefusedText({"rollout"}), HasSubstr("--learner is required"));
   EXPECT_THAT(RefusedText({"rollout", "--learner", "localhost:0"}),
