@@ -26,6 +26,8 @@ except ImportError as missing:
 
 SERVING_POLL_SECONDS = 0.005
 NO_SPACE = "No space left on device"
+# What `mount` says for want of a right. Whoever may not mount what can be written is told of "read-only".
+MAY_NOT_MOUNT = ("must be superuser", "only root", "permission denied", "not permitted", "read-only")
 
 
 class Member:
@@ -72,14 +74,16 @@ class Disk:
         self.directory = directory
         directory.mkdir(parents=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", directory], check=True,
-                       stderr=subprocess.DEVNULL)
+                       stderr=subprocess.PIPE, text=True, env=os.environ | {"LC_ALL": "C"})
 
     @staticmethod
     def mount(directory, megabytes):
         try:
             return Disk(directory, megabytes)
-        except (OSError, subprocess.CalledProcessError):
-            return None
+        except subprocess.CalledProcessError as error:
+            if any(words in error.stderr.lower() for words in MAY_NOT_MOUNT):
+                return None
+            raise RuntimeError(error.stderr) from error
 
     def fill(self):
         free = os.statvfs(self.directory)

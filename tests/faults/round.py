@@ -11,6 +11,7 @@ import time
 from audit import Run, SHOWN_GROUPS, check_run, check_same_course, count_lost_and_twice
 from cluster import NO_SPACE, Cluster, Disk
 from schedule import KILLS, make_schedule
+from wall_clock import WallClock
 
 import harness
 from harness import overrides
@@ -23,6 +24,9 @@ DISK_MEGABYTES = 64
 FAREWELL_SECONDS = 20
 STEPS = 10**6
 MAX_STALENESS = {"sync": 0, "async": 4}
+# Why a machine can't do a kind of fault.
+NO_MOUNT = "mounting isn't permitted here"
+NO_CLOCK = "there is no library to shift clocks with"
 
 
 @dataclasses.dataclass
@@ -31,6 +35,8 @@ class Result:
     mode: str
     kills: collections.Counter
     faults: collections.Counter
+    scheduled: set = dataclasses.field(default_factory=set)  # kinds of faults
+    not_tried: dict = dataclasses.field(default_factory=dict)  # kinds that this machine can't do, and why
     steps: int = 0
     lost: int = 0
     twice: int = 0
@@ -59,6 +65,13 @@ def verifier_fields(mode):
     return f", deadline_seconds: {2.9 if mode == 'sync' else 1.0}"
 
 
+def missed_faults(result, reasons):
+    """Kinds that were scheduled and didn't happen, unless it is for one of these reasons."""
+    return [f"{kind}: {result.not_tried.get(kind, 'scheduled, and never happened')}"
+            for kind in sorted(result.scheduled)
+            if not result.faults[kind] and result.not_tried.get(kind) not in reasons]
+
+
 class Round:
     def __init__(self, seed, mode, kills, scratch, mean_seconds=0.7, liar=None, kinds=None, say=None):
         self._mode = mode
@@ -66,7 +79,8 @@ class Round:
         self._say = say or (lambda line: None)
         self._schedule = make_schedule(seed, kills, mean_seconds, LEASE_SECONDS, kinds)
         self._liar = liar
-        self.result = Result(seed, mode, collections.Counter(), collections.Counter())
+        self.result = Result(seed, mode, collections.Counter(), collections.Counter(),
+                             scheduled={fault.kind for fault in self._schedule})
 
     def run(self):
         start = time.monotonic()
@@ -102,12 +116,37 @@ class Round:
         for fault in self._schedule:
             self._cluster.run_for(begin + fault.at_seconds - time.monotonic())
             self._say(str(fault))
-            if self._apply(fault):
-                self.result.faults[fault.kind] += 1
-                if fault.kind in KILLS:
-                    self.result.kills[fault.kind.split()[1]] += 1
+            self._try(fault)
+        # Kinds that always came at a bad moment, as when there was nothing to kill, come at a good one.
+        for fault in self._schedule:
+            if not self.result.faults[fault.kind] and fault.kind not in self.result.not_tried:
+                self._cluster.run_until(self._all_is_well, CALM_SECONDS)
+                self._say(f"again: {fault}")
+                self._try(fault, checkpoint_patience_seconds=CALM_SECONDS)
 
-    def _apply(self, fault):
+    def _all_is_well(self):
+        learner = self._cluster.learner
+        return not self._cluster.pending and learner.running() and self._cluster.serving is learner.process
+
+    def _try(self, fault, checkpoint_patience_seconds=1.0):
+        why_not = self._why_not(fault.kind)
+        if why_not:
+            self.result.not_tried[fault.kind] = why_not
+        elif self._apply(fault, checkpoint_patience_seconds):
+            self.result.faults[fault.kind] += 1
+            if fault.kind in KILLS:
+                self.result.kills[fault.kind.split()[1]] += 1
+
+    def _why_not(self, kind):
+        """Why this machine can't do it; None: it can."""
+        if kind == "fill disk" and not self._disk:
+            return NO_MOUNT
+        if kind.startswith("set clock") and not WallClock.available():
+            return NO_CLOCK
+        return None
+
+    def _apply(self, fault, checkpoint_patience_seconds):
+        """Whether it came to pass."""
         cluster = self._cluster
         action, target = fault.kind.split(maxsplit=1)
         roles = {"learner": [cluster.learner], "worker": cluster.workers, "verifier": cluster.verifiers,
@@ -115,7 +154,7 @@ class Round:
         members = roles.get(target)
         member = members[fault.number % len(members)] if members else None
         if fault.kind == "kill learner in a checkpoint":
-            return cluster.kill_learner_in_a_checkpoint(fault.seconds)
+            return cluster.kill_learner_in_a_checkpoint(fault.seconds, checkpoint_patience_seconds)
         if action == "kill":
             # Mostly while it does something: one that is always killed as it begins gets nowhere.
             if member is cluster.learner and fault.number % 4 and cluster.serving is not member.process:
@@ -142,8 +181,6 @@ class Round:
         return True
 
     def _fill_disk(self, seconds):
-        if not self._disk:
-            return False
         self._disk.fill()
         self._cluster.after(seconds, self._disk.free)
         return True
