@@ -13,6 +13,7 @@
 #include "core/status_macros.h"
 #include "core/version.h"
 #include "services/config/config.h"
+#include "services/engine/tls_options.h"
 #include "services/engine/verifiers.h"
 #include "services/grpc/certificates.h"
 #include "services/grpc/learner_service.h"
@@ -70,6 +71,7 @@ RunEnd EndOf(const absl::StatusOr<Learner::Outcome>& outcome) {
 
 RunSession::RunSession(const RunFlags& flags, const ServerTlsFlags& tls)
     : flags_(flags),
+      tls_(tls),
       metrics_("tpo-learner"),
       step_metrics_(&metrics_),
       rpc_metrics_(&metrics_),
@@ -227,8 +229,10 @@ absl::Status RunSession::MakeEvaluator() {
   options.run.verifiers = spec_.verifiers;
   options.run.verification = spec_.verification;
   options.run.own_verifier = spec_.own_verifier;
+  // Verifiers are believed that have a certificate of the authorities that clients need one of.
   TPO_ASSIGN_OR_RETURN(evaluation_verifier_,
-                       MakeVerifier(options.run, flags_.insecure, &verification_));
+                       MakeVerifier(options.run, flags_.insecure, &verification_,
+                                    ToTlsOptions(tls_, PeerRole::kLearner).value_or(TlsOptions())));
   options.verifier = evaluation_verifier_.get();
   options.evaluation = spec_.evaluation;
   options.last_step = spec_.learner.steps;

@@ -49,7 +49,8 @@ class RunSession {
   // Reads the config, takes the run directory, makes or resumes the learner. Nothing is written
   // into the directory before the input was found good. Errors carry the exit status
   // (services/cli/exit_status.h).
-  // The certificates' expiry is shown as a metric.
+  // The certificates' expiry is shown as a metric; an evaluation shows them to external verifiers
+  // with TLS.
   static absl::StatusOr<std::unique_ptr<RunSession>> Open(const RunFlags& flags,
                                                           const ServerTlsFlags& tls = {});
   ~RunSession();
@@ -98,6 +99,7 @@ class RunSession {
   RunOutcome Train(absl::Status* failure);
 
   const RunFlags flags_;
+  const ServerTlsFlags tls_;
   v1::Config config_;
   RunSpec spec_;
   std::unique_ptr<RunDirectory> directory_;

@@ -1,4 +1,4 @@
-// The verifier that a rollout worker uses.
+// The verifier that a rollout worker, or an evaluation, uses.
 #ifndef TPO_SERVICES_ENGINE_VERIFIERS_H_
 #define TPO_SERVICES_ENGINE_VERIFIERS_H_
 

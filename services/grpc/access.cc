@@ -17,6 +17,7 @@ constexpr unsigned SetOf(Roles... roles) {
 
 constexpr PeerRole kRoles[] = {PeerRole::kLearner, PeerRole::kWorker, PeerRole::kVerifier,
                                PeerRole::kRelay, PeerRole::kOperator};
+constexpr unsigned kLearners = SetOf(PeerRole::kLearner);
 constexpr unsigned kWorkers = SetOf(PeerRole::kWorker);
 constexpr unsigned kRelays = SetOf(PeerRole::kRelay);
 constexpr unsigned kOperators = SetOf(PeerRole::kOperator);
@@ -38,8 +39,8 @@ constexpr Rule kRules[] = {
     {"/tpo.v1.LearnerService/GetStatus", kOperators},
     {"/tpo.v1.AdminService/Checkpoint", kOperators},
     {"/tpo.v1.AdminService/Drain", kOperators},
-    {"/tpo.v1.VerifierService/Verify", kWorkers | kOperators},
-    {"/tpo.v1.VerifierService/Describe", kWorkers | kOperators},
+    {"/tpo.v1.VerifierService/Verify", kLearners | kWorkers | kOperators},
+    {"/tpo.v1.VerifierService/Describe", kLearners | kWorkers | kOperators},
     // It tells nothing that matters, and without it a client would only learn that nobody is there.
     {"/grpc.health.v1.Health/Check", kAnybody},
     {"/grpc.health.v1.Health/Watch", kAnybody},

@@ -24,7 +24,7 @@
 namespace tpo {
 
 enum class PeerRole {
-  kLearner,   // serves prompts and weights
+  kLearner,   // serves prompts and weights; asks verifiers to evaluate
   kWorker,    // rolls out: leases, asks verifiers, submits
   kVerifier,  // serves verdicts
   kRelay,     // hands the learner's weights on to workers

@@ -37,8 +37,8 @@ VerifierPoolOptions PoolOptions(const VerifierSpec& verifier, const Verification
   return options;
 }
 
-// What the worker is to this network: what it may do in plaintext, its files for TLS, and its
-// traces.
+// What the caller, a worker or a learner that evaluates, is to this network: what it may do in
+// plaintext, its files for TLS, and its traces.
 struct Identity {
   bool allow_remote_plaintext = false;
   TlsOptions own;

@@ -31,6 +31,7 @@ LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app.kubernet
 
 # Who may open connections to whom. Whatever isn't here must be forbidden.
 BASE_EDGES = {
+    ("tpo-learner", "tpo-verifier", 50052),
     ("tpo-rollout", "tpo-learner", 50051),
     ("tpo-rollout", "tpo-verifier", 50052),
 }
@@ -206,14 +207,15 @@ class NetworkTest(unittest.TestCase):
             self.assertTrue(matches(policy["spec"]["podSelector"], pod.labels), pod.name)
 
     @each_combination
-    def test_verifiers_and_learner_call_nobody(self, objects):
-        """But for the learner's traces."""
+    def test_verifiers_call_nobody_and_the_learner_calls_verifiers(self, objects):
+        """With DNS for their name, and the collector of its traces."""
         for pod in kustomize.pods(objects):
             if pod.name == "tpo-verifier":
                 self.assertEqual(list(rules_of(objects, pod, "egress")), [])
             if pod.name == "tpo-learner":
                 ports = [port["port"] for rule in rules_of(objects, pod, "egress") for port in rule["ports"]]
-                self.assertEqual(ports, [4317, 53, 53] if kustomize.flag(pod.container, "trace_endpoint") else [])
+                traces = [4317, 53, 53] if kustomize.flag(pod.container, "trace_endpoint") else []
+                self.assertEqual(sorted(ports), sorted([50052, 53, 53, *traces]))
 
     @each_combination
     def test_traces_may_leave(self, objects):

@@ -16,6 +16,7 @@ import time
 import urllib.request
 
 import harness
+import tiny_language_model
 from harness import overrides
 
 try:
@@ -27,6 +28,7 @@ except ImportError as missing:
 if "LSAN_OPTIONS" in os.environ:
     os.environ["LSAN_OPTIONS"] = os.environ["LSAN_OPTIONS"].replace("/lsan.supp", "/lsan_tls.supp")
 
+LANGUAGE_MODEL = str(harness.SOURCE / "tests" / "integration" / "language_model.yaml")
 SECONDS = 12
 # Longer than processes take to read a file again.
 RELOAD_SECONDS = 6
@@ -127,7 +129,7 @@ class TlsTest(harness.IntegrationTest):
 
     def test_a_verifier_counts_whom_it_refuses(self):
         verifier = self.start_verifier(*self.server("verifier"), "--metrics_listen", "127.0.0.1:0")
-        files = [(self.certificates / name).read_bytes() for name in ("ca.pem", "learner.key", "learner.pem")]
+        files = [(self.certificates / name).read_bytes() for name in ("ca.pem", "relay.key", "relay.pem")]
         with grpc.secure_channel(verifier.address, grpc.ssl_channel_credentials(*files)) as channel:
             with self.assertRaises(grpc.RpcError) as refused:
                 channel.unary_unary("/tpo.v1.VerifierService/Describe")(b"", timeout=harness.PATIENCE_SECONDS)
@@ -135,6 +137,24 @@ class TlsTest(harness.IntegrationTest):
         harness.wait_until(lambda: any(labels["code"] == "PERMISSION_DENIED" and count
                                        for labels, count in self.counters(verifier, "tpo_rpcs_total")),
                            "the refused call in the verifier's counters")
+
+    def test_a_learner_evaluates_with_the_verifiers_of_its_workers(self):
+        config = self.scratch / "verifier.yaml"
+        config.write_text("verifier_service: {verifiers: [{tasks: [dataset], regex: {pattern: '[A-Za-z]'}}]}\n",
+                          encoding="utf-8")
+        verifier = self.start_verifier("--config", config, *self.server("verifier"))
+        model = tiny_language_model.make_model(self.scratch / "model")
+        dataset = tiny_language_model.make_dataset(self.scratch / "data.jsonl")
+        run, learner = self.start_learner(
+            "run", *self.server("learner"), config=LANGUAGE_MODEL,
+            *overrides(task__dataset=f"{{path: '{dataset}', held_out_prompts: 6}}", model__hf__path=model,
+                       verifiers=f"[{{address: '{verifier.address}', tls: {{}}}}]"))
+        worker = self.start_worker(learner.address, *self.client("worker"))
+        self.assert_ended_well(learner, worker)
+        evaluations = [json.loads(line) for line in
+                       (run.directory / "eval.jsonl").read_text(encoding="utf-8").splitlines()]
+        self.assertEqual([record["step"] for record in evaluations], [0, 2, 4], str(learner))
+        self.assertEqual([record["unscored"] for record in evaluations], [0, 0, 0], str(learner))
 
     def test_files_that_can_not_work_are_refused_at_the_start(self):
         learner = ["tpo", "learner", harness.SMALL, "--listen", "127.0.0.1:0", "--run_dir", self.scratch / "x"]

@@ -70,8 +70,8 @@ TEST(CheckMayCall, IsDecidedForEveryCallOfOurServices) {
       {"tpo.v1.LearnerService.GetStatus", {"operator"}},
       {"tpo.v1.AdminService.Checkpoint", {"operator"}},
       {"tpo.v1.AdminService.Drain", {"operator"}},
-      {"tpo.v1.VerifierService.Verify", {"operator", "worker"}},
-      {"tpo.v1.VerifierService.Describe", {"operator", "worker"}},
+      {"tpo.v1.VerifierService.Verify", {"learner", "operator", "worker"}},
+      {"tpo.v1.VerifierService.Describe", {"learner", "operator", "worker"}},
   };
   std::map<std::string, Names> found;
   for (const auto* file :
