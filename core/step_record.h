@@ -107,6 +107,9 @@ class StepObserver {
  public:
   virtual ~StepObserver() = default;
   virtual void OnStep(const StepRecord& record) = 0;
+  // After OnStep of all observers, and after the step's checkpoint, if one was due, has begun. Here
+  // an observer may take its time: the learner waits.
+  virtual void AfterStep(const StepRecord& /*record*/) {}
   // A checkpoint became durable, `seconds` after it was begun, or failed with `error` (the run goes
   // on). Told by the learner's thread when it next looks, so some steps later maybe.
   virtual void OnCheckpoint(int64_t step, double seconds, const std::string& error) = 0;

@@ -336,6 +336,7 @@ absl::Status Learner::TrainStep(const std::vector<ReadyGroup>& groups, absl::Dur
   observer_->OnStep(record);
   const int64_t every = options_.spec.learner.checkpoint.every_steps;
   if (every > 0 && (record.step + 1) % every == 0) BeginScheduledCheckpoint();
+  observer_->AfterStep(record);
   ReportCheckpoints();
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/sequence_task.h"
@@ -13,6 +14,7 @@
 #include "policy/composed/composed_language_model.h"
 #include "policy/threads.h"
 #include "rollout/language_model_sampler.h"
+#include "services/run_directory/json_lines.h"
 #include "services/run_directory/record_json.h"
 #include "spdlog/spdlog.h"
 
@@ -60,6 +62,22 @@ void Judge(VerifierApi* verifier, std::vector<Prompt> prompts,
     answered->push_back(
         {std::move(requests[i].prompt), std::move(requests[i].completions), std::move(verdicts)});
   }
+}
+
+absl::Status Stopped() { return absl::CancelledError("the evaluation was told to end"); }
+
+// Whether a run has evaluated itself after `steps` steps, as far as its eval.jsonl tells.
+bool HasEvaluation(const std::string& path, int64_t steps) {
+  bool found = false;
+  ReadJsonLines(path,
+                [&](const nlohmann::json& record, std::string_view) {
+                  // `tpo eval` writes no "seconds".
+                  found = found ||
+                          (IntegerOr(record, "step", -1) == steps && record.contains("seconds"));
+                })
+      .status()
+      .IgnoreError();  // NOT_FOUND before the first evaluation
+  return found;
 }
 
 }  // namespace
@@ -153,9 +171,28 @@ absl::Status AppendEvaluation(const std::string& path, const nlohmann::ordered_j
   return absl::UnavailableError(absl::StrCat("can't write ", path));
 }
 
+void EvaluationStop::Stop() {
+  const absl::MutexLock lock(&mutex_);
+  stopped_ = true;
+  if (sampler_ != nullptr) sampler_->Close();
+  verifier_->Close();
+}
+
+bool EvaluationStop::stopped() const {
+  const absl::MutexLock lock(&mutex_);
+  return stopped_;
+}
+
+void EvaluationStop::SetSampler(LanguageModelSampler* sampler) {
+  const absl::MutexLock lock(&mutex_);
+  sampler_ = sampler;
+  if (stopped_ && sampler_ != nullptr) sampler_->Close();
+}
+
 absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const EvaluatorOptions& options,
                                                                     const TensorBundle& weights,
-                                                                    WeightVersion version) {
+                                                                    WeightVersion version,
+                                                                    EvaluationStop* stop) {
   LanguageModelSampler::Options sampling;
   sampling.sampling = options.run.sampling;
   sampling.sampling.completions_per_prompt = options.evaluation.samples;
@@ -167,6 +204,10 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const Evalua
   TPO_ASSIGN_OR_RETURN(
       const std::unique_ptr<LanguageModelSampler> sampler,
       LanguageModelSampler::Create(options.run.language_model, std::move(sampling)));
+  if (stop != nullptr) stop->SetSampler(sampler.get());
+  const absl::Cleanup forget_sampler = [stop] {
+    if (stop != nullptr) stop->SetSampler(nullptr);
+  };
   TPO_RETURN_IF_ERROR(sampler->Load(weights, version, "evaluation"));
   std::vector<AnsweredPrompt> answered;
   for (uint64_t first = 0; first < options.prompts; first += kPromptsAtATime) {
@@ -177,19 +218,23 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const Evalua
     }
     TPO_ASSIGN_OR_RETURN(auto completions, sampler->Sample(prompts));
     Judge(options.verifier, std::move(prompts), std::move(completions), &answered);
+    // What a closed verifier says is no verdict.
+    if (stop != nullptr && stop->stopped()) return Stopped();
   }
   return answered;
 }
 
 absl::Status Evaluator::Evaluate(int64_t steps) {
   const absl::Time start = absl::Now();
+  if (stop_.stopped()) return Stopped();
   const std::shared_ptr<const WeightSnapshot> weights = options_.weights();
   if (weights == nullptr || weights->version != steps) {
     return absl::InternalError(
         absl::StrCat("the weights after step ", steps, " aren't the published ones"));
   }
-  TPO_ASSIGN_OR_RETURN(const std::vector<AnsweredPrompt> answered,
-                       AnswerWithLanguageModel(options_, weights->weights, weights->version));
+  TPO_ASSIGN_OR_RETURN(
+      const std::vector<AnsweredPrompt> answered,
+      AnswerWithLanguageModel(options_, weights->weights, weights->version, &stop_));
   TPO_RETURN_IF_ERROR(CheckScores(answered));
   const EvaluationFigures figures = Summarise(answered, options_.evaluation.pass_score);
   nlohmann::ordered_json record =
@@ -202,14 +247,28 @@ absl::Status Evaluator::Evaluate(int64_t steps) {
   return AppendEvaluation(options_.path, record);
 }
 
-void Evaluator::OnStep(const StepRecord& record) {
-  const int64_t steps = record.step + 1;
-  const bool due = steps % options_.evaluation.every_steps == 0 || steps == options_.last_step;
-  if (!due) return;
+bool Evaluator::IsDue(int64_t steps) const {
+  return steps % options_.evaluation.every_steps == 0 || steps == options_.last_step;
+}
+
+void Evaluator::EvaluateOrLog(int64_t steps) {
   const absl::Status status = Evaluate(steps);
-  if (!status.ok()) {
-    spdlog::error("no evaluation after step {}: {}", steps, std::string(status.message()));
+  if (status.ok()) return;
+  const std::string when =
+      steps == 0 ? "before the first step" : absl::StrCat("after step ", steps);
+  if (absl::IsCancelled(status)) {
+    spdlog::warn("no evaluation {}: the run was told to end", when);
+  } else {
+    spdlog::error("no evaluation {}: {}", when, std::string(status.message()));
   }
+}
+
+void Evaluator::OnStart(int64_t steps) {
+  if (IsDue(steps) && !HasEvaluation(options_.path, steps)) EvaluateOrLog(steps);
+}
+
+void Evaluator::AfterStep(const StepRecord& record) {
+  if (IsDue(record.step + 1)) EvaluateOrLog(record.step + 1);
 }
 
 }  // namespace tpo

@@ -12,8 +12,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "core/learner_api.h"
 #include "core/prompt_source.h"
 #include "core/run_spec.h"
@@ -21,6 +23,7 @@
 #include "core/types.h"
 #include "core/verifier_api.h"
 #include "core/weight_snapshot.h"
+#include "rollout/language_model_sampler.h"
 
 namespace tpo {
 
@@ -72,29 +75,64 @@ struct EvaluatorOptions {
   std::function<void(const EvaluationFigures&)> on_figures;  // may be empty
 };
 
+// By which another thread ends evaluations. Thread-safe.
+class EvaluationStop {
+ public:
+  // `verifier`: whom evaluations ask; borrowed.
+  explicit EvaluationStop(VerifierApi* verifier) : verifier_(verifier) {}
+
+  // Closes the verifier and whatever samples, so that no call is waited for. Idempotent.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool stopped() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What samples now, or null. It is closed at once when Stop was called already.
+  void SetSampler(LanguageModelSampler* sampler) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  VerifierApi* const verifier_;
+  mutable absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  LanguageModelSampler* sampler_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
 // Answers options.prompts prompts with a language model, with options.evaluation's samples each.
 // `weights`: as published, or as in a checkpoint. A prompt whose verification fails as a whole has
-// completions without a score.
+// completions without a score. `stop`, if any, ends it with CANCELLED.
 absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const EvaluatorOptions& options,
                                                                     const TensorBundle& weights,
-                                                                    WeightVersion version);
+                                                                    WeightVersion version,
+                                                                    EvaluationStop* stop = nullptr);
 
-// Evaluates after every evaluation.every_steps steps and the last one, on the learner's thread,
-// which waits for it; its memory is given back afterwards. A failure is logged, and training goes
-// on.
+// Evaluates before the first step, after every evaluation.every_steps steps and after the last one,
+// on the learner's thread, which waits for it; its memory is given back afterwards. A failure is
+// logged, and training goes on.
 class Evaluator : public StepObserver {
  public:
   // All that is borrowed must outlive it.
-  explicit Evaluator(EvaluatorOptions options) : options_(std::move(options)) {}
+  explicit Evaluator(EvaluatorOptions options)
+      : options_(std::move(options)), stop_(options_.verifier) {}
 
-  // Of the weights after `steps` steps.
+  // Before the first step that a process does, `steps` being done: evaluates if that is due and
+  // eval.jsonl doesn't have it from a process before, which was told to end, or killed, meanwhile.
+  void OnStart(int64_t steps);
+
+  // Of the weights after `steps` steps. CANCELLED: Stop was called; nothing was written.
   absl::Status Evaluate(int64_t steps);
 
-  void OnStep(const StepRecord& record) override;
+  // Ends an evaluation in progress, and those to come, with CANCELLED. Thread-safe.
+  void Stop() { stop_.Stop(); }
+
+  void OnStep(const StepRecord& /*record*/) override {}
+  void AfterStep(const StepRecord& record) override;
   void OnCheckpoint(int64_t, double, const std::string&) override {}
 
  private:
+  bool IsDue(int64_t steps) const;
+  // Evaluates, and logs a failure.
+  void EvaluateOrLog(int64_t steps);
+
   const EvaluatorOptions options_;
+  EvaluationStop stop_;
 };
 
 }  // namespace tpo

@@ -54,7 +54,7 @@ absl::Status RunLearner(const LearnerCommand& command) {
   session->SetOnDrain([&server] { server->ReportNotServing(); });
   drain_on_signal.SetDrain([&session, &server] {
     server->ReportNotServing();
-    session->learner().Drain();
+    session->Drain();
   });
   const absl::Status trained = session->Run();
   drain_on_signal.SetDrain({});

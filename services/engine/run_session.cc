@@ -204,8 +204,19 @@ absl::Status RunSession::MakeLearner() {
   };
   learner_service_ = MakeLearnerService(api, &learner_->weights(), learner_.get(), service);
   admin_service_ = MakeAdminService(
-      learner_.get(), &rpc_metrics_, [this] { OnDrain(); }, traces_.get());
+      learner_.get(), &rpc_metrics_,
+      [this] {
+        OnDrain();
+        Drain();
+      },
+      traces_.get());
   return absl::OkStatus();
+}
+
+void RunSession::Drain() {
+  // First, so that no further step begins when the evaluation ends.
+  learner_->Drain();
+  if (evaluator_ != nullptr) evaluator_->Stop();
 }
 
 void RunSession::SetOnDrain(std::function<void()> on_drain) {
@@ -274,10 +285,7 @@ absl::Status RunSession::AttachObservers() {
 }
 
 absl::Status RunSession::Run() {
-  if (evaluator_ != nullptr && learner_->first_step() == 0) {
-    if (const absl::Status status = evaluator_->Evaluate(0); !status.ok())
-      spdlog::error("no evaluation before the first step: {}", std::string(status.message()));
-  }
+  if (evaluator_ != nullptr) evaluator_->OnStart(learner_->first_step());
   const absl::StatusOr<Learner::Outcome> trained = learner_->Run();
   RunOutcome outcome;
   outcome.end = EndOf(trained);

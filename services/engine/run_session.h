@@ -76,6 +76,10 @@ class RunSession {
   // The learner's services, for a server that this session outlives.
   std::vector<RpcService*> services() { return {learner_service_.get(), admin_service_.get()}; }
 
+  // Ends the run before its last step (Learner::Drain), and an evaluation in progress at once.
+  // Thread-safe.
+  void Drain();
+
   // Calls `on_drain` before an operator's call to drain takes effect, or now when there was one
   // already. An empty one detaches. It is called with a lock held: it must not call back into this
   // object.

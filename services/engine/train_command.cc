@@ -126,11 +126,10 @@ absl::Status RunTrain(const TrainCommand& command) {
   server_options.services.push_back(verifier_service.get());
   TPO_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> server, GrpcServer::Start(server_options));
 
-  Learner& learner = session->learner();
   LocalWorkers workers(session.get(), server.get(), verifier_client_options, command.run.insecure,
-                       [&learner] { learner.Drain(); });
+                       [&session] { session->Drain(); });
   session->worker_metrics().Attach([&workers] { return workers.statistics(); });
-  drain_on_signal.SetDrain([&learner] { learner.Drain(); });
+  drain_on_signal.SetDrain([&session] { session->Drain(); });
   const absl::Status trained = session->Run();
   const absl::Status rolled_out = workers.Join();
   session->worker_metrics().Detach();

@@ -18,6 +18,11 @@ void CompositeStepObserver::OnStep(const StepRecord& record) {
   for (StepObserver* observer : borrowed_) observer->OnStep(record);
 }
 
+void CompositeStepObserver::AfterStep(const StepRecord& record) {
+  for (const auto& writer : owned_) writer->AfterStep(record);
+  for (StepObserver* observer : borrowed_) observer->AfterStep(record);
+}
+
 void CompositeStepObserver::OnCheckpoint(int64_t step, double seconds, const std::string& error) {
   for (const auto& writer : owned_) writer->OnCheckpoint(step, seconds, error);
   for (StepObserver* observer : borrowed_) observer->OnCheckpoint(step, seconds, error);

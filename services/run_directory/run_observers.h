@@ -34,6 +34,7 @@ class CompositeStepObserver : public RunWriter {
   void AddBorrowed(StepObserver* observer) { borrowed_.push_back(observer); }
 
   void OnStep(const StepRecord& record) override;
+  void AfterStep(const StepRecord& record) override;
   void OnCheckpoint(int64_t step, double seconds, const std::string& error) override;
   void OnLedger(const Ledger& ledger) override;
   // Finishes every member; the first error of any of them, now or while the run went on.

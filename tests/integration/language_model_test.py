@@ -181,6 +181,26 @@ class LanguageModelTest(harness.IntegrationTest):
         self.assertEqual(len(run.lines), 2)
         self.assertEqual(run.summary["ledger"]["dropped_unverified"], 0)
 
+    def test_told_to_end_it_does_not_wait_for_an_evaluation(self):
+        def flags(address):
+            return overrides(task__dataset=f"{{path: '{self.dataset}', held_out_prompts: 6}}",
+                             model__hf__path=self.model, verifiers=f"[{{address: '{address}'}}]")
+        silent = harness.SilentServer()
+        self.addCleanup(silent.close)
+        run, learner = self.start_learner("run", *flags(silent.address), config=CONFIG)
+        silent.wait_for_connection()
+        learner.send(signal.SIGTERM)
+        self.assert_ended_well(learner)
+        self.assertIn("no evaluation before the first step: the run was told to end", learner.output)
+        self.assertFalse((run.directory / "eval.jsonl").exists())
+        # It is made up for.
+        config = self.scratch / "verifier.yaml"
+        config.write_text("verifier_service: {verifiers: [{tasks: [dataset], regex: {pattern: '[A-Za-z]'}}]}\n",
+                          encoding="utf-8")
+        verifier = self.start_verifier("--config", config)
+        self.train("run", "--resume", *flags(verifier.address), config=CONFIG)
+        self.assertEqual([record["step"] for record in self.evaluations(run)], [0, 2, 4])
+
     def test_bfloat16_and_weights_in_flight(self):
         run = self.train_model("flight", model__hf__compute_type="bfloat16", rollout__weight_swap="in_flight",
                                rollout__in_flight_cache="recompute", learner__max_staleness=2, learner__steps=6)

@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "core/file_system.h"
 #include "core/sequence_task.h"
 #include "rollout/worker.h"
@@ -62,6 +63,10 @@ class Recorder : public StepObserver {
     records[record.step] = record;
     if (on_step) on_step(record);
   }
+  void AfterStep(const StepRecord& record) override {
+    EXPECT_TRUE(records.contains(record.step)) << "OnStep comes first";
+    if (after_step) after_step(record);
+  }
   void OnCheckpoint(int64_t step, double, const std::string& error) override {
     checkpoints[step] = error;
     if (ledgers > 0) {
@@ -80,6 +85,7 @@ class Recorder : public StepObserver {
   int ledgers = 0;
   std::thread::id thread;  // that told of a ledger last
   std::function<void(const StepRecord&)> on_step;
+  std::function<void(const StepRecord&)> after_step;
   std::function<void(int64_t step)> on_checkpoint;
 };
 
@@ -346,6 +352,19 @@ TEST(LearnerTest, AnOperatorsCheckpointIsReported) {
               ::testing::ElementsAre(::testing::Pair(3, ""), ::testing::Pair(4, ""),
                                      ::testing::Pair(6, ""), ::testing::Pair(7, "")));
   EXPECT_GE(life.recorder.ledgers, 7);
+}
+
+TEST(LearnerTest, ACheckpointDoesNotWaitForWhatObserversDoAfterTheStep) {
+  const ScratchDirectory directory;
+  Life life(directory.path(), SmallRun(4), false);
+  bool saved = false;
+  life.recorder.after_step = [&](const StepRecord& record) {
+    if (record.step != 2) return;
+    const absl::Time give_up = absl::Now() + absl::Minutes(1);
+    while (!saved && absl::Now() < give_up) saved = life.checkpoints.Load(3).ok();
+  };
+  ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
+  EXPECT_TRUE(saved);
 }
 
 TEST(LearnerTest, TrainingGoesOnWhileTheDiskIsBusy) {

@@ -3,10 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
+#include "services/run_directory/json_lines.h"
+#include "tests/core/scratch_directory.h"
 #include "tests/policy/hugging_face/model_fixture.h"
 
 namespace tpo {
@@ -59,11 +65,14 @@ TEST(EvaluationTest, CompletionsWithoutAScoreCountForNothing) {
 class ShortPrompts : public PromptSource {
  public:
   absl::StatusOr<Prompt> At(uint64_t index) override {
+    if (on_prompt) on_prompt(index);
     Prompt prompt;
     prompt.id = index;
     prompt.tokens = {1, static_cast<TokenId>(index % 77)};
     return prompt;
   }
+
+  std::function<void(uint64_t index)> on_prompt;
 };
 
 // Knows nothing of the prompts from a number on.
@@ -80,9 +89,24 @@ class ForgetfulVerifier : public VerifierApi {
   const uint64_t first_unknown_;
 };
 
-absl::StatusOr<std::vector<AnsweredPrompt>> AnswerFivePrompts(VerifierApi* verifier,
-                                                              const TensorBundle& weights) {
-  ShortPrompts source;
+// Says nothing until it is closed.
+class SilentVerifier : public VerifierApi {
+ public:
+  absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest&) override {
+    if (!asked.HasBeenNotified()) asked.Notify();
+    closed.WaitForNotification();
+    return absl::CancelledError("closed");
+  }
+  absl::StatusOr<VerifierDescription> Describe() override { return VerifierDescription(); }
+  void Close() override {
+    if (!closed.HasBeenNotified()) closed.Notify();
+  }
+
+  absl::Notification asked;
+  absl::Notification closed;
+};
+
+EvaluatorOptions FivePrompts(PromptSource* source, VerifierApi* verifier) {
   auto model = std::make_shared<LanguageModelInfo>();
   model->config_json = SmallConfigJson();
   model->vocab_size = SmallConfig().vocab_size;
@@ -91,10 +115,16 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerFivePrompts(VerifierApi* verif
   options.run.sampling.max_tokens = 3;
   options.run.sampling.cache_bytes = 4 << 20;
   options.evaluation.samples = 2;
-  options.source = &source;
+  options.source = source;
   options.prompts = 5;
   options.verifier = verifier;
-  return AnswerWithLanguageModel(options, weights, 1);
+  return options;
+}
+
+absl::StatusOr<std::vector<AnsweredPrompt>> AnswerFivePrompts(VerifierApi* verifier,
+                                                              const TensorBundle& weights) {
+  ShortPrompts source;
+  return AnswerWithLanguageModel(FivePrompts(&source, verifier), weights, 1);
 }
 
 TEST(EvaluationTest, APromptThatCannotBeJudgedLeavesTheOthersTheirScores) {
@@ -124,6 +154,98 @@ TEST(EvaluationTest, WeightsThatHaveDivergedAreAFailure) {
   ForgetfulVerifier verifier(5);
   EXPECT_EQ(AnswerFivePrompts(&verifier, DivergedWeights(SmallConfig(), 1)).status().code(),
             absl::StatusCode::kOutOfRange);
+}
+
+// Of a run of 7 steps that evaluates every 3.
+class EvaluatorTest : public testing::Test {
+ protected:
+  std::unique_ptr<Evaluator> Make(VerifierApi* verifier) {
+    EvaluatorOptions options = FivePrompts(&source_, verifier);
+    options.evaluation.every_steps = 3;
+    options.last_step = 7;
+    options.path = path_;
+    options.weights = [this] { return weights_; };
+    return std::make_unique<Evaluator>(std::move(options));
+  }
+
+  // As if the run had done so many steps.
+  void PublishWeightsAfter(int64_t steps) {
+    weights_ = WeightSnapshot::Create(steps, RandomWeights(SmallConfig(), 1));
+  }
+
+  // Of the lines of eval.jsonl.
+  std::vector<int64_t> Steps() const {
+    std::vector<int64_t> steps;
+    const auto read = ReadJsonLines(path_, [&](const nlohmann::json& record, std::string_view) {
+      steps.push_back(IntegerOr(record, "step", -1));
+    });
+    EXPECT_EQ(read.ok() ? read->bad_lines : 0, 0);
+    return steps;
+  }
+
+  ScratchDirectory scratch_;
+  const std::string path_ = scratch_ / "eval.jsonl";
+  ShortPrompts source_;
+  std::shared_ptr<const WeightSnapshot> weights_;
+};
+
+TEST_F(EvaluatorTest, EvaluatesAfterStepsThatAreDue) {
+  ForgetfulVerifier verifier(5);
+  const auto evaluator = Make(&verifier);
+  for (int64_t step = 0; step < 7; ++step) {
+    PublishWeightsAfter(step + 1);
+    StepRecord record;
+    record.step = step;
+    evaluator->OnStep(record);
+    evaluator->AfterStep(record);
+  }
+  EXPECT_THAT(Steps(), testing::ElementsAre(3, 6, 7));
+}
+
+TEST_F(EvaluatorTest, MakesUpAtItsStartForWhatAProcessBeforeDidNot) {
+  ForgetfulVerifier verifier(5);
+  PublishWeightsAfter(3);
+  Make(&verifier)->OnStart(3);
+  EXPECT_THAT(Steps(), testing::ElementsAre(3));
+  Make(&verifier)->OnStart(3);
+  EXPECT_THAT(Steps(), testing::ElementsAre(3)) << "it is there";
+  PublishWeightsAfter(4);
+  Make(&verifier)->OnStart(4);
+  EXPECT_THAT(Steps(), testing::ElementsAre(3)) << "it isn't due";
+  // `tpo eval` after the sixth step is another evaluation.
+  ASSERT_TRUE(AppendEvaluation(path_, {{"step", 6}, {"held_out", true}}).ok());
+  PublishWeightsAfter(6);
+  Make(&verifier)->OnStart(6);
+  EXPECT_THAT(Steps(), testing::ElementsAre(3, 6, 6));
+}
+
+TEST_F(EvaluatorTest, StopEndsTheWaitForAVerifier) {
+  SilentVerifier verifier;
+  const auto evaluator = Make(&verifier);
+  PublishWeightsAfter(0);
+  std::thread stopper([&] {
+    verifier.asked.WaitForNotification();
+    evaluator->Stop();
+    evaluator->Stop();
+  });
+  EXPECT_EQ(evaluator->Evaluate(0).code(), absl::StatusCode::kCancelled);
+  stopper.join();
+  EXPECT_EQ(evaluator->Evaluate(0).code(), absl::StatusCode::kCancelled);
+  evaluator->OnStart(0);
+  EXPECT_THAT(Steps(), testing::IsEmpty());
+}
+
+TEST_F(EvaluatorTest, StopEndsSampling) {
+  SilentVerifier verifier;
+  const auto evaluator = Make(&verifier);
+  PublishWeightsAfter(0);
+  // Before anything is sampled.
+  source_.on_prompt = [&](uint64_t index) {
+    if (index == 0) evaluator->Stop();
+  };
+  EXPECT_EQ(evaluator->Evaluate(0).code(), absl::StatusCode::kCancelled);
+  EXPECT_FALSE(verifier.asked.HasBeenNotified());
+  EXPECT_THAT(Steps(), testing::IsEmpty());
 }
 
 }  // namespace

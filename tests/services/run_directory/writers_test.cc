@@ -286,9 +286,11 @@ TEST_F(RunObserversTest, ResourcesAddUpOverResumes) {
 TEST_F(RunObserversTest, BorrowedObserversSeeEveryCall) {
   struct Counter : StepObserver {
     void OnStep(const StepRecord&) override { ++steps; }
+    void AfterStep(const StepRecord&) override { ++after_steps; }
     void OnCheckpoint(int64_t, double, const std::string&) override { ++checkpoints; }
     void OnLedger(const Ledger& ledger) override { leased += ledger.leased; }
     int steps = 0;
+    int after_steps = 0;
     int checkpoints = 0;
     uint64_t leased = 0;
   } counter;
@@ -297,7 +299,10 @@ TEST_F(RunObserversTest, BorrowedObserversSeeEveryCall) {
   observers.OnStep(SampleStep(0, 1));
   observers.OnCheckpoint(1, 0.1, "disk full");
   EXPECT_EQ(counter.steps, 1);
+  EXPECT_EQ(counter.after_steps, 0);
   EXPECT_EQ(counter.checkpoints, 1);
+  observers.AfterStep(SampleStep(0, 1));
+  EXPECT_EQ(counter.after_steps, 1);
   observers.OnLedger({.leased = 7, .in_flight = 7});
   EXPECT_EQ(counter.leased, 7);
   EXPECT_TRUE(observers.Finish({}).ok());
