@@ -8,10 +8,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 #include "services/config/config_checks.h"
 #include "services/config/config_defaults.h"
 #include "services/config/config_errors.h"
+#include "services/config/field_schema.h"
 #include "services/config/message_reader.h"
+#include "services/config/message_walk.h"
+#include "services/config/served_verifier_checks.h"
 #include "services/config/verifier_service_checks.h"
 #include "services/config/yaml_override.h"
 #include "services/config/yaml_tree.h"
@@ -32,6 +37,20 @@ absl::StatusOr<v1::Config> Resolve(v1::Config config, const ConfigPlaces& places
 constexpr size_t kMaxRead = (1 << 20) + 1;
 
 constexpr char kVerifierService[] = "verifier_service";
+constexpr char kOwnVerifier[] = "task.dataset.verifier";
+
+// Adds an error for each value in `section`, which stands at `path`, that no file could have given.
+void CheckSectionValues(const std::string& path, google::protobuf::Message* section,
+                        ConfigErrors* errors) {
+  WalkSections(path, section, [errors](const std::string& at, google::protobuf::Message* message) {
+    for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
+      const google::protobuf::FieldDescriptor& field = *message->GetDescriptor()->field(i);
+      if (field.cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
+      if (const absl::Status status = CheckValues(field, *message); !status.ok())
+        errors->Add("", FieldPath(at, field.name()), std::string(status.message()));
+    }
+  });
+}
 
 absl::StatusOr<std::string> ReadText(const std::string& file) {
   std::error_code error;
@@ -86,6 +105,19 @@ absl::StatusOr<v1::VerifierServiceConfig> ParseVerifierService(const std::string
   if (errors.empty()) CheckVerifierService(section, places, &errors);
   TPO_RETURN_IF_ERROR(errors.ToStatus());
   return section;
+}
+
+absl::StatusOr<v1::ServedVerifierConfig> ParseServedVerifier(const std::string& bytes) {
+  v1::ServedVerifierConfig verifier;
+  if (!verifier.ParseFromString(bytes))
+    return absl::InvalidArgumentError(absl::StrCat(kOwnVerifier, ": isn't understood"));
+  const ConfigPlaces nowhere;
+  ConfigErrors errors;
+  FillSectionDefaults(kOwnVerifier, nowhere, &verifier, &errors);
+  CheckSectionValues(kOwnVerifier, &verifier, &errors);
+  if (errors.empty()) CheckServedVerifier(verifier, kOwnVerifier, nowhere, &errors);
+  TPO_RETURN_IF_ERROR(errors.ToStatus());
+  return verifier;
 }
 
 absl::StatusOr<v1::VerifierServiceConfig> LoadVerifierService(const std::string& file) {

@@ -40,6 +40,12 @@ absl::StatusOr<v1::VerifierServiceConfig> LoadVerifierService(const std::string&
 absl::StatusOr<v1::VerifierServiceConfig> ParseVerifierService(const std::string& text,
                                                                const std::string& file);
 
+// A verifier in its wire form, as RunSpec::own_verifier and RegisterResponse hold it, and so
+// perhaps of another version: filled in and checked like one that stands at task.dataset.verifier
+// of a file. Errors name paths only. A kind, name or number that this version doesn't know is
+// INVALID_ARGUMENT, too.
+absl::StatusOr<v1::ServedVerifierConfig> ParseServedVerifier(const std::string& bytes);
+
 // Fills defaults into a config made in code and checks it. Errors name paths only. REQUIRES: values
 // are in range (the loader checks ranges as it reads; use ParseConfig for input from elsewhere).
 absl::StatusOr<v1::Config> ResolveConfig(v1::Config config);

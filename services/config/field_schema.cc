@@ -105,6 +105,19 @@ absl::StatusOr<const EnumValueDescriptor*> EnumValue(const FieldDescriptor& fiel
       "\"", text, "\" is none of ", absl::StrJoin(names, ", "), DidYouMean(text, names)));
 }
 
+absl::Status CheckNumber(const FieldDescriptor& field, double value) {
+  if (!std::isfinite(value))
+    return absl::InvalidArgumentError(absl::StrCat(value, " is not a finite number"));
+  return CheckRange(RuleOf(field), value, NumberText(value));
+}
+
+absl::Status CheckEnumNumber(const FieldDescriptor& field, int number) {
+  if (number != 0 && field.enum_type()->FindValueByNumber(number) != nullptr)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "value ", number, " is none of ", absl::StrJoin(YamlNames(*field.enum_type()), ", ")));
+}
+
 }  // namespace
 
 const v1::FieldRule& RuleOf(const FieldDescriptor& field) {
@@ -250,6 +263,29 @@ std::string EntryText(const FieldDescriptor& field, const Message& message, int 
   return field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM
              ? YamlName(*reflection.GetRepeatedEnum(message, &field, index))
              : reflection.GetRepeatedString(message, &field, index);
+}
+
+absl::Status CheckValues(const FieldDescriptor& field, const Message& message) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  if (field.is_repeated()) {
+    const bool names = field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM;
+    for (int i = 0; names && i < reflection.FieldSize(message, &field); ++i)
+      TPO_RETURN_IF_ERROR(
+          CheckEnumNumber(field, reflection.GetRepeatedEnumValue(message, &field, i)));
+    return absl::OkStatus();
+  }
+  if (!reflection.HasField(message, &field)) return absl::OkStatus();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return CheckEnumNumber(field, reflection.GetEnumValue(message, &field));
+    case FieldDescriptor::CPPTYPE_STRING:
+      if (!RuleOf(field).is_address()) return absl::OkStatus();
+      return CheckAddress(reflection.GetString(message, &field), PortZero::kRefused);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return absl::OkStatus();
+    default:
+      return CheckNumber(field, NumberOf(field, message));
+  }
 }
 
 double NumberOf(const FieldDescriptor& field, const Message& message) {

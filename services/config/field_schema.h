@@ -51,6 +51,12 @@ std::string ValueText(const google::protobuf::FieldDescriptor& field,
 std::string EntryText(const google::protobuf::FieldDescriptor& field,
                       const google::protobuf::Message& message, int index);
 
+// Whether the values that a field has, where no text was read, are ones that SetFromText would have
+// set: names that the schema knows, finite numbers within range. INVALID_ARGUMENT says what is
+// wrong. REQUIRES: not a section, nor a list of sections.
+absl::Status CheckValues(const google::protobuf::FieldDescriptor& field,
+                         const google::protobuf::Message& message);
+
 // The value of a set numeric field.
 double NumberOf(const google::protobuf::FieldDescriptor& field,
                 const google::protobuf::Message& message);

@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "services/config/config.h"
 #include "services/grpc/verifier_pools.h"
 #include "services/tracing/verifier_traces.h"
 #include "services/verifier_server/verifier_factory.h"
@@ -32,14 +34,16 @@ constexpr double kDeadlineInLeases = 0.5;
 absl::StatusOr<v1::VerifierServiceConfig> SectionOf(const std::string& own_verifier) {
   v1::VerifierServiceConfig section;
   if (own_verifier.empty()) return section;
-  v1::ServedVerifierConfig* const verifier = section.add_verifiers();
-  if (!verifier->ParseFromString(own_verifier)) {
+  absl::StatusOr<v1::ServedVerifierConfig> verifier = ParseServedVerifier(own_verifier);
+  if (!verifier.ok()) {
     return absl::InvalidArgumentError(
-        "task.dataset.verifier, as the learner sent it, isn't understood: it is of another "
-        "version");
+        absl::StrCat("the learner's verifier can't be used here (is the learner of another "
+                     "version?): ",
+                     std::string(verifier.status().message())));
   }
   verifier->clear_tasks();
   verifier->add_tasks("*");
+  *section.add_verifiers() = *std::move(verifier);
   return section;
 }
 

@@ -20,6 +20,7 @@ namespace tpo {
 
 // The external verifiers that the run's config names (services/grpc/verifier_pools.h says how, and
 // which errors there are), or the one that it says workers run themselves, or the built-in ones.
+// INVALID_ARGUMENT, here and below: the one for workers is none that this version can make.
 absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           bool allow_remote_plaintext,
                                                           PoolMonitor* monitor = nullptr,

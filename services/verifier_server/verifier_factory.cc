@@ -30,19 +30,21 @@ std::unique_ptr<VerifierApi> MakeExactMatchVerifier(const v1::ExactMatchVerifier
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// Name and section of the kind that a part of a composite has.
-const FieldDescriptor& KindOf(const v1::CompositePartConfig& part) {
+// Name and section of the kind that a part of a composite has; nullptr without one.
+const FieldDescriptor* KindOf(const v1::CompositePartConfig& part) {
   const auto& kinds = *part.GetDescriptor()->FindOneofByName("kind");
-  return *part.GetReflection()->GetOneofFieldDescriptor(part, &kinds);
+  return part.GetReflection()->GetOneofFieldDescriptor(part, &kinds);
 }
 
-// The same verifier as an entry of its own: fields of one name have one type.
+// The same verifier as an entry of its own: fields of one name have one type. Without a kind where
+// the part has none.
 v1::ServedVerifierConfig AsServedVerifier(const v1::CompositePartConfig& part) {
   v1::ServedVerifierConfig served;
-  const FieldDescriptor& kind = KindOf(part);
-  Message* const section = served.GetReflection()->MutableMessage(
-      &served, served.GetDescriptor()->FindFieldByName(kind.name()));
-  section->CopyFrom(part.GetReflection()->GetMessage(part, &kind));
+  if (const FieldDescriptor* const kind = KindOf(part); kind != nullptr) {
+    Message* const section = served.GetReflection()->MutableMessage(
+        &served, served.GetDescriptor()->FindFieldByName(kind->name()));
+    section->CopyFrom(part.GetReflection()->GetMessage(part, kind));
+  }
   if (part.has_answer_tag()) served.set_answer_tag(part.answer_tag());
   return served;
 }
@@ -58,7 +60,7 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> MakeCompositeVerifier(
                           absl::StrCat("composite.parts[", i, "]: ", verifier.status().message()));
     }
     parts.push_back(
-        {.name = part.has_name() ? part.name() : KindOf(part).name(),
+        {.name = part.has_name() ? part.name() : KindOf(part)->name(),
          .role = part.role() == v1::VERIFIER_ROLE_GATE ? VerifierRole::kGate : VerifierRole::kScore,
          .weight = part.weight(),
          .verifier = *std::move(verifier)});

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 
 #include "google/protobuf/util/message_differencer.h"
@@ -172,6 +173,62 @@ TEST(ConfigVerifierServiceTest, RulesRoundTrip) {
   const auto again = ParseConfig(ToYaml(*run), "resolved.yaml", {});
   ASSERT_TRUE(again.ok()) << again.status() << ToYaml(*run);
   EXPECT_TRUE(MessageDifferencer::Equals(*run, *again)) << ToYaml(*again);
+}
+
+TEST(ConfigServedVerifierTest, IsTheSameInItsWireForm) {
+  const auto section =
+      Parse(WithVerifier("composite: {parts: [{numeric: {}}, {role: gate, regex: {pattern: a}}]}"));
+  ASSERT_TRUE(section.ok()) << section.status();
+  const auto again = ParseServedVerifier(section->verifiers(0).SerializeAsString());
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(section->verifiers(0), *again));
+}
+
+TEST(ConfigServedVerifierTest, GetsItsDefaults) {
+  v1::ServedVerifierConfig sent;
+  sent.mutable_exact_match();
+  const auto verifier = ParseServedVerifier(sent.SerializeAsString());
+  ASSERT_TRUE(verifier.ok()) << verifier.status();
+  EXPECT_TRUE(verifier->exact_match().strip_whitespace());
+}
+
+// Why a verifier is refused in its wire form.
+std::string RefusalOf(const v1::ServedVerifierConfig& verifier) {
+  return std::string(ParseServedVerifier(verifier.SerializeAsString()).status().message());
+}
+
+TEST(ConfigServedVerifierTest, RefusesInItsWireFormWhatNoFileMayHold) {
+  EXPECT_THAT(ParseServedVerifier("\xff").status().message(), HasSubstr("isn't understood"));
+  EXPECT_THAT(RefusalOf(v1::ServedVerifierConfig()),
+              HasSubstr("task.dataset.verifier: is missing; give it one of sequence, "));
+
+  v1::ServedVerifierConfig composite;
+  composite.mutable_composite()->add_parts()->mutable_numeric();
+  composite.mutable_composite()->add_parts()->set_name("of a kind that this version lacks");
+  EXPECT_THAT(RefusalOf(composite),
+              HasSubstr("task.dataset.verifier.composite.parts[1]: is missing; give it one of "));
+
+  v1::ServedVerifierConfig http;
+  http.mutable_http()->set_url("http://127.0.0.1:1");
+  EXPECT_THAT(RefusalOf(http), HasSubstr("http.shape: is missing"));
+  http.mutable_http()->set_shape(static_cast<v1::HttpShape>(77));
+  EXPECT_THAT(RefusalOf(http), HasSubstr("http.shape: value 77 is none of "));
+  http.mutable_http()->set_shape(v1::HTTP_SHAPE_SLIME);
+  EXPECT_EQ(RefusalOf(http), "");
+  http.mutable_http()->set_max_connections(-1);
+  EXPECT_THAT(RefusalOf(http), HasSubstr("http.max_connections: -1 is out of range"));
+  http.mutable_http()->clear_max_connections();
+  http.mutable_http()->set_url("file:///etc/passwd");
+  EXPECT_THAT(RefusalOf(http), HasSubstr("begins with neither http:// nor https://"));
+
+  v1::ServedVerifierConfig code;
+  code.mutable_code()->add_required_layers(static_cast<v1::SandboxLayer>(77));
+  EXPECT_THAT(RefusalOf(code), HasSubstr("code.required_layers: value 77 is none of "));
+
+  v1::ServedVerifierConfig numeric;
+  numeric.mutable_numeric()->set_absolute_tolerance(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_THAT(RefusalOf(numeric),
+              HasSubstr("numeric.absolute_tolerance: nan is not a finite number"));
 }
 
 }  // namespace

@@ -9,6 +9,8 @@ namespace {
 
 RunSpec SpecWithHttpVerifier(int max_connections) {
   v1::ServedVerifierConfig verifier;
+  verifier.mutable_http()->set_url("http://127.0.0.1:1");
+  verifier.mutable_http()->set_shape(v1::HTTP_SHAPE_SLIME);
   verifier.mutable_http()->set_max_connections(max_connections);
   RunSpec spec;
   spec.own_verifier = verifier.SerializeAsString();
@@ -35,6 +37,39 @@ TEST(OwnVerifier, OfAnotherVersionIsRefused) {
   spec.own_verifier = "\xff";
   EXPECT_EQ(OwnVerifierServiceOptions(spec).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(OwnVerifierClientOptions(spec).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(OwnVerifier, WithAPartOfAKindThatIsNotKnownIsRefused) {
+  v1::ServedVerifierConfig verifier;
+  verifier.mutable_composite()->add_parts()->mutable_numeric();
+  // Field 99, as a later version may have it.
+  ASSERT_TRUE(verifier.mutable_composite()->add_parts()->ParseFromString({"\x9a\x06\x00", 3}));
+  RunInfo run;
+  run.own_verifier = verifier.SerializeAsString();
+  const absl::Status status = MakeVerifier(run, /*allow_remote_plaintext=*/false).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("task.dataset.verifier.composite.parts[1]"),
+            absl::string_view::npos)
+      << status;
+}
+
+TEST(OwnVerifier, JudgesWithoutTheDefaultsThatAnOlderLearnerDoesNotSend) {
+  v1::ServedVerifierConfig verifier;
+  verifier.mutable_composite()->add_parts()->mutable_exact_match();
+  RunInfo run;
+  run.own_verifier = verifier.SerializeAsString();
+  const auto made = MakeVerifier(run, /*allow_remote_plaintext=*/false);
+  ASSERT_TRUE(made.ok()) << made.status();
+  VerifyRequest request;
+  request.prompt.task = "any";
+  request.prompt.reference_answer = "Bern";
+  Completion completion;
+  completion.tokens = {1};
+  completion.text = " Bern ";
+  request.completions = {completion};
+  const auto verdicts = (*made)->Verify(request);
+  ASSERT_TRUE(verdicts.ok()) << verdicts.status();
+  EXPECT_EQ(verdicts->front().score, 1);
 }
 
 }  // namespace

@@ -223,6 +223,16 @@ TEST(VerifierFactoryTest, NamesTheFieldAtFault) {
           "composite.parts[1]: regex.pattern: ");
 }
 
+TEST(VerifierFactoryTest, NamesThePartWithoutAKind) {
+  v1::VerifierServiceConfig section;
+  v1::CompositeVerifierConfig* const composite = section.add_verifiers()->mutable_composite();
+  composite->add_parts()->mutable_numeric();
+  composite->add_parts()->set_answer_tag("answer");
+  EXPECT_THAT(MakeVerifiers(section),
+              HoldsStatus(absl::StatusCode::kInvalidArgument,
+                          "verifier_service.verifiers[0]: composite.parts[1]: no kind"));
+}
+
 TEST(VerifierFactoryTest, CountsWhatPartsOfACompositeWaitFor) {
   const auto section = ParseVerifierService(
       "verifier_service: {verifiers: [{composite: {parts: [{numeric: {}}, {http: {url: "
