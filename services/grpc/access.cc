@@ -53,6 +53,12 @@ const Rule* FindRule(std::string_view path) {
   return rule == std::end(kRules) ? nullptr : rule;
 }
 
+unsigned SetOfAll(const std::vector<PeerRole>& roles) {
+  unsigned set = 0;
+  for (const PeerRole role : roles) set |= SetOf(role);
+  return set;
+}
+
 std::string Names(unsigned roles) {
   std::vector<std::string> names;
   for (const PeerRole role : kRoles) {
@@ -110,12 +116,19 @@ std::vector<PeerRole> RolesOfUris(const std::vector<std::string>& uris) {
 absl::Status CheckMayCall(const std::vector<PeerRole>& roles, std::string_view path) {
   const Rule* const rule = FindRule(path);
   if (rule == nullptr) return absl::PermissionDeniedError("nobody may call this");
-  unsigned given = 0;
-  for (const PeerRole role : roles) given |= SetOf(role);
+  const unsigned given = SetOfAll(roles);
   if (rule->callers == kAnybody || (given & rule->callers) != 0) return absl::OkStatus();
   return absl::PermissionDeniedError(absl::StrCat(
       "the role ", Names(rule->callers), " is needed; the caller's certificate gives it ",
       given == 0 ? "none (names no role: a URI spiffe://TRUST-DOMAIN/tpo/ROLE)" : Names(given)));
+}
+
+absl::Status CheckMayBeRelay(const std::vector<PeerRole>& roles) {
+  const unsigned given = SetOfAll(roles);
+  if (given == 0 || (given & kRelays) != 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat("relay: the role ", Names(kRelays),
+                                                  " is needed; the caller's certificate gives it ",
+                                                  Names(given)));
 }
 
 const char* MethodForMetrics(std::string_view path) {

@@ -44,6 +44,11 @@ std::vector<PeerRole> RolesOfUris(const std::vector<std::string>& uris);
 // which role would do.
 absl::Status CheckMayCall(const std::vector<PeerRole>& roles, std::string_view path);
 
+// Whether the holder of `roles` may take weights as a relay, to which the limits of a worker don't
+// apply (relay of WatchWeightsRequest). Whoever has no role at all may: a server that tells roles
+// apart lets nobody without one call WatchWeights. PERMISSION_DENIED says what is missing.
+absl::Status CheckMayBeRelay(const std::vector<PeerRole>& roles);
+
 // The name of the method in `path` if it is one of ours, for metrics; else "other".
 const char* MethodForMetrics(std::string_view path);
 

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/grpc_security_constants.h"
-#include "services/grpc/access.h"
 #include "services/grpc/status.h"
 #include "services/grpc/utf8.h"
 #include "spdlog/spdlog.h"
@@ -36,13 +35,16 @@ std::string Caller(const grpc::AuthContext& context) {
 
 }  // namespace
 
+std::vector<PeerRole> RolesOf(const grpc::AuthContext& caller) {
+  return RolesOfUris(Properties(caller, GRPC_PEER_URI_PROPERTY_NAME));
+}
+
 grpc::Status AccessProcessor::Process(const InputMetadata& metadata, grpc::AuthContext* context,
                                       OutputMetadata* /*consumed*/, OutputMetadata* /*response*/) {
   const auto found = metadata.find(":path");
   const std::string path =
       found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
-  const absl::Status status =
-      CheckMayCall(RolesOfUris(Properties(*context, GRPC_PEER_URI_PROPERTY_NAME)), path);
+  const absl::Status status = CheckMayCall(RolesOf(*context), path);
   if (status.ok()) return grpc::Status::OK;
   if (observer_ != nullptr)
     observer_->OnRpc(MethodForMetrics(path), status.code(), absl::ZeroDuration());

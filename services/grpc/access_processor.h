@@ -4,14 +4,20 @@
 #ifndef TPO_SERVICES_GRPC_ACCESS_PROCESSOR_H_
 #define TPO_SERVICES_GRPC_ACCESS_PROCESSOR_H_
 
+#include <vector>
+
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/security/auth_context.h"
 #include "grpcpp/security/auth_metadata_processor.h"
+#include "services/grpc/access.h"
 #include "services/grpc/observer.h"
 
 namespace tpo {
+
+// The roles that a caller's certificate gives it; none without a certificate. Thread-safe.
+std::vector<PeerRole> RolesOf(const grpc::AuthContext& caller);
 
 // Thread-safe.
 class AccessProcessor : public grpc::AuthMetadataProcessor {

@@ -20,7 +20,6 @@ namespace {
 // Asks for a version that never comes, without waiting: the learner says NOT_FOUND to a worker it
 // doesn't know, and learns that this one is there.
 absl::Status CheckWorker(LearnerApi* learner, const std::string& worker_id) {
-  TPO_RETURN_IF_ERROR(CheckName(worker_id, "worker_id"));
   constexpr WeightVersion kNever = std::numeric_limits<WeightVersion>::max();
   const absl::Status status =
       learner->WaitForWeights(worker_id, kNever, absl::ZeroDuration()).status();

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "services/grpc/access.h"
+#include "services/grpc/access_processor.h"
 #include "services/grpc/message_limits.h"
 #include "services/grpc/parse_message.h"
 #include "services/grpc/weight_messages.h"
@@ -242,19 +244,24 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* WeightStreams::Open(
   if (closed.has_value()) {
     stream->End(*closed);
   } else {
-    stream->Begin(CheckRequest(request));
+    stream->Begin(CheckRequest(request, context->auth_context().get()));
   }
   return stream;
 }
 
 absl::StatusOr<v1::WatchWeightsRequest> WeightStreams::CheckRequest(
-    const grpc::ByteBuffer& bytes) const {
+    const grpc::ByteBuffer& bytes, const grpc::AuthContext* caller) const {
   v1::WatchWeightsRequest request;
   TPO_RETURN_IF_ERROR(ParseMessage(bytes, kMaxSmallRequestBytes, &request));
   if (request.have_version() < -1) return absl::InvalidArgumentError("have_version: below -1");
   if (request.resume_version() < 0) return absl::InvalidArgumentError("resume_version: negative");
-  if (request.relay() && !request.worker_id().empty())
+  if (!request.relay()) {
+    TPO_RETURN_IF_ERROR(CheckName(request.worker_id(), "worker_id"));
+  } else if (!request.worker_id().empty()) {
     return absl::InvalidArgumentError("worker_id: a relay has none");
+  } else if (caller != nullptr) {
+    TPO_RETURN_IF_ERROR(CheckMayBeRelay(RolesOf(*caller)));
+  }
   if (!request.relay_name().empty())
     TPO_RETURN_IF_ERROR(CheckName(request.relay_name(), "relay_name"));
   TPO_RETURN_IF_ERROR(options_.check(request));

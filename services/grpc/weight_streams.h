@@ -19,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "core/role_book.h"
 #include "core/weight_store.h"
+#include "grpcpp/security/auth_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 #include "services/grpc/handler.h"
@@ -33,7 +34,8 @@ struct WeightStreamsOptions {
   uint64_t frame_bytes = 1 << 20;
   // The life of the learner that publishes.
   std::string incarnation;
-  // Whether the request is one for these streams; else they end with its error.
+  // Whether the request is one for these streams; else they end with its error. Asked only about
+  // those whose ids, names and versions are well formed.
   std::function<absl::Status(const v1::WatchWeightsRequest&)> check;
   // Told of relays' streams. May be nullptr; else outlives the streams.
   RoleBook* roles = nullptr;
@@ -75,7 +77,9 @@ class WeightStreams {
 
  private:
   friend class WeightStream;
-  absl::StatusOr<v1::WatchWeightsRequest> CheckRequest(const grpc::ByteBuffer& bytes) const;
+  // `caller` may be nullptr: nobody knows who calls.
+  absl::StatusOr<v1::WatchWeightsRequest> CheckRequest(const grpc::ByteBuffer& bytes,
+                                                       const grpc::AuthContext* caller) const;
   // After each publication: cancels streams, by the rule of kMaxOutdatedVersions.
   void BreakOffOutdated();
   void Remove(WeightStream* stream);

@@ -119,6 +119,15 @@ TEST(CheckMayCall, TakesAnyOfSeveralRoles) {
       CheckMayCall({PeerRole::kWorker, PeerRole::kOperator}, "/tpo.v1.AdminService/Drain").ok());
 }
 
+TEST(CheckMayBeRelay, TakesTheRoleOfARelayWhereRolesAreTold) {
+  EXPECT_TRUE(CheckMayBeRelay({}).ok()) << "nobody has a role without mutual TLS";
+  EXPECT_TRUE(CheckMayBeRelay({PeerRole::kRelay}).ok());
+  EXPECT_TRUE(CheckMayBeRelay({PeerRole::kWorker, PeerRole::kRelay}).ok());
+  EXPECT_THAT(CheckMayBeRelay({PeerRole::kWorker}),
+              IsStatus(absl::StatusCode::kPermissionDenied,
+                       "the role relay is needed; the caller's certificate gives it worker"));
+}
+
 TEST(MethodForMetrics, IsTheMethodsName) {
   EXPECT_STREQ(MethodForMetrics("/tpo.v1.AdminService/Drain"), "Drain");
 }

@@ -106,6 +106,18 @@ TEST_F(RelayServiceTest, HandsOnWhatIsPublishedToWhoeverAsks) {
   EXPECT_EQ(worker.ReadVersion().second, BytesOf(*seven));
 }
 
+TEST_F(RelayServiceTest, RefusesWorkersWithoutAnIdThatOneCouldBeGiven) {
+  Publish("one", 4);
+  for (const std::string& id : {std::string(), std::string(257, 'w'), std::string("a\nb")}) {
+    v1::WatchWeightsRequest request = RequestOf("one");
+    request.set_worker_id(id);
+    EXPECT_EQ(Subscriber(NewChannel(), request).End(), grpc::StatusCode::INVALID_ARGUMENT) << id;
+  }
+  v1::WatchWeightsRequest request = RelayRequest("", -1);
+  request.set_worker_id("w");
+  EXPECT_EQ(Subscriber(NewChannel(), request).End(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(RelayServiceTest, HasNothingAtFirst) {
   EXPECT_EQ(Subscriber(NewChannel(), RequestOf("one")).End(), grpc::StatusCode::UNAVAILABLE);
 }

@@ -209,6 +209,31 @@ class TlsLearnerTest : public TlsTest {
   const std::unique_ptr<RpcService> admin_service_ = MakeAdminService(&admin_, nullptr);
 };
 
+// A relay isn't held to the limits of a worker.
+TEST_F(TlsLearnerTest, AWorkerMayNotTakeWeightsAsARelay) {
+  const auto server = ServeLearner(Of("learner", "ours"));
+  ASSERT_TRUE(weights_.Publish(MakeSnapshot(1)).ok());
+  const auto watch = [&](const std::string& role, const v1::WatchWeightsRequest& request) {
+    grpc::ClientContext context;
+    const auto stub = v1::LearnerService::NewStub(LearnerChannel(*server, Of(role, "ours")));
+    const auto reader = stub->WatchWeights(&context, request);
+    v1::WatchWeightsResponse message;
+    const bool served = reader->Read(&message);
+    if (served) context.TryCancel();
+    const grpc::StatusCode code = reader->Finish().error_code();
+    return served ? kOk : code;
+  };
+  v1::WatchWeightsRequest as_worker;
+  as_worker.set_worker_id("w-1");
+  as_worker.set_have_version(-1);
+  v1::WatchWeightsRequest as_relay;
+  as_relay.set_relay(true);
+  as_relay.set_have_version(-1);
+  EXPECT_EQ(watch("worker", as_worker), kOk);
+  EXPECT_EQ(watch("worker", as_relay), kDenied);
+  EXPECT_EQ(watch("relay", as_relay), kOk);
+}
+
 TEST_F(TlsLearnerTest, AWorkerWorksAndMayNotAdministrate) {
   const auto server = ServeLearner(Of("learner", "ours"));
   const auto channel = LearnerChannel(*server, Of("worker", "ours"));
