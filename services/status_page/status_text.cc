@@ -67,7 +67,9 @@ std::string Sparkline(const std::vector<double>& values, int columns) {
       line += ' ';
       continue;
     }
-    const double part = high > low ? (value - low) / (high - low) : 0.5;
+    // Halves, since a difference of any two numbers may be infinite.
+    const double range = high / 2 - low / 2;
+    const double part = range > 0.0 ? (value / 2 - low / 2) / range : 0.5;
     line += kBlocks[static_cast<size_t>(std::lround(part * 7.0))];
   }
   return line;
@@ -133,7 +135,9 @@ std::string Verifiers(const RoleDetails& roles) {
 }
 
 std::string Bar(double probability) {
-  const int filled = static_cast<int>(std::lround(std::clamp(probability, 0.0, 1.0) * kBarColumns));
+  // A probability that is no number is none.
+  const double part = probability > 0.0 ? std::min(probability, 1.0) : 0.0;
+  const int filled = static_cast<int>(std::lround(part * kBarColumns));
   std::string bar;
   for (int i = 0; i < filled; ++i) bar += "█";
   return Padded(bar, kBarColumns);

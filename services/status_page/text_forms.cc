@@ -65,8 +65,8 @@ double TokensPerSecond(const std::vector<StepFigures>& steps) {
   // Steps are thinned out: their mean duration stands for those that were left out.
   double seconds = 0.0;
   for (size_t i = first + 1; i <= last; ++i) seconds += steps[i].step_seconds;
-  seconds *=
-      static_cast<double>(steps[last].step - steps[first].step) / static_cast<double>(last - first);
+  seconds *= (static_cast<double>(steps[last].step) - static_cast<double>(steps[first].step)) /
+             static_cast<double>(last - first);
   const double tokens = static_cast<double>(steps[last].tokens_total) -
                         static_cast<double>(steps[first].tokens_total);
   return seconds > 0.0 ? std::max(tokens, 0.0) / seconds : 0.0;

@@ -1,6 +1,8 @@
 #include "services/status_page/status_view.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -53,6 +55,26 @@ TEST(StatusPage, OfARunThatHasNotBegunIsWhole) {
   EXPECT_THAT(page, HasSubstr("none yet"));
   EXPECT_THAT(page, Not(HasSubstr("relay")));
   EXPECT_THAT(page, HasSubstr("</html>"));
+}
+
+// `tpo status` shows what a server says, whatever that is.
+TEST(StatusText, TakesAnyNumbers) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
+  StatusView view;
+  view.details.steps.resize(3);
+  view.details.steps[0].step = std::numeric_limits<int64_t>::min();
+  view.details.steps[2].step = std::numeric_limits<int64_t>::max();
+  view.details.steps[0].loss = -kLargest;
+  view.details.steps[2].loss = kLargest;
+  view.details.steps[0].reward_mean = std::numeric_limits<double>::denorm_min();
+  view.details.steps[1].step_seconds = kNoNumber;
+  CompletionFigures& completion = view.details.groups.emplace_back().completions.emplace_back();
+  completion.target_probability = kNoNumber;
+  completion.policy_probability = std::numeric_limits<double>::infinity();
+  const std::string text = StatusText(view);
+  EXPECT_THAT(text, ContainsRegex("loss.*▁▅█\n"));
+  EXPECT_THAT(text, HasSubstr("q nan "));
 }
 
 TEST(StatusText, ShowsTheSameForATerminal) {
