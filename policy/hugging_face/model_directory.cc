@@ -111,6 +111,22 @@ bool IsModelDirectory(const std::string& path) {
   return json.ok() && json->is_object() && json->contains("model_type");
 }
 
+absl::StatusOr<std::map<std::string, std::string>> ParseTensorIndex(std::string_view text) {
+  TPO_ASSIGN_OR_RETURN(const Json json, ParseStrictJson<Json>(text));
+  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
+    return absl::InvalidArgumentError("it isn't a JSON object with a weight_map");
+  }
+  std::map<std::string, std::string> file_of;
+  for (const auto& [tensor, file] : json["weight_map"].items()) {
+    if (!file.is_string() || !IsPlainName(file.get<std::string>())) {
+      return absl::InvalidArgumentError(absl::StrCat("weight_map: tensor ", tensor, " is in ",
+                                                     file.dump(), ", which is no file's name"));
+    }
+    file_of[tensor] = file.get<std::string>();
+  }
+  return file_of;
+}
+
 absl::StatusOr<std::unique_ptr<ModelDirectory>> ModelDirectory::Open(const std::string& path) {
   std::unique_ptr<ModelDirectory> model(new ModelDirectory);
   model->path_ = path;
@@ -133,7 +149,6 @@ absl::StatusOr<std::unique_ptr<ModelDirectory>> ModelDirectory::Open(const std::
 }
 
 absl::Status ModelDirectory::OpenTensors() {
-  std::map<std::string, std::string> file_of;  // by tensor, of a sharded model
   const std::string index = JoinPath(path_, kIndexFile);
   if (IsThere(JoinPath(path_, kSingleFile))) return AddFile(kSingleFile, nullptr);
   if (!IsThere(index)) {
@@ -141,31 +156,16 @@ absl::Status ModelDirectory::OpenTensors() {
         absl::StrCat(path_, " holds neither ", kSingleFile, " nor ", kIndexFile));
   }
   TPO_ASSIGN_OR_RETURN(const std::string text, FileSystem::Posix()->ReadFile(index));
-  if (absl::Status status = ReadIndex(text, &file_of); !status.ok()) return InFile(index, status);
+  absl::StatusOr<std::map<std::string, std::string>> file_of = ParseTensorIndex(text);
+  if (!file_of.ok()) return InFile(index, file_of.status());
   std::set<std::string> names;
-  for (const auto& [tensor, file] : file_of) names.insert(file);
-  for (const std::string& name : names) TPO_RETURN_IF_ERROR(AddFile(name, &file_of));
-  for (const auto& [tensor, file] : file_of) {
+  for (const auto& [tensor, file] : *file_of) names.insert(file);
+  for (const std::string& name : names) TPO_RETURN_IF_ERROR(AddFile(name, &*file_of));
+  for (const auto& [tensor, file] : *file_of) {
     if (!tensors_.contains(tensor)) {
       return absl::InvalidArgumentError(
           absl::StrCat(index, ": tensor ", tensor, " is not in ", file));
     }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ModelDirectory::ReadIndex(std::string_view text,
-                                       std::map<std::string, std::string>* file_of) {
-  TPO_ASSIGN_OR_RETURN(const Json json, ParseStrictJson<Json>(text));
-  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
-    return absl::InvalidArgumentError("it isn't a JSON object with a weight_map");
-  }
-  for (const auto& [tensor, file] : json["weight_map"].items()) {
-    if (!file.is_string() || !IsPlainName(file.get<std::string>())) {
-      return absl::InvalidArgumentError(absl::StrCat("weight_map: tensor ", tensor, " is in ",
-                                                     file.dump(), ", which is no file's name"));
-    }
-    (*file_of)[tensor] = file.get<std::string>();
   }
   return absl::OkStatus();
 }

@@ -48,7 +48,6 @@ class ModelDirectory {
   ModelDirectory() = default;
 
   absl::Status AddFile(const std::string& name, std::map<std::string, std::string>* file_of);
-  absl::Status ReadIndex(std::string_view text, std::map<std::string, std::string>* file_of);
   absl::Status OpenTensors();
   absl::Status CheckTensors();
 
@@ -58,6 +57,10 @@ class ModelDirectory {
   std::vector<std::unique_ptr<MappedFile>> files_;
   std::map<std::string, SafetensorsView> tensors_;
 };
+
+// The file that holds each tensor, from the text of a model.safetensors.index.json. Each is a plain
+// name, never a way out of the directory. INVALID_ARGUMENT says what is wrong.
+absl::StatusOr<std::map<std::string, std::string>> ParseTensorIndex(std::string_view text);
 
 // Whether `path` looks like one: a folder that holds a config.json with a model_type of its own.
 bool IsModelDirectory(const std::string& path);

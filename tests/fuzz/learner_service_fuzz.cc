@@ -1,6 +1,7 @@
 // Everything that a peer may send to a learner, through the services to the lease book: calls in
 // any order, each as bytes. The input is a list of calls: a byte for the method and whether the
-// call is made with the id of a registered worker, then the request.
+// call is made with the id of a registered worker, then the request. Beside the learner is a relay
+// that hands on weights of another one: a bit of that byte says which of them is asked for weights.
 #include <chrono>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@
 #include "core/weight_store.h"
 #include "learner/learner_endpoint.h"
 #include "services/grpc/learner_service.h"
+#include "services/grpc/relay_service.h"
 #include "services/grpc/server.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/services/grpc/raw_call.h"
@@ -98,6 +100,17 @@ class NoAdmin : public AdminApi {
   RunStatus GetStatus() override { return {}; }
 };
 
+// What the relay says of its weights: a manifest, and frames of 64 bytes.
+constexpr size_t kRelayAnswers = 5;
+
+std::shared_ptr<const WeightSnapshot> SmallWeights() {
+  TensorSpec tensor;
+  tensor.name = "a";
+  tensor.type = TensorType::kFloat32;
+  tensor.shape = {64};
+  return WeightSnapshot::Create(1, TensorBundle::Create({tensor}).value());
+}
+
 struct Served {
   Served() {
     Require(weights.Publish(WeightSnapshot::Create(0, TensorBundle::Create({}).value())).ok(),
@@ -113,6 +126,10 @@ struct Served {
                                 .services = {learner_service.get(), admin_service.get()}})
                  .value();
     channel = server->InProcessChannel();
+    Require(relay->Publish({"life", SmallWeights()}).ok(), "publish");
+    relay_server =
+        GrpcServer::Start({.listen = "", .announce = false, .services = {relay.get()}}).value();
+    relay_channel = relay_server->InProcessChannel();
   }
 
   Forwarder learner;
@@ -126,6 +143,9 @@ struct Served {
   std::unique_ptr<RpcService> admin_service;
   std::unique_ptr<GrpcServer> server;
   std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<RelayService> relay = RelayService::Make({.weight_frame_bytes = 64});
+  std::unique_ptr<GrpcServer> relay_server;
+  std::shared_ptr<grpc::Channel> relay_channel;
 };
 
 // The request with the id of a worker in it, when it is one that can hold it.
@@ -148,6 +168,7 @@ const char* OperatorMethod(uint8_t kind) {
 
 void Call(const Served& served, uint8_t kind, std::string bytes, const std::string& worker_id) {
   const bool known = kind >= 128;
+  const bool of_relay = (kind & 64) != 0;
   std::string response;
   std::vector<std::string> responses;
   switch (kind % 8) {
@@ -168,8 +189,9 @@ void Call(const Served& served, uint8_t kind, std::string bytes, const std::stri
     case 5:
       if (known) bytes = WithWorker<v1::WatchWeightsRequest>(bytes, worker_id);
       // One who has the newest version already waits for the next, which never comes.
-      CheckStatus(RawStream::Call(served.channel, "/tpo.v1.LearnerService/WatchWeights", {bytes}, 1,
-                                  &responses, std::chrono::milliseconds(5)));
+      CheckStatus(RawStream::Call(
+          of_relay ? served.relay_channel : served.channel, "/tpo.v1.LearnerService/WatchWeights",
+          {bytes}, of_relay ? kRelayAnswers : 1, &responses, std::chrono::milliseconds(5)));
       break;
     case 6:
       if (known) bytes = WithWorker<v1::DeregisterRequest>(bytes, worker_id);

@@ -172,6 +172,8 @@ def model_configs() -> None:
     for folder in sorted((SOURCE / "tests/golden/hf").iterdir()):
         if (folder / "config.json").exists():
             write("model_config", folder.name, (folder / "config.json").read_bytes())
+    shards = {"model.norm.weight": "model-00001-of-00002.safetensors", "lm_head.weight": "b.safetensors"}
+    write("model_config", "index", json.dumps({"metadata": {"total_size": 1}, "weight_map": shards}))
     write("model_config", "nested", b'{"eos_token_id": ' + nested(99) + b"}")
     write("model_config", "too_deep", b'{"eos_token_id": ' + nested(100) + b"}")
     write("model_config", "generation", '{"eos_token_id": [1, 2], "bos_token_id": 0}')
@@ -200,7 +202,7 @@ def certificates() -> None:
     write("certificates", "path", "/tpo.v1.AdminService/Drain")
 
 
-def messages(learner, types, verifier) -> None:
+def messages(learner, types, verifier, config) -> None:
     def completion() -> object:
         return types.Completion(tokens=[1, 0, 3, 2], behavior_log_probs=[-0.5, -1, -1.5, -0.25],
                                 finish_reason=types.FINISH_REASON_LENGTH,
@@ -232,6 +234,11 @@ def messages(learner, types, verifier) -> None:
           call(0x80 + 1, learner.LeasePromptsRequest(verifiers=verifiers))
           + call(5, learner.WatchWeightsRequest(have_version=-1, relay=True, relay_name="relay-0"))
           + call(0x80 + 7, learner.GetStatusRequest(with_details=True)))
+    write("learner_service", "relay_weights",
+          call(64 + 5, learner.WatchWeightsRequest(worker_id="w", have_version=-1, resume_version=1, resume_bytes=64,
+                                                   learner_incarnation="life"))
+          + call(0x80 + 64 + 5, learner.WatchWeightsRequest(have_version=-1, learner_incarnation="other"))
+          + call(64 + 5, learner.WatchWeightsRequest(have_version=-1, relay=True, relay_name="relay-1")))
     write("learner_service", "checkpoint", call(64 + 7, learner.CheckpointRequest()))
 
     prompt = types.Prompt(id=3, task="sequence/reverse_copy/bag_of_tokens", tokens=[1, 0, 3, 2], metadata={"a": "b"})
@@ -275,6 +282,27 @@ def messages(learner, types, verifier) -> None:
     status = learner.GetStatusResponse(run_id="r", step=3, reward_mean=0.5)
     status.ledger.leased = status.ledger.trained = 12
     write("responses", "status", b"\x06" + status.SerializeToString())
+    status.workers_seen.add(name="w", groups_accepted=3).idle.seconds = 2
+    for step in range(3):
+        status.steps.add(step=step, reward_mean=0.5, loss=1 - step, step_seconds=0.25, tokens_total=100 * step)
+    figures = status.groups.add(step=2, prompt_id=7, task="math", prompt="one\nplus one")
+    figures.completions.add(text="2\u009b31m", verdict=types.VERDICT_KIND_SCORED, score=1, anchor_probability=0.5,
+                            target_probability=0.7, policy_probability=0.6)
+    status.relays.add(name="relay-0", connected=True, weight_version=3).since.seconds = 9
+    status.verifiers.add(verifier="math", backend="math:50052", health=3, answered=7, failed=2)
+    status.checkpoint_step = 2
+    status.checkpoint_age.seconds = 1
+    write("responses", "details", b"\x80" + status.SerializeToString())
+    own = config.ServedVerifierConfig(answer_tag="answer")
+    own.composite.parts.add(numeric=config.NumericVerifierConfig(absolute_tolerance=0.5), name="right")
+    own.composite.parts.add(regex=config.RegexVerifierConfig(pattern="(a+)|b"), role=2, weight=2)
+    own.composite.parts.add(json_schema=config.JsonSchemaVerifierConfig(schema='{"type": "object"}'))
+    own.composite.parts.add(length=config.LengthVerifierConfig(linear=config.LinearLengthConfig(**{"from": 1, "to": 9})))
+    write("responses", "own_verifier", b"\x81" + own.SerializeToString())
+    # Field 99, as a later version may have it.
+    unknown = config.CompositePartConfig.FromString(b"\x9a\x06\x00")
+    later = config.ServedVerifierConfig(composite=config.CompositeVerifierConfig(parts=[unknown]))
+    write("responses", "own_verifier_of_a_later_version", b"\x81" + later.SerializeToString())
     write("responses", "group", b"\x07" + group.SerializeToString())
 
     data = bytes(range(64)) * 2
@@ -318,12 +346,12 @@ def chat_templates() -> None:
 
 def main() -> None:
     sys.path.insert(0, sys.argv[1])
-    from tpo.v1 import learner_pb2, types_pb2, verifier_pb2  # pylint: disable=import-outside-toplevel
+    from tpo.v1 import config_pb2, learner_pb2, types_pb2, verifier_pb2  # pylint: disable=import-outside-toplevel
     assert crc32c(b"123456789") == 0xE3069283
     for make in (configs, safetensors, rules, math, reward_servers, run_files, tokenizers, traces, model_configs,
                  code_verifier, certificates, checkpoints, datasets, chat_templates):
         make()
-    messages(learner_pb2, types_pb2, verifier_pb2)
+    messages(learner_pb2, types_pb2, verifier_pb2, config_pb2)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include "services/config/config.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/message_limits.h"
 #include "services/grpc/verifier_call.h"
+#include "services/status_page/status_view.h"
+#include "services/verifier_server/verifier_factory.h"
 #include "tests/fuzz/fuzz.h"
+#include "tpo/v1/config.pb.h"
 #include "tpo/v1/learner.pb.h"
 #include "tpo/v1/verifier.pb.h"
 
@@ -75,6 +79,43 @@ void Verdicts(std::string_view bytes, bool want_token_rewards) {
   }
 }
 
+// As `tpo status` shows it.
+void Details(std::string_view bytes) {
+  v1::GetStatusResponse response;
+  if (!response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+  const auto status = FromProto(response);
+  const auto details = DetailsFromProto(response);
+  if (!status.ok() || !details.ok()) return;
+  v1::GetStatusResponse back;
+  DetailsToProto(status->workers_seen, *details, &back);
+  Require(DetailsFromProto(back).ok(), "what was accepted is accepted again");
+  for (const char c : StatusText({.status = *status, .details = *details})) {
+    const auto byte = static_cast<unsigned char>(c);
+    Require(c == '\n' || (byte >= 0x20 && byte != 0x7f), "a terminal gets no control characters");
+  }
+}
+
+// Whether making it reads files, starts programs or opens connections.
+template <typename Config>
+bool LeavesTheProcess(const Config& verifier) {
+  return verifier.has_code() || verifier.has_http() || verifier.json_schema().has_schema_file();
+}
+
+// What a worker makes of RegisterResponse.own_verifier.
+void OwnVerifier(std::string_view bytes) {
+  const auto verifier = ParseServedVerifier(std::string(bytes));
+  if (!verifier.ok()) return;
+  const auto again = ParseServedVerifier(verifier->SerializeAsString());
+  Require(again.ok(), "what was accepted is accepted again");
+  v1::VerifierServiceConfig section;
+  *section.add_verifiers() = *verifier;
+  Require(DefaultConcurrentGroups(section) > 0, "somebody judges");
+  if (LeavesTheProcess(*verifier)) return;
+  for (const v1::CompositePartConfig& part : verifier->composite().parts())
+    if (LeavesTheProcess(part)) return;
+  (void)MakeVerifiers(section);
+}
+
 }  // namespace
 }  // namespace tpo
 
@@ -83,6 +124,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FuzzInput input(data, size);
   const uint8_t kind = input.Byte();
   const std::string_view bytes = input.Rest();
+  if (kind >= 128) {
+    kind % 2 == 0 ? Details(bytes) : OwnVerifier(bytes);
+    return 0;
+  }
   switch (kind % 8) {
     case 0:
     case 1:
