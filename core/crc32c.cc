@@ -54,6 +54,17 @@ uint32_t ExtendByTables(uint32_t crc, const std::byte* data, size_t size) {
   return crc;
 }
 
+// The product of two remainders as polynomials over GF(2), again a remainder. The highest bit is
+// the coefficient of x^0, as it is in the checksum.
+uint32_t MultiplyRemainders(uint32_t a, uint32_t b) {
+  uint32_t product = 0;
+  for (uint32_t bit = uint32_t{1} << 31; bit != 0; bit >>= 1) {
+    if ((a & bit) != 0) product ^= b;
+    b = (b >> 1) ^ ((b & 1) != 0 ? kReflectedPolynomial : 0);
+  }
+  return product;
+}
+
 #if defined(__x86_64__)
 __attribute__((target("sse4.2"))) uint32_t ExtendByInstruction(uint32_t crc, const std::byte* data,
                                                                size_t size) {
@@ -81,6 +92,17 @@ uint32_t ExtendCrc32c(uint32_t crc, absl::Span<const std::byte> bytes) {
   if (HasInstruction()) return ~ExtendByInstruction(~crc, bytes.data(), bytes.size());
 #endif
   return ~ExtendByTables(~crc, bytes.data(), bytes.size());
+}
+
+uint32_t CombineCrc32c(uint32_t first, uint32_t second, uint64_t second_bytes) {
+  // `second_bytes` bytes behind something multiply its remainder by x^8 for each of them. What
+  // checksums are complemented by at begin and end cancels out.
+  uint32_t power = uint32_t{1} << (31 - 8);
+  for (uint64_t rest = second_bytes; rest != 0; rest >>= 1) {
+    if ((rest & 1) != 0) first = MultiplyRemainders(first, power);
+    power = MultiplyRemainders(power, power);
+  }
+  return first ^ second;
 }
 
 uint32_t Crc32c(absl::Span<const std::byte> bytes) { return ExtendCrc32c(0, bytes); }

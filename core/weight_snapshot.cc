@@ -184,8 +184,18 @@ absl::Span<const std::byte> TensorBundle::bytes() const {
   return absl::MakeConstSpan(data_.get(), size_bytes_);
 }
 
-void TensorBundle::Seal() {
-  for (TensorSpec& tensor : tensors_) tensor.crc32c = Crc32c(std::as_const(*this).bytes(tensor));
+uint32_t TensorBundle::Seal() {
+  const absl::Span<const std::byte> all = std::as_const(*this).bytes();
+  uint32_t crc = 0;
+  uint64_t end = 0;
+  // Reads the bytes once: they may be gigabytes, and those who wait for them wait here.
+  for (TensorSpec& tensor : tensors_) {
+    crc = ExtendCrc32c(crc, all.subspan(end, tensor.offset_bytes - end));  // padding
+    tensor.crc32c = Crc32c(all.subspan(tensor.offset_bytes, tensor.size_bytes));
+    crc = CombineCrc32c(crc, tensor.crc32c, tensor.size_bytes);
+    end = tensor.offset_bytes + tensor.size_bytes;
+  }
+  return ExtendCrc32c(crc, all.subspan(end));
 }
 
 absl::Status TensorBundle::VerifyChecksums() const {
@@ -203,8 +213,7 @@ std::shared_ptr<const WeightSnapshot> WeightSnapshot::Create(WeightVersion versi
   auto snapshot = std::make_shared<WeightSnapshot>();
   snapshot->version = version;
   snapshot->weights = std::move(weights);
-  snapshot->weights.Seal();
-  snapshot->crc32c = Crc32c(std::as_const(snapshot->weights).bytes());
+  snapshot->crc32c = snapshot->weights.Seal();
   return snapshot;
 }
 

@@ -84,8 +84,8 @@ class TensorBundle {
   absl::Span<std::byte> bytes();
   absl::Span<const std::byte> bytes() const;
 
-  // Computes every tensor's crc32c.
-  void Seal();
+  // Computes every tensor's crc32c, and returns that of all bytes.
+  uint32_t Seal();
   // DATA_LOSS naming the first tensor whose bytes don't match its crc32c.
   absl::Status VerifyChecksums() const;
 
@@ -117,6 +117,9 @@ struct WeightSnapshot {
 uint32_t Crc32c(absl::Span<const std::byte> bytes);
 // The checksum of what `crc` is the checksum of, followed by `bytes`; 0 is that of nothing.
 uint32_t ExtendCrc32c(uint32_t crc, absl::Span<const std::byte> bytes);
+// The checksum of two pieces one after the other, from those of the pieces. Takes no longer for
+// long ones. `second_bytes`: how long the second is.
+uint32_t CombineCrc32c(uint32_t first, uint32_t second, uint64_t second_bytes);
 
 }  // namespace tpo
 

@@ -33,6 +33,30 @@ TEST(Crc32cTest, PiecesGiveTheChecksumOfTheWhole) {
   }
 }
 
+TEST(Crc32cTest, ThoseOfPiecesGiveThatOfTheWhole) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text.push_back(static_cast<char>(i * 37 + i / 256));
+  for (const size_t size : {0, 1, 2, 63, 64, 65, 4096, 4999, 5000}) {
+    const auto first = Bytes(text).subspan(0, size);
+    const auto second = Bytes(text).subspan(size);
+    EXPECT_EQ(CombineCrc32c(Crc32c(first), Crc32c(second), second.size()), Crc32c(Bytes(text)))
+        << size;
+  }
+}
+
+// Zeros, twice as many each time, up to more than 32 bits count. The checksum of 2^33 of them is
+// from a power of the matrix that a zero byte multiplies the remainder by.
+TEST(Crc32cTest, PiecesMayBeOfAnyLength) {
+  uint32_t zeros = Crc32c(Bytes(std::string(1, '\0')));
+  for (int doublings = 0; doublings < 33; ++doublings) {
+    zeros = CombineCrc32c(zeros, zeros, uint64_t{1} << doublings);
+    if (doublings == 4) {
+      EXPECT_EQ(zeros, 0x8A9136AA) << "as published for 32 of them";
+    }
+  }
+  EXPECT_EQ(zeros, 0x48674BC7);
+}
+
 TEST(Crc32cTest, TablesAgreeWithTheInstructionAtEveryLengthAndAlignment) {
   std::string text;
   for (int i = 0; i < 100; ++i) text.push_back(static_cast<char>(i * 37 + 11));

@@ -142,5 +142,23 @@ TEST(WeightSnapshotTest, IsSealedWithTheChecksumOfAllBytes) {
   EXPECT_NE(snapshot->crc32c, WeightSnapshot::Create(4, MakeBundle({1.0F, 3.0F}))->crc32c);
 }
 
+// Tensors of sizes that need padding and of none, empty ones, and none at all.
+TEST(WeightSnapshotTest, ItsChecksumIsThatOfAllBytesHoweverTheTensorsLie) {
+  const std::vector<std::vector<int64_t>> shapes = {{0}, {16}, {0}, {1}, {3, 7}, {1000}, {0}};
+  std::vector<TensorSpec> specs;
+  for (size_t count = 0; count <= shapes.size(); ++count) {
+    TensorBundle bundle = TensorBundle::Create(specs).value();
+    // The padding, too: it counts as it is.
+    uint8_t value = 0;
+    for (std::byte& byte : bundle.bytes()) byte = std::byte{value += 29};
+    const auto snapshot = WeightSnapshot::Create(1, std::move(bundle));
+    EXPECT_EQ(snapshot->crc32c, Crc32c(snapshot->weights.bytes())) << count;
+    for (const TensorSpec& tensor : snapshot->weights.tensors())
+      EXPECT_EQ(tensor.crc32c, Crc32c(snapshot->weights.bytes(tensor))) << tensor.name;
+    if (count < shapes.size())
+      specs.push_back(Tensor("t" + std::to_string(count), TensorType::kFloat32, shapes[count]));
+  }
+}
+
 }  // namespace
 }  // namespace tpo
