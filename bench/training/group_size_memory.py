@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Memory of `tpo train` by the size of a group: it should be the same for 4 completions of a prompt as for 128.
 
-    bench/training/group_size_memory.py MODEL --prompts MODEL/prompts.jsonl [--sizes 4 16 64 128] [--steps 3]
+    bench/training/group_size_memory.py MODEL --prompts MODEL/prompts.jsonl [--sizes 4 16 64 128] [--steps 3] [--new_tokens 32]
 
-MODEL and its prompts as for tpo_step.py. Steps of four prompts of 32 tokens, with completions of 32 tokens; the working
+MODEL and its prompts as for tpo_step.py. Steps of four prompts of 32 tokens, with completions of --new_tokens; the working
 memory of a pass (`learner.micro_batch_tokens`) and of the cache (`rollout.cache_mib`) are bounded to what the smallest group
 fills. Two peaks: until the last step was trained, and of the whole process, which then publishes the new weights, has the
 worker load them and writes the checkpoint; the second depends on which of these happen at the same time.
@@ -24,7 +24,7 @@ task:
     chat: false
     verifier: {{length: {{unit: characters, linear: {{from: 60, to: 200, score_from: 1, score_to: 0}}}}}}
 model: {{hf: {{path: {model}, compute_type: {type}}}}}
-rollout: {{group_size: {size}, max_tokens: 32, cache_mib: 16}}
+rollout: {{group_size: {size}, max_tokens: {new_tokens}, cache_mib: {cache_mib}}}
 learner:
   prompts_per_step: 4
   prompts_per_lease: 1
@@ -43,7 +43,8 @@ def peak_bytes(arguments: argparse.Namespace, size: int) -> tuple[int, int, int]
         config = folder / "step.yaml"
         config.write_text(CONFIG.format(prompts=arguments.prompts.resolve(), model=arguments.model.resolve(),
                                         type=arguments.type, size=size,
-                                        steps=arguments.steps), encoding="utf-8")
+                                        steps=arguments.steps, new_tokens=arguments.new_tokens,
+                                        cache_mib=max(16, arguments.new_tokens // 2)), encoding="utf-8")
         subprocess.run([arguments.tpo, "train", config, "--run_dir", folder / "run", "--quiet"], check=True)
         record = json.loads((folder / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
         summary = json.loads((folder / "run/summary.json").read_text(encoding="utf-8"))
@@ -57,6 +58,7 @@ def main() -> int:
     parser.add_argument("--type", default="bfloat16", choices=["float32", "bfloat16"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 16, 64, 128])
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--new_tokens", type=int, default=32)
     parser.add_argument("--tpo", type=pathlib.Path, default=ROOT / "build/release/bin/tpo")
     arguments = parser.parse_args()
     peaks = []
