@@ -19,6 +19,7 @@
 #include "policy/language_model/reference_scorer.h"
 #include "policy/threads.h"
 #include "tests/policy/composed_language_model.h"
+#include "tests/policy/expect_entropies.h"
 #include "tests/policy/hugging_face/golden_tensors.h"
 
 namespace tpo {
@@ -238,22 +239,9 @@ TEST_P(LanguageModelPolicyTest, ADecoderGivesTheLogProbsOfAPass) {
 
 TEST_P(LanguageModelPolicyTest, EntropiesAreThoseOfTheWholeVocabulary) {
   const auto policy = Make(false);
-  const int vocabulary = policy->vocabulary_size();
-  const PrefixTree tree = TreeOf(Sequences(vocabulary, 2, 4, 5, 8, 3), policy->max_positions());
-  const auto pass = policy->NewPass();
-  pass->Forward(tree, 0.8);
-  const auto entropies = pass->Entropies();
-  const auto decoder = policy->NewDecoder();
-  decoder->Reset(tree.nodes.size());
-  const auto log_probs = decoder->Extend(tree.nodes, 0.8);
-  ASSERT_EQ(entropies.size(), tree.scored.size());
-  for (size_t e = 0; e < tree.scored.size(); ++e) {
-    double expected = 0.0;
-    for (const float log_prob :
-         log_probs.subspan(int64_t{tree.scored[e].node} * vocabulary, vocabulary))
-      expected -= std::exp(double{log_prob}) * log_prob;
-    EXPECT_NEAR(entropies[e], expected, 1e-5);
-  }
+  const PrefixTree tree =
+      TreeOf(Sequences(policy->vocabulary_size(), 2, 4, 5, 8, 3), policy->max_positions());
+  ExpectEntropiesOfTheWholeVocabulary(*policy, tree, 0.8, 1e-5);
 }
 
 TEST_P(LanguageModelPolicyTest, SeveralGroupsGiveTheSumOfEach) {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "policy/parameters.h"
+#include "tests/policy/expect_entropies.h"
 
 namespace tpo {
 namespace {
@@ -108,23 +109,7 @@ TEST(TransformerTest, ATreeScoresAsItsSequencesAloneDo) {
 }
 
 TEST(TransformerTest, EntropiesAreThoseOfTheWholeVocabulary) {
-  const auto policy = MakePolicy(kSmall);
-  const PrefixTree tree = Fixture().Tree();
-  const auto pass = policy->NewPass();
-  pass->Forward(tree, 0.7);
-  const auto entropies = pass->Entropies();
-  const auto decoder = policy->NewDecoder();
-  decoder->Reset(tree.nodes.size());
-  const auto log_probs = decoder->Extend(tree.nodes, 0.7);
-  ASSERT_EQ(entropies.size(), tree.scored.size());
-  for (size_t e = 0; e < tree.scored.size(); ++e) {
-    double expected = 0.0;
-    for (int token = 0; token < kSmall.vocab_size; ++token) {
-      const double log_prob = log_probs[tree.scored[e].node * kSmall.vocab_size + token];
-      expected -= std::exp(log_prob) * log_prob;
-    }
-    EXPECT_NEAR(entropies[e], expected, 1e-6);
-  }
+  ExpectEntropiesOfTheWholeVocabulary(*MakePolicy(kSmall), Fixture().Tree(), 0.7, 1e-6);
 }
 
 TEST(TransformerTest, DecodingStepByStepGivesTheLogProbsOfTraining) {
