@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 #include "policy/language_model/language_layout.h"
 #include "policy/language_model/training_loops.h"
@@ -96,9 +97,16 @@ struct LanguageLoops {
   }
 };
 
-// The best for this processor; its name is "avx512_bf16", "avx512", "avx2" or "baseline".
+// The best for this processor; its name is "amx_bf16", "avx512_bf16", "avx512", "avx2" or
+// "baseline".
 const LanguageLoops& BestLanguageLoops();
 
+// All that this processor has, the best last.
+std::vector<const LanguageLoops*> SupportedLanguageLoops();
+
+namespace language_loops_amx_bf16 {
+extern const LanguageLoops kLoops;
+}
 namespace language_loops_avx512_bf16 {
 extern const LanguageLoops kLoops;
 }

@@ -13,16 +13,6 @@
 namespace tpo {
 namespace {
 
-std::vector<const LanguageLoops*> Supported() {
-  std::vector<const LanguageLoops*> all = {&language_loops_baseline::kLoops};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    all.push_back(&language_loops_avx2::kLoops);
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-    all.push_back(&language_loops_avx512::kLoops);
-  if (BestLanguageLoops().name == std::string("avx512_bf16")) all.push_back(&BestLanguageLoops());
-  return all;
-}
-
 float ToFloat(float value) { return value; }
 float ToFloat(uint16_t bits) { return FromBfloat16(bits); }
 void Store(float value, float* to) { *to = value; }
@@ -42,50 +32,106 @@ std::vector<float> RandomMatrix(int rows, int columns, int seed) {
   return values;
 }
 
+// Random rows times a random matrix, both [.., depth].
 template <typename T>
-void CheckProduct(const LanguageLoops& loops, int rows, int depth, int columns) {
-  const std::vector<float> a = RandomMatrix<T>(rows, depth, 1);
-  const std::vector<float> b = RandomMatrix<T>(columns, depth, 2);
-  SafetensorsView view;
-  view.spec.type = TensorType::kFloat32;
-  view.bytes = {reinterpret_cast<const char*>(b.data()), b.size() * sizeof(float)};
-  std::vector<MatrixRow> matrix_rows;
-  for (int i = 0; i < columns; ++i) matrix_rows.push_back({&view, i});
-  const PackedMatrix<T> matrix(matrix_rows, depth);
-  const int stride = 64;
-  std::vector<T> inputs(rows * stride);
-  for (int r = 0; r < rows; ++r) {
-    for (int k = 0; k < depth; ++k) Store(a[r * depth + k], &inputs[r * stride + k]);
+class RandomProduct {
+ public:
+  RandomProduct(int rows, int depth, int columns)
+      : rows_(rows),
+        depth_(depth),
+        columns_(columns),
+        a_(RandomMatrix<T>(rows, depth, 1)),
+        b_(RandomMatrix<T>(columns, depth, 2)),
+        inputs_(static_cast<size_t>(rows) * kStride) {
+    SafetensorsView view;
+    view.spec.type = TensorType::kFloat32;
+    view.bytes = {reinterpret_cast<const char*>(b_.data()), b_.size() * sizeof(float)};
+    std::vector<MatrixRow> matrix_rows;
+    for (int i = 0; i < columns; ++i) matrix_rows.push_back({&view, i});
+    matrix_ = PackedMatrix<T>(matrix_rows, depth);
+    bias_.assign(matrix_.columns(), 0.25F);
+    for (int r = 0; r < rows; ++r) {
+      for (int k = 0; k < depth; ++k) Store(a_[r * depth + k], &inputs_[r * kStride + k]);
+    }
   }
-  std::vector<float> bias(matrix.columns(), 0.25F);
-  std::vector<float> out(rows * matrix.columns(), 1.0F);
-  Product product;
-  product.rows = inputs.data();
-  product.row_stride = stride;
-  product.row_count = rows;
-  product.matrix = matrix.data();
-  product.depth = matrix.depth();
-  product.last_panel = matrix.panels();
-  product.bias = bias.data();
-  product.end = ProductEnd::kAdd;
-  product.out = out.data();
-  product.out_stride = matrix.columns();
-  loops.typed<T>().product(product);
-  for (int r = 0; r < rows; ++r) {
-    for (int c = 0; c < columns; ++c) {
-      double expected = 1.25;
-      for (int k = 0; k < depth; ++k) expected += double{a[r * depth + k]} * b[c * depth + k];
-      ASSERT_NEAR(out[r * matrix.columns() + c], expected, 2e-5)
-          << loops.name << " " << r << " " << c;
+
+  // 1 + bias + the sums of rows `first` … `last` - 1, [last - first, columns of the packed matrix].
+  std::vector<float> Of(const LanguageLoops& loops, int first, int last) const {
+    std::vector<float> out(static_cast<size_t>(last - first) * matrix_.columns(), 1.0F);
+    Product product;
+    product.rows = inputs_.data() + first * kStride;
+    product.row_stride = kStride;
+    product.row_count = last - first;
+    product.matrix = matrix_.data();
+    product.depth = matrix_.depth();
+    product.last_panel = matrix_.panels();
+    product.bias = bias_.data();
+    product.end = ProductEnd::kAdd;
+    product.out = out.data();
+    product.out_stride = matrix_.columns();
+    loops.typed<T>().product(product);
+    return out;
+  }
+
+  void CheckValues(const LanguageLoops& loops) const {
+    const std::vector<float> out = Of(loops, 0, rows_);
+    for (int r = 0; r < rows_; ++r) {
+      for (int c = 0; c < columns_; ++c) {
+        double expected = 1.25;
+        for (int k = 0; k < depth_; ++k)
+          expected += double{a_[r * depth_ + k]} * b_[c * depth_ + k];
+        ASSERT_NEAR(out[r * matrix_.columns() + c], expected, 2e-5)
+            << loops.name << " " << r << " " << c;
+      }
+    }
+  }
+
+  // Each row by itself has the sums, to the last bit, that it has among the others.
+  void CheckRowsAlone(const LanguageLoops& loops) const {
+    const std::vector<float> out = Of(loops, 0, rows_);
+    const size_t columns = matrix_.columns();
+    for (int r = 0; r < rows_; ++r) {
+      const std::vector<float> alone = Of(loops, r, r + 1);
+      ASSERT_EQ(std::memcmp(alone.data(), out.data() + r * columns, columns * sizeof(float)), 0)
+          << loops.name << " " << r << " of " << rows_;
+    }
+  }
+
+ private:
+  static constexpr int kStride = 96;
+  const int rows_;
+  const int depth_;
+  const int columns_;
+  const std::vector<float> a_;
+  const std::vector<float> b_;
+  PackedMatrix<T> matrix_;
+  std::vector<T> inputs_;
+  std::vector<float> bias_;
+};
+
+TEST(LanguageLoopsTest, ProductsAreRightForEveryNumberOfRows) {
+  for (const LanguageLoops* const loops : SupportedLanguageLoops()) {
+    for (int rows = 1; rows <= 50; ++rows) {
+      for (const int depth : {37, 64, 96}) {
+        RandomProduct<float>(rows, depth, 70).CheckValues(*loops);
+        RandomProduct<uint16_t>(rows, depth, 70).CheckValues(*loops);
+      }
     }
   }
 }
 
-TEST(LanguageLoopsTest, ProductsAreRightForEveryNumberOfRows) {
-  for (const LanguageLoops* const loops : Supported()) {
-    for (int rows = 1; rows <= 27; ++rows) {
-      CheckProduct<float>(*loops, rows, 37, 70);
-      CheckProduct<uint16_t>(*loops, rows, 37, 70);
+// More than a loop works on at a time, with rows left over.
+TEST(LanguageLoopsTest, ProductsOfThousandsOfRowsAreRight) {
+  for (const LanguageLoops* const loops : SupportedLanguageLoops()) {
+    for (const int rows : {2725, 2751}) RandomProduct<uint16_t>(rows, 96, 70).CheckValues(*loops);
+  }
+}
+
+TEST(LanguageLoopsTest, ARowsSumsDontDependOnTheOtherRows) {
+  for (const LanguageLoops* const loops : SupportedLanguageLoops()) {
+    for (const int rows : {2, 12, 13, 16, 17, 33, 50}) {
+      RandomProduct<float>(rows, 85, 70).CheckRowsAlone(*loops);
+      RandomProduct<uint16_t>(rows, 85, 70).CheckRowsAlone(*loops);
     }
   }
 }
@@ -97,7 +143,7 @@ TEST(LanguageLoopsTest, ExponentialSumsAreExact) {
   for (float& value : values) value = uniform(random);
   values[17] = 0.0F;
   values[18] = -std::numeric_limits<float>::infinity();
-  for (const LanguageLoops* const loops : Supported()) {
+  for (const LanguageLoops* const loops : SupportedLanguageLoops()) {
     EXPECT_EQ(loops->maximum(values.data(), 1000), 0.0F);
     for (const float scale : {1.0F, 0.5F, 2.0F}) {
       float sums[4];
@@ -124,7 +170,7 @@ TEST(LanguageLoopsTest, ExponentialSumsAreExact) {
 TEST(LanguageLoopsTest, AnImpossibleTokenAddsNothing) {
   std::vector<float> values(32, -std::numeric_limits<float>::infinity());
   values[3] = 5.0F;
-  for (const LanguageLoops* const loops : Supported()) {
+  for (const LanguageLoops* const loops : SupportedLanguageLoops()) {
     float sum = 0.0F;
     float weighted_sum = 1.0F;
     loops->exponential_sums(values.data(), 32, 5.0F, 1.0F, &sum, &weighted_sum);

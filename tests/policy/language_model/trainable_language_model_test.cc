@@ -17,16 +17,6 @@ namespace {
 
 using Tensors = std::map<std::string, std::vector<float>>;
 
-std::vector<const LanguageLoops*> Supported() {
-  std::vector<const LanguageLoops*> all = {&language_loops_baseline::kLoops};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    all.push_back(&language_loops_avx2::kLoops);
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-    all.push_back(&language_loops_avx512::kLoops);
-  if (BestLanguageLoops().name == std::string("avx512_bf16")) all.push_back(&BestLanguageLoops());
-  return all;
-}
-
 // Biases wherever a model may have them, an untied head, no group of heads, 3 · 22 inner units.
 LanguageModelConfig BiasedConfig() {
   return ParseLanguageModelConfig(R"({
@@ -125,7 +115,7 @@ TEST_P(TrainableLanguageModelTest, GradientsAreFiniteDifferences) {
 
 TEST_P(TrainableLanguageModelTest, EveryInstructionSetGivesTheSameGradients) {
   const Gradient exact = Compute(config_, parameters_, false, BestLanguageLoops());
-  for (const LanguageLoops* const loops : Supported()) {
+  for (const LanguageLoops* const loops : SupportedLanguageLoops()) {
     for (const bool bfloat16 : {false, true}) {
       const Gradient gradient = Compute(config_, parameters_, bfloat16, *loops);
       for (size_t e = 0; e < exact.log_probs.size(); ++e) {
