@@ -1,6 +1,5 @@
 """What `tpo export` writes loads in Hugging Face transformers and computes the same; what `tpo generate` generates is
-what transformers generates. With PEFT in that environment as well (`pip install --no-deps peft==0.19.0 accelerate==1.15.0
-psutil==7.2.2`): it loads the adapters that `tpo export --adapters` writes, and computes the same.
+what transformers generates. PEFT loads the adapters that `tpo export --adapters` writes, and computes the same.
 
 Runs itself with the environment that `./dev setup transformers` makes, or with the interpreter that
 $TPO_TRANSFORMERS_PYTHON names; skipped where neither is there.
@@ -30,6 +29,7 @@ def transformers_python() -> pathlib.Path | None:
 
 
 try:
+    import peft
     import safetensors.torch
     import torch
     import transformers
@@ -39,11 +39,6 @@ except ImportError as missing:
         print(f"SKIPPED: {missing}; `./dev setup transformers` installs what this test compares with")
         sys.exit(SKIPPED)
     os.execve(python, [str(python), *sys.argv], {**os.environ, "TPO_TRANSFORMERS_TEST": "1"})
-
-try:
-    import peft
-except ImportError:
-    peft = None
 
 BIN = pathlib.Path(os.environ["TPO_BIN_DIR"])
 GOLDEN = pathlib.Path(os.environ.get("TPO_GOLDEN_DIR") or SOURCE / "tests" / "golden")
@@ -98,7 +93,6 @@ class TransformersTest(unittest.TestCase):
                 for drawn, token, row in zip(ours["log_probs"], ours["tokens"], log_probs):
                     self.assertAlmostEqual(drawn, row[token].item(), delta=1e-5)
 
-    @unittest.skipIf(peft is None, "no peft in this environment")
     def test_peft_loads_adapters_and_computes_what_the_merged_export_does(self):
         folder = self.exported.parent
         dataset = folder / "rows.jsonl"
