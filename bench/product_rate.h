@@ -23,8 +23,11 @@ double ProductFlopPerSecond(benchmark::State& state) {
   constexpr int kDepth = 576;
   constexpr int kColumns = 512;
   constexpr int kRepeats = 20;
-  const PackedMatrix<T> matrix(kColumns, kDepth);
-  const AlignedMemory<T> inputs(size_t{kRows} * kDepth);
+  PackedMatrix<T> matrix(kColumns, kDepth);
+  AlignedMemory<T> inputs(size_t{kRows} * kDepth);
+  // Until it is written to, all memory is one page of zeros. (As a bfloat16 the number is small.)
+  std::fill_n(matrix.panel(0), size_t{kColumns} * kDepth, T{1 << 10});
+  std::fill_n(inputs.data(), inputs.size(), T{1 << 10});
   ThreadTeam team(0);
   std::vector<AlignedMemory<float>> outs;
   for (int i = 0; i < team.size(); ++i) outs.emplace_back(size_t{kRows} * kColumns);

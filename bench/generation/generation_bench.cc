@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -108,8 +109,10 @@ std::shared_ptr<const LanguageModel> Model(bool bfloat16) {
 
 // Reading memory that no cache holds, on all cores.
 void Read(benchmark::State& state) {
-  constexpr size_t kBytes = size_t{400} << 20;
-  static const AlignedMemory<uint64_t> memory(kBytes / 8);
+  constexpr size_t kBytes = size_t{1} << 30;
+  AlignedMemory<uint64_t> memory(kBytes / 8);
+  // Until it is written to, all of it is one page of zeros.
+  std::iota(memory.data(), memory.data() + memory.size(), uint64_t{1});
   ThreadTeam team(0);
   std::vector<uint64_t> sums(team.size() * 8);
   double fastest = 1e9;
