@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/_fused_sgd.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
-#include <torch/optim/adam.h>
-#include <torch/optim/adamw.h>
-#include <torch/optim/sgd.h>
-
-#include "core/status_macros.h"
 
 namespace tpo {
 namespace {
@@ -23,12 +21,13 @@ namespace {
 // worth a thread.
 constexpr int64_t kPartElements = 1 << 20;
 
-// Parameters that are updated together, by an optimizer of their own.
+// Parameters that are updated together.
 struct Part {
-  std::vector<size_t> indices;      // among the parameters
-  std::vector<at::Tensor> aliases;  // share the parameters' storage but not their `.grad`
+  std::vector<size_t> indices;  // among the parameters
+  std::vector<at::Tensor> parameters;
+  // State: for each kind the parameters' tensors.
+  std::vector<std::vector<at::Tensor>> moments;
   int64_t elements = 0;
-  std::unique_ptr<torch::optim::Optimizer> optimizer;
 };
 
 // In order, each of at least kPartElements; the largest first.
@@ -37,7 +36,7 @@ std::vector<Part> MakeParts(const std::vector<NamedParameter>& parameters) {
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (parts.empty() || parts.back().elements >= kPartElements) parts.emplace_back();
     parts.back().indices.push_back(i);
-    parts.back().aliases.push_back(parameters[i].tensor.detach());
+    parts.back().parameters.push_back(parameters[i].tensor.detach());
     parts.back().elements += parameters[i].tensor.numel();
   }
   std::stable_sort(parts.begin(), parts.end(),
@@ -45,26 +44,9 @@ std::vector<Part> MakeParts(const std::vector<NamedParameter>& parameters) {
   return parts;
 }
 
-class TorchOptimizer final : public Optimizer {
+class TorchOptimizer : public Optimizer {
  public:
-  // `state` are the tensors inside of the parts' optimizers; `set_step` gives their per-parameter
-  // counters the value that was loaded.
-  TorchOptimizer(double learning_rate, std::vector<Part> parts, std::vector<NamedParameter> state,
-                 std::function<void(int64_t)> set_step)
-      : learning_rate_(learning_rate),
-        parts_(std::move(parts)),
-        state_(std::move(state)),
-        set_step_(std::move(set_step)),
-        step_(at::zeros({}, at::TensorOptions(at::kLong))) {
-    state_.push_back({"step", step_});
-  }
-
-  void SetLearningRateFactor(double factor) override {
-    for (Part& part : parts_) {
-      for (torch::optim::OptimizerParamGroup& group : part.optimizer->param_groups())
-        group.options().set_lr(learning_rate_ * factor);
-    }
-  }
+  void SetLearningRateFactor(double factor) override { factor_ = factor; }
 
   void BeginStep() override {
     const at::NoGradGuard no_grad;
@@ -74,92 +56,110 @@ class TorchOptimizer final : public Optimizer {
   int parts() const override { return static_cast<int>(parts_.size()); }
 
   void StepPart(int index, const std::vector<at::Tensor>& gradients) override {
-    Part& part = parts_[index];
-    for (size_t i = 0; i < part.aliases.size(); ++i)
-      part.aliases[i].mutable_grad() = gradients.at(part.indices[i]).detach();
-    part.optimizer->step();
-    for (at::Tensor& alias : part.aliases) alias.mutable_grad().reset();
+    const at::NoGradGuard no_grad;
+    const Part& part = parts_[index];
+    std::vector<at::Tensor> of_part;
+    // The operators take memory as it lies.
+    for (const size_t i : part.indices) of_part.push_back(gradients.at(i).detach().contiguous());
+    Update(part, of_part);
   }
 
   std::vector<NamedParameter> State() const override { return state_; }
 
-  absl::Status LoadState(const TensorBundle& state) override {
-    TPO_RETURN_IF_ERROR(LoadTensors(state, state_));
-    set_step_(step_.item<int64_t>());
-    return absl::OkStatus();
+  absl::Status LoadState(const TensorBundle& state) override { return LoadTensors(state, state_); }
+
+ protected:
+  // `moments`: what the state has of each parameter.
+  TorchOptimizer(double learning_rate, const std::vector<NamedParameter>& parameters,
+                 const std::vector<std::string>& moments)
+      : learning_rate_(learning_rate),
+        parts_(MakeParts(parameters)),
+        state_(moments.size() * parameters.size()),
+        step_(at::zeros({}, at::TensorOptions(at::kLong))) {
+    for (Part& part : parts_) {
+      part.moments.resize(moments.size());
+      for (size_t m = 0; m < moments.size(); ++m) {
+        for (const size_t i : part.indices) {
+          part.moments[m].push_back(at::zeros_like(parameters[i].tensor.detach()));
+          state_[i * moments.size() + m] = {parameters[i].name + "/" + moments[m],
+                                            part.moments[m].back()};
+        }
+      }
+    }
+    state_.push_back({"step", step_});
   }
 
+  double learning_rate() const { return learning_rate_ * factor_; }
+  int64_t step() const { return step_.item<int64_t>(); }
+
  private:
+  virtual void Update(const Part& part, const std::vector<at::Tensor>& gradients) = 0;
+
   const double learning_rate_;
+  double factor_ = 1.0;
   std::vector<Part> parts_;
   std::vector<NamedParameter> state_;
-  const std::function<void(int64_t)> set_step_;
   at::Tensor step_;  // int64 scalar: steps taken
 };
 
-// Makes the optimizers of the parts, and the state that torch::optim would otherwise make at the
-// first step, so that it can be loaded before.
-template <typename AdamOptimizer, typename State, typename Options>
-std::unique_ptr<Optimizer> MakeAdam(const AdamSpec& spec,
-                                    const std::vector<NamedParameter>& parameters) {
-  const Options options = Options(spec.learning_rate)
-                              .betas({spec.beta1, spec.beta2})
-                              .eps(spec.epsilon)
-                              .weight_decay(spec.weight_decay);
-  std::vector<Part> parts = MakeParts(parameters);
-  std::vector<NamedParameter> tensors(2 * parameters.size());
-  std::vector<State*> states;
-  for (Part& part : parts) {
-    part.optimizer = std::make_unique<AdamOptimizer>(part.aliases, options);
-    for (size_t i = 0; i < part.aliases.size(); ++i) {
-      auto state = std::make_unique<State>();
-      state->step(0);
-      state->exp_avg(at::zeros_like(part.aliases[i]));
-      state->exp_avg_sq(at::zeros_like(part.aliases[i]));
-      const size_t index = part.indices[i];
-      tensors[2 * index] = {parameters[index].name + "/first_moment", state->exp_avg()};
-      tensors[2 * index + 1] = {parameters[index].name + "/second_moment", state->exp_avg_sq()};
-      states.push_back(state.get());
-      part.optimizer->state()[part.aliases[i].unsafeGetTensorImpl()] = std::move(state);
+class TorchAdam final : public TorchOptimizer {
+ public:
+  TorchAdam(const AdamSpec& spec, const std::vector<NamedParameter>& parameters)
+      : TorchOptimizer(spec.learning_rate, parameters, {"first_moment", "second_moment"}),
+        spec_(spec) {}
+
+ private:
+  void Update(const Part& part, const std::vector<at::Tensor>& gradients) override {
+    const std::vector<at::Tensor> steps(
+        part.parameters.size(), at::full({}, static_cast<double>(step()),
+                                         part.parameters.front().options().dtype(at::kFloat)));
+    const auto& first = part.moments[0];
+    const auto& second = part.moments[1];
+    if (spec_.decoupled) {
+      at::_fused_adamw_(part.parameters, gradients, first, second, {}, steps, learning_rate(),
+                        spec_.beta1, spec_.beta2, spec_.weight_decay, spec_.epsilon,
+                        /*amsgrad=*/false, /*maximize=*/false);
+    } else {
+      at::_fused_adam_(part.parameters, gradients, first, second, {}, steps, learning_rate(),
+                       spec_.beta1, spec_.beta2, spec_.weight_decay, spec_.epsilon,
+                       /*amsgrad=*/false, /*maximize=*/false);
     }
   }
-  auto set_step = [states](int64_t step) {
-    for (State* state : states) state->step(step);
-  };
-  return std::make_unique<TorchOptimizer>(spec.learning_rate, std::move(parts), std::move(tensors),
-                                          std::move(set_step));
-}
+
+  const AdamSpec spec_;
+};
+
+class TorchSgd final : public TorchOptimizer {
+ public:
+  TorchSgd(const SgdSpec& spec, const std::vector<NamedParameter>& parameters)
+      : TorchOptimizer(spec.learning_rate, parameters,
+                       spec.momentum != 0.0 ? std::vector<std::string>{"momentum"}
+                                            : std::vector<std::string>()),
+        spec_(spec) {}
+
+ private:
+  void Update(const Part& part, const std::vector<at::Tensor>& gradients) override {
+    at::_fused_sgd_(part.parameters, gradients,
+                    part.moments.empty() ? std::vector<at::Tensor>() : part.moments[0],
+                    spec_.weight_decay, spec_.momentum, learning_rate(), /*dampening=*/0.0,
+                    /*nesterov=*/false, /*maximize=*/false,
+                    // With zeros for momentum a first step is as any other.
+                    /*is_first_step=*/false);
+  }
+
+  const SgdSpec spec_;
+};
 
 }  // namespace
 
 std::unique_ptr<Optimizer> MakeTorchAdam(const AdamSpec& spec,
                                          const std::vector<NamedParameter>& parameters) {
-  return spec.decoupled ? MakeAdam<torch::optim::AdamW, torch::optim::AdamWParamState,
-                                   torch::optim::AdamWOptions>(spec, parameters)
-                        : MakeAdam<torch::optim::Adam, torch::optim::AdamParamState,
-                                   torch::optim::AdamOptions>(spec, parameters);
+  return std::make_unique<TorchAdam>(spec, parameters);
 }
 
 std::unique_ptr<Optimizer> MakeTorchSgd(const SgdSpec& spec,
                                         const std::vector<NamedParameter>& parameters) {
-  const auto options = torch::optim::SGDOptions(spec.learning_rate)
-                           .momentum(spec.momentum)
-                           .weight_decay(spec.weight_decay);
-  std::vector<Part> parts = MakeParts(parameters);
-  std::vector<NamedParameter> tensors(spec.momentum != 0.0 ? parameters.size() : 0);
-  for (Part& part : parts) {
-    part.optimizer = std::make_unique<torch::optim::SGD>(part.aliases, options);
-    if (spec.momentum == 0.0) continue;
-    for (size_t i = 0; i < part.aliases.size(); ++i) {
-      auto state = std::make_unique<torch::optim::SGDParamState>();
-      state->momentum_buffer(at::zeros_like(part.aliases[i]));
-      tensors[part.indices[i]] = {parameters[part.indices[i]].name + "/momentum",
-                                  state->momentum_buffer()};
-      part.optimizer->state()[part.aliases[i].unsafeGetTensorImpl()] = std::move(state);
-    }
-  }
-  return std::make_unique<TorchOptimizer>(spec.learning_rate, std::move(parts), std::move(tensors),
-                                          [](int64_t) {});
+  return std::make_unique<TorchSgd>(spec, parameters);
 }
 
 }  // namespace tpo

@@ -1,5 +1,6 @@
-// LibTorch's own Adam, AdamW and SGD behind our interface. Large models are updated in parts, for
-// threads to share; which they are changes nothing, since the updates go element by element.
+// LibTorch's fused Adam, AdamW and SGD, which read and write everything once, behind our interface.
+// Large models are updated in parts, for threads to share; which they are changes nothing, since
+// the updates go element by element.
 #ifndef TPO_LEARNER_OPTIMIZERS_TORCH_OPTIMIZER_H_
 #define TPO_LEARNER_OPTIMIZERS_TORCH_OPTIMIZER_H_
 
@@ -10,8 +11,7 @@
 
 namespace tpo {
 
-// REQUIRES: valid options, unique names (MakeOptimizer checks). Leaves the parameters' own `.grad`
-// alone.
+// REQUIRES: valid options, unique names (MakeOptimizer checks).
 std::unique_ptr<Optimizer> MakeTorchAdam(const AdamSpec& spec,
                                          const std::vector<NamedParameter>& parameters);
 std::unique_ptr<Optimizer> MakeTorchSgd(const SgdSpec& spec,

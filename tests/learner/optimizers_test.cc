@@ -131,6 +131,54 @@ TEST_P(AnyOptimizer, AFactorActsAsAnotherLearningRate) {
   ExpectIdentical(scaled, other);
 }
 
+// Adam's update of one number, in the words of its paper (arXiv 1412.6980, algorithm 1), with decay
+// in the gradient or, decoupled, by itself (arXiv 1711.05101, algorithm 2).
+TEST(TorchOptimizers, AdamFollowsItsFormula) {
+  for (const bool decoupled : {false, true}) {
+    const AdamSpec spec = AdamOf(decoupled);
+    const at::Tensor parameter = Random({7}, 1, at::kDouble).requires_grad_();
+    std::vector<double> expected(parameter.data_ptr<double>(), parameter.data_ptr<double>() + 7);
+    std::vector<double> first(7);
+    std::vector<double> second(7);
+    const auto optimizer = Make(spec, {{"p", parameter}});
+    for (int step = 1; step <= 3; ++step) {
+      const at::Tensor gradient = Random({7}, 10 + step, at::kDouble);
+      optimizer->Step({gradient});
+      for (int i = 0; i < 7; ++i) {
+        double g = gradient.data_ptr<double>()[i];
+        if (decoupled) {
+          expected[i] -= spec.learning_rate * spec.weight_decay * expected[i];
+        } else {
+          g += spec.weight_decay * expected[i];
+        }
+        first[i] = spec.beta1 * first[i] + (1.0 - spec.beta1) * g;
+        second[i] = spec.beta2 * second[i] + (1.0 - spec.beta2) * g * g;
+        const double mean = first[i] / (1.0 - std::pow(spec.beta1, step));
+        const double square = second[i] / (1.0 - std::pow(spec.beta2, step));
+        expected[i] -= spec.learning_rate * mean / (std::sqrt(square) + spec.epsilon);
+        EXPECT_NEAR(parameter.data_ptr<double>()[i], expected[i], 1e-12) << step << " " << i;
+      }
+    }
+  }
+}
+
+TEST(TorchOptimizers, SgdFollowsItsFormula) {
+  const SgdSpec spec = SgdOf(0.9);
+  const at::Tensor parameter = Random({5}, 1, at::kDouble).requires_grad_();
+  std::vector<double> expected(parameter.data_ptr<double>(), parameter.data_ptr<double>() + 5);
+  std::vector<double> momentum(5);
+  const auto optimizer = Make(spec, {{"p", parameter}});
+  for (int step = 1; step <= 3; ++step) {
+    const at::Tensor gradient = Random({5}, 10 + step, at::kDouble);
+    optimizer->Step({gradient});
+    for (int i = 0; i < 5; ++i) {
+      momentum[i] = spec.momentum * momentum[i] + gradient.data_ptr<double>()[i];
+      expected[i] -= spec.learning_rate * momentum[i];
+      EXPECT_NEAR(parameter.data_ptr<double>()[i], expected[i], 1e-12) << step << " " << i;
+    }
+  }
+}
+
 TEST(TorchOptimizers, LargeModelsAreUpdatedInPartsThatChangeNothing) {
   // Four parts of one optimizer against an optimizer for each parameter.
   std::vector<NamedParameter> together;
