@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Memory of `tpo train` by the size of a group: it should be the same for 4 completions of a prompt as for 128.
 
-    bench/training/group_size_memory.py MODEL --prompts MODEL/prompts.jsonl [--sizes 4 16 64 128] [--steps 3] [--new_tokens 32]
+    bench/training/group_size_memory.py MODEL --prompts MODEL/prompts.jsonl [--sizes 4 16 64 128] [--steps 3] [--new_tokens 32] [--runs 1]
 
 MODEL and its prompts as for tpo_step.py. Steps of four prompts of 32 tokens, with completions of --new_tokens; the working
 memory of a pass (`learner.micro_batch_tokens`) and of the cache (`rollout.cache_mib`) are bounded to what the smallest group
 fills. Two peaks: until the last step was trained, and of the whole process, which then publishes the new weights, has the
-worker load them and writes the checkpoint; the second depends on which of these happen at the same time.
+worker load them and writes the checkpoint. Both depend on which of these happen at the same time, so that a run by
+itself says little: of several --runs the median counts.
 """
 
 import argparse
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -51,6 +53,12 @@ def peak_bytes(arguments: argparse.Namespace, size: int) -> tuple[int, int, int]
     return record["peak_memory_bytes"], summary["peak_memory_bytes"], record["forward_tokens"]
 
 
+def in_gibibytes(peaks: tuple[int, ...]) -> str:
+    """The median, and what there was beside it."""
+    text = f"{statistics.median(peaks) / 2**30:.3f} GiB"
+    return text if len(peaks) == 1 else f"{text} ({min(peaks) / 2**30:.3f} to {max(peaks) / 2**30:.3f})"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=pathlib.Path)
@@ -59,14 +67,15 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 16, 64, 128])
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--new_tokens", type=int, default=32)
+    parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--tpo", type=pathlib.Path, default=ROOT / "build/release/bin/tpo")
     arguments = parser.parse_args()
     peaks = []
     for size in arguments.sizes:
-        trained, whole, tokens = peak_bytes(arguments, size)
-        peaks.append((trained, whole))
-        print(f"K = {size}: {trained / 2**30:.3f} GiB until trained, {whole / 2**30:.3f} GiB in all; "
-              f"{tokens} tokens in the batch", flush=True)
+        trained, whole, tokens = zip(*(peak_bytes(arguments, size) for _ in range(arguments.runs)))
+        peaks.append((statistics.median(trained), statistics.median(whole)))
+        print(f"K = {size}: {in_gibibytes(trained)} until trained, {in_gibibytes(whole)} in all; "
+              f"{tokens[-1]} tokens in the batch", flush=True)
     for name, values in zip(("until trained", "in all"), zip(*peaks)):
         print(f"largest over smallest, {name}: {max(values) / min(values):.4f}")
     return 0
