@@ -3,7 +3,7 @@
 
     bench/studies/smollm2_study.py run --out runs/smollm2 --model ~/.cache/tpo/models/smollm2     # resumable
     bench/studies/smollm2_study.py run --out runs/try --model … --steps 3 --methods tpo_mean       # to see how long
-    bench/studies/smollm2_study.py report --out runs/smollm2              # a table; docs/results/smollm2.{json,svg}
+    bench/studies/smollm2_study.py report --out runs/smollm2              # a table; adds to docs/results/smollm2.{json,svg}
 
 One run a method and seed: the same prompts, steps and optimizer. A run that was cut off goes on from its last checkpoint; a
 finished one is kept, without its checkpoints (1.6 GB) unless --keep_checkpoints is given. Anchors differ only where groups
@@ -20,6 +20,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 
 import drawing
 
@@ -82,56 +83,77 @@ def run(arguments: argparse.Namespace) -> None:
                 shutil.rmtree(directory / "checkpoints")
 
 
-def row_of(directory: pathlib.Path) -> str:
-    steps = read_jsonl(directory / "metrics.jsonl")
-    evaluations = read_jsonl(directory / "eval.jsonl")
-    if not steps or not evaluations:
-        return ""
-    last = steps[-LAST_STEPS:]
+def processor() -> str:
+    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return "unknown"
 
-    def mean(field: str, records: list[dict]) -> float:
-        return statistics.fmean(record[field] for record in records)
 
-    seconds = [record["rollout_seconds"] for record in steps], [record["train_seconds"] for record in steps]
+def record_of(directory: pathlib.Path) -> dict[str, object] | None:
+    """What the results keep of a finished run; None: it isn't one."""
+    steps, evaluations = read_jsonl(directory / "metrics.jsonl"), read_jsonl(directory / "eval.jsonl")
+    summary = directory / "summary.json"
+    if not steps or not evaluations or not summary.exists() or evaluations[-1]["step"] < len(steps):
+        return None
     # Of steps that waited for their groups: others found them sampled while the run was evaluated.
     waited = [(after["tokens_total"] - before["tokens_total"]) / after["rollout_seconds"]
               for before, after in zip(steps, steps[1:]) if after["rollout_seconds"] > 0.1]
-    tokens = statistics.median(waited or [math.nan])
-    return (f"| {directory.name} | {len(steps)} | {evaluations[0]['pass_at_1']:.2f} | {evaluations[-1]['pass_at_1']:.2f}"
-            f" | {evaluations[0]['reward_mean']:.2f} | {evaluations[-1]['reward_mean']:.2f}"
-            f" | {mean('reward_mean', steps[:LAST_STEPS]):.3f} | {mean('reward_mean', last):.3f}"
-            f" | {mean('anchor_entropy', last):.2f} | {mean('completion_tokens_mean', last):.1f}"
-            f" | {statistics.median(seconds[0]):.1f} | {statistics.median(seconds[1]):.1f} | {tokens:.0f}"
-            f" | {steps[-1]['cpu_seconds'] / len(steps):.1f}"
-            f" | {max(record['peak_memory_bytes'] for record in steps) / 1e9:.1f} |")
-
-
-HEADER = ("| run | steps | pass@1 before | at the last evaluation | held-out reward before | at the last evaluation"
-          f" | sampled reward, first {LAST_STEPS} steps | last {LAST_STEPS} | anchor entropy | tokens a completion | rollout s/step | train s/step | sampled tok/s | CPU-s a step | peak GB |")
-
-
-def curves_of(directory: pathlib.Path) -> dict[str, object]:
-    steps = read_jsonl(directory / "metrics.jsonl")
-    summary = directory / "summary.json"
-    return {"run": directory.name, "commit": json.loads(summary.read_text())["commit"] if summary.exists() else None,
-            "evaluations": [[record["step"], record["pass_at_1"], round(record["reward_mean"], 3)]
-                            for record in read_jsonl(directory / "eval.jsonl")],
+    return {"run": directory.name, "commit": json.loads(summary.read_text())["commit"], "processor": processor(),
+            "evaluations": [[record["step"], record["pass_at_1"], round(record["reward_mean"], 3)] for record in evaluations],
             "reward_mean": [round(record["reward_mean"], 4) for record in steps],
             "anchor_entropy": [round(record["anchor_entropy"], 3) for record in steps],
-            "logprob_mismatch": [record["logprob_mismatch"] for record in steps]}
+            "completion_tokens_mean": [round(record["completion_tokens_mean"], 2) for record in steps],
+            "logprob_mismatch": [record["logprob_mismatch"] for record in steps],
+            "rollout_seconds": round(statistics.median(record["rollout_seconds"] for record in steps), 2),
+            "train_seconds": round(statistics.median(record["train_seconds"] for record in steps), 2),
+            "sampled_tokens_per_second": round(statistics.median(waited)) if waited else None,
+            "cpu_seconds": round(steps[-1]["cpu_seconds"]),
+            "peak_memory_bytes": max(record["peak_memory_bytes"] for record in steps)}
+
+
+HEADER = ("| method | seeds | steps | held-out pass@1, by seed | mean ± s.e. | held-out reward before | at the end"
+          f" | sampled reward, first {LAST_STEPS} steps | last {LAST_STEPS} | anchor entropy, last {LAST_STEPS} | tokens a completion,"
+          f" last {LAST_STEPS} | rollout s/step | train s/step | sampled tokens/s | CPU-s a run | peak GB |")
+
+
+def row_of(method: str, runs: list[dict]) -> str:
+    """The runs of a method, of equal length."""
+    passed = [run["evaluations"][-1][1] for run in runs]
+    error = f"{statistics.stdev(passed) / math.sqrt(len(passed)):.2f}" if len(passed) > 1 else "?"
+
+    def mean(values: Callable[[dict], list[float]]) -> float:
+        return statistics.fmean(value for run in runs for value in values(run))
+
+    def typical(field: str) -> float:
+        return statistics.median(run[field] for run in runs)
+
+    return (f"| {method} | {len(runs)} | {len(runs[0]['reward_mean'])} | {' '.join(f'{value:.2f}' for value in passed)}"
+            f" | {statistics.fmean(passed):.2f} ± {error}"
+            f" | {mean(lambda run: [run['evaluations'][0][2]]):.2f} | {mean(lambda run: [run['evaluations'][-1][2]]):.2f}"
+            f" | {mean(lambda run: run['reward_mean'][:LAST_STEPS]):.2f} | {mean(lambda run: run['reward_mean'][-LAST_STEPS:]):.2f}"
+            f" | {mean(lambda run: run['anchor_entropy'][-LAST_STEPS:]):.2f}"
+            f" | {mean(lambda run: run['completion_tokens_mean'][-LAST_STEPS:]):.1f}"
+            f" | {typical('rollout_seconds'):.1f} | {typical('train_seconds'):.1f} | {typical('sampled_tokens_per_second'):.0f}"
+            f" | {typical('cpu_seconds'):.0f} | {typical('peak_memory_bytes') / 1e9:.1f} |")
 
 
 def draw(runs: list[dict], path: pathlib.Path) -> None:
+    """A color a method, a line a seed."""
     plt = drawing.pyplot()
     if plt is None:
         return
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
-    for index, run in enumerate(runs):
-        color = f"C{index % 10}"
+    methods = [method for method in METHODS if any(run["run"].startswith(f"{method}-") for run in runs)]
+    drawn = set()
+    for run in runs:
+        method = run["run"].split("-")[0]
+        style = {"color": f"C{methods.index(method)}", "linewidth": 1.2, "label": None if method in drawn else method}
+        drawn.add(method)
         rewards = run["reward_mean"]
         means = [statistics.fmean(rewards[max(0, step - LAST_STEPS + 1):step + 1]) for step in range(len(rewards))]
-        left.plot(range(1, len(means) + 1), means, color=color, linewidth=1.2, label=run["run"])
-        right.plot(*list(zip(*run["evaluations"]))[:2], color=color, marker="o", markersize=3, linewidth=1.2, label=run["run"])
+        left.plot(range(1, len(means) + 1), means, **style)
+        right.plot(*list(zip(*run["evaluations"]))[:2], marker="o", markersize=3, **style)
     left.set(xlabel="step", title=f"reward of sampled completions, mean of {LAST_STEPS} steps")
     right.set(xlabel="step", title="pass@1 of 100 held-out sums, greedy")
     for axis in (left, right):
@@ -143,19 +165,25 @@ def draw(runs: list[dict], path: pathlib.Path) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    print(HEADER)
-    print("|" + "---|" * HEADER.count(" |"))
-    runs = []
+    """Adds the finished runs to those of the results, which other machines may have made, and prints a row a method."""
+    path = arguments.results / "smollm2.json"
+    runs = {run["run"]: run for run in (json.loads(path.read_text(encoding="utf-8")) if path.exists() else [])}
     for directory in sorted(path for path in arguments.out.iterdir() if path.is_dir()):
-        if row := row_of(directory):
-            print(row)
-            runs.append(curves_of(directory))
+        if record := record_of(directory):
+            runs[directory.name] = record
     if not runs:
         return
+    methods: dict[str, list[dict]] = {}
+    for name in sorted(runs, key=lambda name: (list(METHODS).index(name.split("-")[0]), name)):
+        methods.setdefault(name.split("-")[0], []).append(runs[name])
+    print(HEADER)
+    print("|" + "---|" * HEADER.count(" |"))
+    for method, of_method in methods.items():
+        print(row_of(method, of_method))
+    ordered = [run for of_method in methods.values() for run in of_method]
     arguments.results.mkdir(parents=True, exist_ok=True)
-    text = "[\n" + ",\n".join(json.dumps(run) for run in runs) + "\n]\n"
-    (arguments.results / "smollm2.json").write_text(text, encoding="utf-8")
-    draw(runs, arguments.results / "smollm2.svg")
+    path.write_text("[\n" + ",\n".join(json.dumps(run) for run in ordered) + "\n]\n", encoding="utf-8")
+    draw(ordered, arguments.results / "smollm2.svg")
 
 
 def main() -> None:
