@@ -34,9 +34,8 @@ SECONDS = 12
 RELOAD_SECONDS = 6
 # Servers ask for new connections this often, and each is a handshake with what is in the files then.
 CONNECTION_AGE = ["--max_connection_age", 1]
-# Attempts at verifiers that may fail, because they began as their connection ended: a few (none on a quiet machine, three
-# have been seen on one where four processes wanted each core), or one in so many connections.
-FAILED_ATTEMPTS = 6
+# Attempts at verifiers that may fail, because they began as their connection ended: two, or one in so many connections.
+FAILED_ATTEMPTS = 2
 CONNECTIONS_PER_FAILED_ATTEMPT = 1000
 
 
