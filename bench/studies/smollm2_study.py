@@ -22,9 +22,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import drawing
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench/paper"))
+
+import drawing  # noqa: E402
+import sweep  # noqa: E402
+
 CONFIG = ROOT / "examples/language_model/sums.yaml"
 MAKE_SUMS = ROOT / "examples/language_model/make_sums.py"
 
@@ -83,23 +86,16 @@ def run(arguments: argparse.Namespace) -> None:
                 shutil.rmtree(directory / "checkpoints")
 
 
-def processor() -> str:
-    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
-
-
 def record_of(directory: pathlib.Path) -> dict[str, object] | None:
     """What the results keep of a finished run; None: it isn't one."""
     steps, evaluations = read_jsonl(directory / "metrics.jsonl"), read_jsonl(directory / "eval.jsonl")
     summary = directory / "summary.json"
-    if not steps or not evaluations or not summary.exists() or evaluations[-1]["step"] < len(steps):
+    if not steps or not summary.exists() or not is_finished(directory, len(steps)):
         return None
     # Of steps that waited for their groups: others found them sampled while the run was evaluated.
     waited = [(after["tokens_total"] - before["tokens_total"]) / after["rollout_seconds"]
               for before, after in zip(steps, steps[1:]) if after["rollout_seconds"] > 0.1]
-    return {"run": directory.name, "commit": json.loads(summary.read_text())["commit"], "processor": processor(),
+    return {"run": directory.name, "commit": json.loads(summary.read_text())["commit"], "processor": sweep.cpu_name(),
             "evaluations": [[record["step"], record["pass_at_1"], round(record["reward_mean"], 3)] for record in evaluations],
             "reward_mean": [round(record["reward_mean"], 4) for record in steps],
             "anchor_entropy": [round(record["anchor_entropy"], 3) for record in steps],
@@ -126,7 +122,8 @@ def row_of(method: str, runs: list[dict]) -> str:
         return statistics.fmean(value for run in runs for value in values(run))
 
     def typical(field: str) -> float:
-        return statistics.median(run[field] for run in runs)
+        known = [run[field] for run in runs if run[field] is not None]
+        return statistics.median(known) if known else math.nan
 
     return (f"| {method} | {len(runs)} | {len(runs[0]['reward_mean'])} | {' '.join(f'{value:.2f}' for value in passed)}"
             f" | {statistics.fmean(passed):.2f} ± {error}"
