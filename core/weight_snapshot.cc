@@ -1,10 +1,10 @@
 #include "core/weight_snapshot.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -29,36 +29,32 @@ absl::Status CheckUniqueName(const TensorSpec& tensor, std::set<std::string>* na
   return absl::OkStatus();
 }
 
-// Zeroes whole pages by giving them back to the system: they take no memory until they are written.
-// What is below a page, or all where that fails, is written.
-void ZeroUntouched(std::byte* memory, size_t size) {
-  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto address = reinterpret_cast<uintptr_t>(memory);
-  const size_t head = std::min<size_t>((page - address % page) % page, size);
-  const size_t pages = (size - head) / page * page;
-  if (pages > 0 && madvise(memory + head, pages, MADV_DONTNEED) != 0) {
-    std::memset(memory + head, 0, pages);
-  }
-  std::memset(memory, 0, head);
-  std::memset(memory + head + pages, 0, size - head - pages);
+// Weights of this size and more are mapped by themselves. The system has their pages back as soon
+// as they are freed, whereas an allocator may cut something small out of them, and have no room
+// then for the next version. Also, no page is taken before it is written. Smaller ones come at
+// every step, in pages that are there already.
+constexpr uint64_t kMappedBytes = uint64_t{4} << 20;
+
+std::byte* Map(uint64_t size_bytes) {
+  void* const memory =
+      mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  madvise(memory, size_bytes, MADV_HUGEPAGE);  // only a hint
+  return static_cast<std::byte*>(memory);
 }
 
-enum class Zeroing { kWritten, kUntouched };
-
-absl::StatusOr<std::byte*> AllocateZeroed(uint64_t size_bytes, Zeroing zeroing) {
+absl::StatusOr<std::byte*> AllocateZeroed(uint64_t size_bytes) {
   if (size_bytes == 0) return nullptr;
-  void* memory = std::aligned_alloc(kAlignment, AlignUp(size_bytes));
+  const bool mapped = size_bytes >= kMappedBytes;
+  auto* const memory =
+      mapped ? Map(size_bytes)
+             : static_cast<std::byte*>(std::aligned_alloc(kAlignment, AlignUp(size_bytes)));
   if (memory == nullptr) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory for tensors of ", size_bytes, " bytes"));
   }
-  auto* const bytes = static_cast<std::byte*>(memory);
-  if (zeroing == Zeroing::kUntouched) {
-    ZeroUntouched(bytes, AlignUp(size_bytes));
-  } else {
-    std::memset(bytes, 0, AlignUp(size_bytes));
-  }
-  return bytes;
+  if (!mapped) std::memset(memory, 0, AlignUp(size_bytes));
+  return memory;
 }
 
 }  // namespace
@@ -150,17 +146,22 @@ absl::StatusOr<TensorBundle> TensorBundle::Create(std::vector<TensorSpec> tensor
           absl::StrCat("tensors up to '", tensor.name, "' are together larger than any memory"));
     }
   }
-  TPO_RETURN_IF_ERROR(ValidateManifest(tensors, end));
-  TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(end, Zeroing::kWritten));
-  return TensorBundle(std::move(tensors), end, memory);
+  return CreateWithLayout(std::move(tensors), end);
 }
 
 absl::StatusOr<TensorBundle> TensorBundle::CreateWithLayout(std::vector<TensorSpec> tensors,
                                                             uint64_t size_bytes) {
   TPO_RETURN_IF_ERROR(ValidateManifest(tensors, size_bytes));
-  // A manifest from outside may say what it likes: memory is taken only as the bytes come.
-  TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(size_bytes, Zeroing::kUntouched));
+  TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(size_bytes));
   return TensorBundle(std::move(tensors), size_bytes, memory);
+}
+
+void TensorBundle::Free::operator()(std::byte* memory) const {
+  if (size_bytes >= kMappedBytes) {
+    munmap(memory, size_bytes);
+  } else {
+    std::free(memory);
+  }
 }
 
 const TensorSpec* TensorBundle::Find(std::string_view name) const {

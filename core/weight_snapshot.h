@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,6 +69,7 @@ class TensorBundle {
   static absl::StatusOr<TensorBundle> Create(std::vector<TensorSpec> tensors);
 
   // Takes a manifest from outside with its layout as it is (ValidateManifest) and zeroes the bytes.
+  // It may say what it likes: what is large takes memory only as it is written.
   static absl::StatusOr<TensorBundle> CreateWithLayout(std::vector<TensorSpec> tensors,
                                                        uint64_t size_bytes);
 
@@ -90,17 +90,18 @@ class TensorBundle {
   absl::Status VerifyChecksums() const;
 
  private:
-  struct FreeDeleter {
-    void operator()(std::byte* pointer) const { std::free(pointer); }
+  struct Free {
+    uint64_t size_bytes;
+    void operator()(std::byte* memory) const;
   };
 
   // Owns `memory`.
   TensorBundle(std::vector<TensorSpec> tensors, uint64_t size_bytes, std::byte* memory)
-      : tensors_(std::move(tensors)), size_bytes_(size_bytes), data_(memory) {}
+      : tensors_(std::move(tensors)), size_bytes_(size_bytes), data_(memory, Free{size_bytes}) {}
 
   std::vector<TensorSpec> tensors_;
   uint64_t size_bytes_ = 0;
-  std::unique_ptr<std::byte[], FreeDeleter> data_;
+  std::unique_ptr<std::byte[], Free> data_;
 };
 
 // One published version. Immutable once made: share it as std::shared_ptr<const WeightSnapshot>.

@@ -43,6 +43,7 @@ class LocalWorkers {
     GrpcLearnerClientOptions client_options;
     client_options.weight_observer = &weight_metrics_;
     client_options.tracing = tracing;
+    client_options.local_weights = &session->learner().weights();
     for (int i = 0; i < spec.rollout.workers; ++i) {
       clients_.push_back(
           std::make_unique<GrpcLearnerClient>(server->InProcessChannel(), client_options));

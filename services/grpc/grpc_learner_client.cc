@@ -131,7 +131,11 @@ struct GrpcLearnerClient::Impl {
         stub(v1::LearnerService::NewStub(channel)),
         watcher(
             client_options.weights_channel != nullptr ? client_options.weights_channel : channel,
-            {.observer = client_options.weight_observer, .tracing = client_options.tracing}) {
+            {.subscriber = client_options.local_weights != nullptr ? WeightSubscriber::kPresence
+                                                                   : WeightSubscriber::kWorker,
+             .observer = client_options.weight_observer,
+             .tracing = client_options.tracing,
+             .store = client_options.local_weights}) {
     if (client_options.weights_channel == nullptr) return;
     // The relay doesn't know whether a worker is registered with the learner's present life, and
     // may never hand on anything of one that has come back only to say that its run is over.

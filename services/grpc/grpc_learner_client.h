@@ -7,7 +7,9 @@
 //
 // Weights come, from the learner or a relay, on one stream that a thread of this object reads
 // (services/grpc/weight_watcher.h),
-// started by the first WaitForWeights. All workers that share the client share the stream. Register
+// started by the first WaitForWeights. All workers that share the client share the stream. Within
+// the learner's process they come from its store, and the stream only says that the worker is
+// there. Register
 // forgets the weights held, because a learner that restarted may have gone back to its checkpoint:
 // after a second Register, wait with newer_than -1.
 #ifndef TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
@@ -23,6 +25,7 @@
 #include "core/learner_api.h"
 #include "core/role_book.h"
 #include "core/trace.h"
+#include "core/weight_store.h"
 #include "services/grpc/observer.h"
 
 namespace grpc {
@@ -49,6 +52,9 @@ struct GrpcLearnerClientOptions {
   std::function<std::vector<VerifierStatus>()> verifiers = {};
   // Where weights come from, a relay; nullptr: from the learner as well.
   std::shared_ptr<grpc::Channel> weights_channel = nullptr;
+  // Where the learner of this process publishes its weights, which are shared and not sent; it
+  // outlives the client. nullptr: the learner is another process. Not with weights_channel.
+  WeightStore* local_weights = nullptr;
 };
 
 class GrpcLearnerClient : public LearnerApi {

@@ -30,9 +30,14 @@ absl::Span<const std::byte> AsBytes(const std::string& data) {
 
 WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel,
                              const WeightWatcherOptions& options)
-    : channel_(std::move(channel)), options_(options), backoff_(kInitialPause, kMaximumPause) {}
+    : channel_(std::move(channel)), options_(options), backoff_(kInitialPause, kMaximumPause) {
+  if (options_.store == nullptr) return;
+  subscription_ = options_.store->Subscribe([this] { TakeFromStore(); });
+  TakeFromStore();
+}
 
 WeightWatcher::~WeightWatcher() {
+  if (options_.store != nullptr) options_.store->Unsubscribe(subscription_);
   Close();
   std::thread thread;
   {
@@ -91,7 +96,7 @@ void WeightWatcher::Restart(const std::string& worker_id, const std::string& inc
   incarnation_ = incarnation;
   ++generation_;
   ended_.reset();
-  newest_ = nullptr;
+  newest_ = options_.store != nullptr ? options_.store->Newest() : nullptr;
   if (stream_ != nullptr) stream_->TryCancel();
   if (options_.subscriber == WeightSubscriber::kPresence) StartThread();
 }
@@ -247,6 +252,19 @@ bool WeightWatcher::Publish(uint64_t generation, std::shared_ptr<const WeightSna
   newest_ = std::move(snapshot);
   last_error_ = absl::OkStatus();
   return true;
+}
+
+void WeightWatcher::TakeFromStore() {
+  std::shared_ptr<const WeightSnapshot> newest = options_.store->Newest();
+  if (newest == nullptr) return;
+  const WeightVersion version = newest->version;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (newest_ != nullptr && newest_->version >= version) return;
+    // The old snapshot, if this was its last owner, is freed after the lock.
+    newest_.swap(newest);
+  }
+  if (options_.observer != nullptr) options_.observer->OnWeights(version, absl::ZeroDuration());
 }
 
 void WeightWatcher::Pause(uint64_t generation, absl::Duration pause) {

@@ -1,5 +1,6 @@
 // The newest weights of a learner, kept current by one thread that reads a WatchWeights stream. A
-// stream that breaks is opened again, with growing pauses, and goes on where it was.
+// stream that breaks is opened again, with growing pauses, and goes on where it was. Weights of a
+// learner in the same process are taken from its store, without a copy.
 #ifndef TPO_SERVICES_GRPC_WEIGHT_WATCHER_H_
 #define TPO_SERVICES_GRPC_WEIGHT_WATCHER_H_
 
@@ -18,6 +19,7 @@
 #include "core/backoff.h"
 #include "core/trace.h"
 #include "core/weight_snapshot.h"
+#include "core/weight_store.h"
 #include "services/grpc/observer.h"
 #include "services/grpc/weight_assembler.h"
 
@@ -48,13 +50,16 @@ struct WeightWatcherOptions {
   WeightSubscriber subscriber = WeightSubscriber::kWorker;
   // Of a relay, as it calls itself.
   std::string name = {};
-  // May be nullptr; else it outlives the watcher, whose thread calls it.
+  // May be nullptr; else it outlives the watcher, whose thread calls it, or the store's publisher.
   WeightObserver* observer = nullptr;
   // Which streams are traced: a span is a stream, from its begin to its end.
   Tracing tracing = {};
   // Called by the thread, with no lock held, once there is no further stream until Restart, with
   // the worker of the last one and why: what WaitForNewer returns from then on. May be empty.
   std::function<void(const std::string& worker_id, const absl::Status& why)> on_end = {};
+  // Of a learner in this process: with kPresence, the newest weights are the store's, shared. It
+  // outlives the watcher. nullptr: weights come over the stream.
+  WeightStore* store = nullptr;
 };
 
 // Thread-safe.
@@ -102,6 +107,8 @@ class WeightWatcher {
   // Looks which life of the learner a manifest is of; sets `newest` to -1 when it begins with it.
   absl::Status CheckIncarnation(const std::string& incarnation, WeightVersion* newest);
   void StartThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The store has others than before.
+  void TakeFromStore();
   // Tells the observer of a message that was taken in.
   void Observe(const v1::WatchWeightsResponse& message);
   // Takes a snapshot that is complete; false: Restart was called meanwhile.
@@ -111,6 +118,7 @@ class WeightWatcher {
 
   const std::shared_ptr<grpc::Channel> channel_;
   const WeightWatcherOptions options_;
+  uint64_t subscription_ = 0;  // to options_.store, if there is one
 
   // Of the thread only.
   WeightAssembler assembler_;

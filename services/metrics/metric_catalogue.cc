@@ -193,8 +193,10 @@ Metrics SentWeightMetrics() {
 Metrics ReceivedWeightMetrics() {
   return {
       {"tpo_weight_sync_seconds", kHistogram,
-       "Time from a version's manifest until all of its bytes are here and checked, in seconds."},
-      {"tpo_weights_received_bytes_total", kCounter, "Bytes of weights received."},
+       "Time from a version's manifest until all of its bytes are here and checked, in seconds; 0 "
+       "within the learner's process."},
+      {"tpo_weights_received_bytes_total", kCounter,
+       "Bytes of weights received; none within the learner's process."},
   };
 }
 

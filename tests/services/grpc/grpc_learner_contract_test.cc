@@ -9,7 +9,8 @@
 namespace tpo {
 namespace {
 
-template <Transport kTransport>
+// `kSharesWeights`: the client takes them from the learner's store.
+template <Transport kTransport, bool kSharesWeights = false>
 class ClientFactory {
  public:
   explicit ClientFactory(const LearnerContractParts& parts)
@@ -22,7 +23,8 @@ class ClientFactory {
                 .value()),
         client_(kTransport == Transport::kLoopback
                     ? MakeLearnerChannel({.address = server_->address()}).value()
-                    : server_->InProcessChannel()) {}
+                    : server_->InProcessChannel(),
+                {.local_weights = kSharesWeights ? parts.weights : nullptr}) {}
 
   LearnerApi& api() { return client_; }
 
@@ -35,6 +37,8 @@ class ClientFactory {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(InProcess, LearnerApiContract, ClientFactory<Transport::kInProcess>);
+using SharingFactory = ClientFactory<Transport::kInProcess, true>;
+INSTANTIATE_TYPED_TEST_SUITE_P(InProcessSharingWeights, LearnerApiContract, SharingFactory);
 INSTANTIATE_TYPED_TEST_SUITE_P(Loopback, LearnerApiContract, ClientFactory<Transport::kLoopback>);
 
 }  // namespace

@@ -106,6 +106,33 @@ TEST(Watching, WeightsAreCountedOnBothSides) {
   server->Shutdown(absl::Seconds(5));
 }
 
+TEST(Watching, WeightsOfTheSameProcessAreSharedAndNotSent) {
+  FakeLearner learner;
+  FakeAdmin admin;
+  WeightStore weights;
+  SentBytes sent;
+  LearnerServiceOptions service_options;
+  service_options.observer = &sent;
+  const auto service = MakeLearnerService(&learner, &weights, &admin, service_options);
+  const auto server = Serve(service.get());
+  CountingWeightObserver received;
+  {
+    GrpcLearnerClient client(server->InProcessChannel(),
+                             {.weight_observer = &received, .local_weights = &weights});
+    const auto first = MakeSnapshot(3);
+    ASSERT_TRUE(weights.Publish(first).ok());
+    EXPECT_EQ(client.WaitForWeights("w-1", -1, absl::InfiniteDuration()).value(), first);
+    EXPECT_EQ(received.version(), 3);
+    const auto second = MakeSnapshot(4);
+    ASSERT_TRUE(weights.Publish(second).ok());
+    EXPECT_EQ(client.WaitForWeights("w-1", 3, absl::InfiniteDuration()).value(), second);
+    EXPECT_EQ(first.use_count(), 1) << "the old version is kept by nobody but this test";
+    EXPECT_EQ(received.bytes(), 0);
+    EXPECT_EQ(sent.sent, 0);
+  }
+  server->Shutdown(absl::Seconds(5));
+}
+
 TEST(Watching, AQueueTellsItsLengthAsItGrowsAndShrinks) {
   absl::Notification go;
   absl::Notification begun;
