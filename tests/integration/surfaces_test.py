@@ -121,8 +121,10 @@ class ServicesTest(harness.IntegrationTest):
                            *overrides(learner__steps=10**6, rollout__workers=2))
         run.wait_for_steps(3, train)
         scrape = Scrape(train.metrics_address)
-        # It asks no external verifier.
-        self.assertEqual((LEARNER | ROLLOUT) - set(scrape.types), {"tpo_verification_seconds"})
+        # It asks no external verifier, and its workers share the learner's weights.
+        self.assertEqual((LEARNER | ROLLOUT) - set(scrape.types),
+                         {"tpo_verification_seconds", "tpo_weights_sent_bytes_total"})
+        self.assertEqual(scrape.samples["tpo_weights_received_bytes_total"], 0)
         self.assertGreaterEqual(scrape.samples["tpo_rollout_groups_total"], 3 * 20)
         self.assertGreaterEqual(scrape.samples["tpo_rollout_weight_version"], 2)
         train.send(signal.SIGTERM)
