@@ -226,9 +226,12 @@ absl::Status Learner::NoteSkipped(const std::vector<ReadyGroup>& groups, const T
 
 absl::Status Learner::Publish(WeightVersion version) {
   TPO_ASSIGN_OR_RETURN(TensorBundle weights, policy_->Snapshot());
-  TPO_RETURN_IF_ERROR(weight_store_.Publish(WeightSnapshot::Create(version, std::move(weights))));
+  std::shared_ptr<const WeightSnapshot> snapshot =
+      WeightSnapshot::Create(version, std::move(weights));
+  // First the leases, then the weights: workers ask for a lease as soon as they have the weights,
+  // and one that is told that there is none waits before it asks again.
   lease_book_.SetWeightVersion(version);
-  return absl::OkStatus();
+  return weight_store_.Publish(std::move(snapshot));
 }
 
 void Learner::CaptureLeases() {

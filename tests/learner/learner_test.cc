@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -251,6 +252,25 @@ TEST(LearnerTest, InSynchronousModeTheAnchorsTrainAlike) {
   EXPECT_NEAR(behavior.loss, proximal.loss, 1e-5);
   EXPECT_NEAR(behavior.grad_norm, proximal.grad_norm, 1e-5);
   EXPECT_NE(last(Anchor::kRatio).grad_norm, behavior.grad_norm);
+}
+
+// A worker that comes too early would wait before it asks again.
+TEST(LearnerTest, WhoeverLearnsOfAVersionFindsALease) {
+  const ScratchDirectory directory;
+  const RunSpec spec = SmallRun(4);
+  Life life(directory.path(), spec, /*resume=*/false);
+  LearnerApi& api = life.learner->api();
+  WeightStore& weights = life.learner->weights();
+  std::vector<WeightVersion> without_lease;
+  const uint64_t subscription = weights.Subscribe([&] {
+    const std::string id = api.Register("early")->worker_id;
+    if (!std::holds_alternative<Lease>(api.LeasePrompts(id).value()))
+      without_lease.push_back(weights.Newest()->version);
+    ASSERT_TRUE(api.Deregister(id).ok());
+  });
+  ASSERT_TRUE(life.Run().ok());
+  weights.Unsubscribe(subscription);
+  EXPECT_THAT(without_lease, testing::Each(spec.learner.steps));
 }
 
 TEST(LearnerTest, ADrainedRunGoesOnBitByBit) {
