@@ -58,7 +58,7 @@ std::vector<ReadyGroup> MakeGroups(int distinct) {
 }
 
 std::unique_ptr<Policy> MakePolicy() {
-  UseOneThreadPerOperator();
+  PrepareComputingThread();
   auto policy = MakeTransformer(kSpec, {}).value();
   InitializeTransformer(0, *policy);
   return policy;
@@ -81,7 +81,7 @@ void ReportFlop(benchmark::State& state, double flop) {
 
 // The machine's rate for the largest product of the network.
 void BM_MatrixProduct(benchmark::State& state) {
-  UseOneThreadPerOperator();
+  PrepareComputingThread();
   const c10::InferenceMode inference;
   const int64_t rows = state.range(0);
   const at::Tensor a = at::randn({rows, 64});

@@ -44,7 +44,7 @@ Trainer::Trainer(Options options, Policy* policy, const Objective* objective, Op
       policy_(policy),
       objective_(objective),
       optimizer_(optimizer),
-      tasks_(options.threads, UseOneThreadPerOperator),
+      tasks_(options.threads, PrepareComputingThread),
       serial_(policy->pass_uses_all_cores()),
       gradients_(ZerosLike(policy->parameters())) {
   if (serial_) return;
@@ -334,7 +334,7 @@ bool Trainer::Update(const Batch& batch, const ObjectiveOutput& output, int epoc
 
 absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
   TrainResult result;
-  UseOneThreadPerOperator();
+  PrepareComputingThread();
   try {
     const c10::InferenceMode inference;
     const std::vector<Part> parts = MakeParts(batch);
@@ -364,7 +364,7 @@ absl::StatusOr<TrainResult> Trainer::Train(const Batch& batch, bool on_policy) {
 }
 
 absl::StatusOr<std::vector<at::Tensor>> Trainer::Gradient(const Batch& batch) {
-  UseOneThreadPerOperator();
+  PrepareComputingThread();
   try {
     const c10::InferenceMode inference;
     std::vector<double> log_probs(batch.entry_count());

@@ -10,7 +10,10 @@
 
 namespace tpo {
 
-void UseOneThreadPerOperator() { at::set_num_threads(1); }
+void PrepareComputingThread() {
+  at::set_num_threads(1);
+  at::globalContext().setFlushDenormal(true);
+}
 
 void ScheduleAsBatch() {
   const sched_param priority = {};

@@ -1,4 +1,4 @@
-// How LibTorch uses this machine.
+// How computing threads use this machine.
 #ifndef TPO_POLICY_THREADS_H_
 #define TPO_POLICY_THREADS_H_
 
@@ -6,10 +6,15 @@
 
 namespace tpo {
 
-// Makes LibTorch's operators run on the calling thread alone. Call once at the start of every
-// thread that computes: both roles run several small computations side by side, which beats
-// splitting each of them.
-void UseOneThreadPerOperator();
+// Call at the start of every thread that computes.
+//
+// LibTorch's operators run on the calling thread alone: both roles run several small computations
+// side by side, which beats splitting each of them.
+//
+// Subnormal numbers count as zero, on this thread and those that it starts: processors take many
+// times longer for them. The momentum of a policy whose gradient has vanished decays into them, and
+// a step of such a run took 14 times as long.
+void PrepareComputingThread();
 
 // Tells the kernel that the calling thread computes for long and need not run the moment it is
 // woken (Linux's SCHED_BATCH). Threads that are woken side by side then end up on a core each;

@@ -427,7 +427,7 @@ absl::Status RolloutWorker::RunLoops() {
   std::vector<std::thread> threads;
   for (int i = 0; i < loops; ++i) {
     threads.emplace_back([this, i, &run, &results, &slots] {
-      UseOneThreadPerOperator();
+      PrepareComputingThread();
       // With a language model the loops don't compute: its sampler does.
       if (sampler_ == nullptr) ScheduleAsBatch();
       results[i] = LeaseLoop(this, &slots).Run(*run);

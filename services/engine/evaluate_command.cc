@@ -31,7 +31,7 @@ absl::Status RunEval(const EvalCommand& command) {
         "takes a run's. A run evaluates the model that it starts from before its first step "
         "(evaluation.every_steps)"));
   }
-  UseOneThreadPerOperator();
+  PrepareComputingThread();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   TPO_ASSIGN_OR_RETURN(
       const EvaluationAnswers answers,
@@ -53,7 +53,7 @@ absl::Status RunGenerate(const GenerateCommand& command) {
     return GenerateWithLanguageModel(command, command.run, nullptr,
                                      LanguageModelFactoryFor(DefaultDevice(), false));
   }
-  UseOneThreadPerOperator();
+  PrepareComputingThread();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
   const bool given =
       !command.language_model.prompts.empty() || !command.language_model.tokens.empty();

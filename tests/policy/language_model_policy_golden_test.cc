@@ -28,7 +28,7 @@ class LanguageModelPolicyGoldenTest : public testing::TestWithParam<std::tuple<s
  protected:
   LanguageModelPolicyGoldenTest()
       : golden_(ReadGoldenTensors(std::get<0>(GetParam()) + "/golden.safetensors")) {
-    UseOneThreadPerOperator();  // as the learner does
+    PrepareComputingThread();  // as the learner does
     const auto& [path, composed] = GetParam();
     std::ifstream file(path + "/golden.json");
     json_ = nlohmann::json::parse(file);

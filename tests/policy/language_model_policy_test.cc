@@ -99,7 +99,7 @@ double RelativeError(const at::Tensor& actual, const at::Tensor& expected) {
 // What holds in both forms: with kernels of our own, and composed of LibTorch's operators.
 class LanguageModelPolicyTest : public testing::TestWithParam<std::tuple<std::string, bool>> {
  protected:
-  LanguageModelPolicyTest() { UseOneThreadPerOperator(); }  // as the learner does
+  LanguageModelPolicyTest() { PrepareComputingThread(); }  // as the learner does
 
   static bool composed() { return std::get<1>(GetParam()); }
   static std::unique_ptr<LanguageModelPolicy> Make(bool bfloat16) {

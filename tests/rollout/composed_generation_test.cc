@@ -72,7 +72,7 @@ void ExpectSame(const std::vector<std::vector<Completion>>& actual,
 class ComposedGenerationTest : public testing::TestWithParam<std::string> {
  protected:
   ComposedGenerationTest() : directory_(ModelDirectory::Open(GetParam()).value()) {
-    UseOneThreadPerOperator();
+    PrepareComputingThread();
   }
 
   std::shared_ptr<const LanguageModel> Model(bool composed, bool bfloat16 = false) const {
@@ -222,7 +222,7 @@ INSTANTIATE_TEST_SUITE_P(Models, ComposedGenerationTest, testing::ValuesIn(Golde
                          [](const auto& parameter) { return CaseName(parameter.param); });
 
 TEST(ComposedWeightsTest, NewOnesInFlightDoWhatTheyDoWithTheKernels) {
-  UseOneThreadPerOperator();
+  PrepareComputingThread();
   for (const CacheOnNewWeights cache : {CacheOnNewWeights::kKeep, CacheOnNewWeights::kRecompute}) {
     std::vector<std::vector<Completion>> completions[2];
     int64_t recomputed[2] = {0, 0};

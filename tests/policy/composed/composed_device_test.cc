@@ -56,7 +56,7 @@ Result Compute(const Policy& policy) {
 class ComposedDeviceTest : public testing::TestWithParam<std::tuple<std::string, bool, bool>> {
  protected:
   ComposedDeviceTest() : directory_(ModelDirectory::Open(std::get<0>(GetParam())).value()) {
-    UseOneThreadPerOperator();
+    PrepareComputingThread();
   }
 
   static bool bfloat16() { return std::get<1>(GetParam()); }

@@ -89,7 +89,7 @@ void Disturb(Policy& policy) {
 class ComposedPolicyTest : public testing::TestWithParam<std::tuple<std::string, bool>> {
  protected:
   ComposedPolicyTest() : directory_(ModelDirectory::Open(std::get<0>(GetParam())).value()) {
-    UseOneThreadPerOperator();  // as the learner does
+    PrepareComputingThread();  // as the learner does
   }
 
   std::unique_ptr<LanguageModelPolicy> Make(bool composed, bool bfloat16) const {
@@ -219,7 +219,7 @@ INSTANTIATE_TEST_SUITE_P(Models, ComposedPolicyTest,
 
 class ComposedPolicyMemoryTest : public testing::Test {
  protected:
-  ComposedPolicyMemoryTest() { UseOneThreadPerOperator(); }
+  ComposedPolicyMemoryTest() { PrepareComputingThread(); }
 };
 
 // A vocabulary beside which all else is small.

@@ -1,0 +1,33 @@
+#include "policy/threads.h"
+
+#include <limits>
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace tpo {
+namespace {
+
+float HalfOfTheSmallestNormal() {
+  volatile float smallest = std::numeric_limits<float>::min();
+  return smallest / 2;
+}
+
+TEST(ThreadsTest, SubnormalNumbersAreZeroOnComputingThreadsAndThoseTheyStart) {
+  float before = 0;
+  float after = 1;
+  float of_child = 1;
+  std::thread computing([&] {
+    before = HalfOfTheSmallestNormal();
+    PrepareComputingThread();
+    after = HalfOfTheSmallestNormal();
+    std::thread([&] { of_child = HalfOfTheSmallestNormal(); }).join();
+  });
+  computing.join();
+  EXPECT_GT(before, 0);
+  EXPECT_EQ(after, 0);
+  EXPECT_EQ(of_child, 0);
+}
+
+}  // namespace
+}  // namespace tpo
