@@ -134,7 +134,9 @@ struct Life {
           return std::make_unique<PausingVerifier>(*std::move(registry), before_verdict);
         });
     std::thread thread([&worker] { EXPECT_TRUE(worker.Run().ok()); });
-    absl::StatusOr<Learner::Outcome> outcome = learner->Run();
+    // The learner changes how its thread computes (PrepareComputingThread); this one is the tests'.
+    absl::StatusOr<Learner::Outcome> outcome;
+    std::thread([&] { outcome = learner->Run(); }).join();
     worker.Stop();
     thread.join();
     groups_refused = worker.statistics().rejected;
