@@ -17,6 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "core/file_system.h"
@@ -264,13 +265,23 @@ TEST(LearnerTest, WhoeverLearnsOfAVersionFindsALease) {
   LearnerApi& api = life.learner->api();
   WeightStore& weights = life.learner->weights();
   std::vector<WeightVersion> with_lease;
+  absl::Mutex mutex;
+  WeightVersion asked = 0;  // guarded by mutex
   const uint64_t subscription = weights.Subscribe([&] {
     const std::string id = api.Register("early")->worker_id;
-    if (std::holds_alternative<Lease>(api.LeasePrompts(id).value()))
-      with_lease.push_back(weights.Newest()->version);
+    const WeightVersion version = weights.Newest()->version;
+    if (std::holds_alternative<Lease>(api.LeasePrompts(id).value())) with_lease.push_back(version);
     ASSERT_TRUE(api.Deregister(id).ok());
+    const absl::MutexLock lock(&mutex);
+    asked = version;
   });
-  ASSERT_TRUE(life.Run().ok());
+  // Else the run's own worker, which has the weights too, may have had all leases before.
+  const auto after_the_early = [&] {
+    const WeightVersion version = weights.Newest()->version;
+    const auto has_asked = [&] { return asked >= version; };
+    const absl::MutexLock lock(&mutex, absl::Condition(&has_asked));
+  };
+  ASSERT_TRUE(life.Run(1, after_the_early).ok());
   weights.Unsubscribe(subscription);
   EXPECT_THAT(with_lease, testing::ElementsAre(1, 2, 3)) << "with the fourth the run is over";
 }
