@@ -8,7 +8,7 @@
 #include <chrono>
 #include <vector>
 
-#include "policy/language_model/aligned_memory.h"
+#include "core/aligned_memory.h"
 #include "policy/language_model/language_loops.h"
 #include "policy/language_model/packed_matrix.h"
 #include "policy/language_model/thread_team.h"

@@ -1,7 +1,9 @@
-// Memory for weights and caches: aligned to cache lines, zero, in huge pages where the system gives
-// them. What is large takes room only as it is written to. Movable.
-#ifndef TPO_POLICY_LANGUAGE_MODEL_ALIGNED_MEMORY_H_
-#define TPO_POLICY_LANGUAGE_MODEL_ALIGNED_MEMORY_H_
+// Memory for weights and caches: aligned to pages, zero, in huge pages where the system gives them.
+// What is large takes room only as it is written to, and the system has all of it back once it is
+// freed. (An allocator may cut something small out of freed weights, and have no room then for the
+// next version's.) Movable.
+#ifndef TPO_CORE_ALIGNED_MEMORY_H_
+#define TPO_CORE_ALIGNED_MEMORY_H_
 
 #include <sys/mman.h>
 
@@ -43,4 +45,4 @@ class AlignedMemory {
 
 }  // namespace tpo
 
-#endif  // TPO_POLICY_LANGUAGE_MODEL_ALIGNED_MEMORY_H_
+#endif  // TPO_CORE_ALIGNED_MEMORY_H_

@@ -1,11 +1,8 @@
 #include "core/weight_snapshot.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
+#include <new>
 #include <set>
 #include <utility>
 
@@ -27,34 +24,6 @@ absl::Status CheckUniqueName(const TensorSpec& tensor, std::set<std::string>* na
     return absl::InvalidArgumentError(absl::StrCat("tensor '", tensor.name, "' occurs twice"));
   }
   return absl::OkStatus();
-}
-
-// Weights of this size and more are mapped by themselves. The system has their pages back as soon
-// as they are freed, whereas an allocator may cut something small out of them, and have no room
-// then for the next version. Also, no page is taken before it is written. Smaller ones come at
-// every step, in pages that are there already.
-constexpr uint64_t kMappedBytes = uint64_t{4} << 20;
-
-std::byte* Map(uint64_t size_bytes) {
-  void* const memory =
-      mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  madvise(memory, size_bytes, MADV_HUGEPAGE);  // only a hint
-  return static_cast<std::byte*>(memory);
-}
-
-absl::StatusOr<std::byte*> AllocateZeroed(uint64_t size_bytes) {
-  if (size_bytes == 0) return nullptr;
-  const bool mapped = size_bytes >= kMappedBytes;
-  auto* const memory =
-      mapped ? Map(size_bytes)
-             : static_cast<std::byte*>(std::aligned_alloc(kAlignment, AlignUp(size_bytes)));
-  if (memory == nullptr) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no memory for tensors of ", size_bytes, " bytes"));
-  }
-  if (!mapped) std::memset(memory, 0, AlignUp(size_bytes));
-  return memory;
 }
 
 }  // namespace
@@ -152,15 +121,11 @@ absl::StatusOr<TensorBundle> TensorBundle::Create(std::vector<TensorSpec> tensor
 absl::StatusOr<TensorBundle> TensorBundle::CreateWithLayout(std::vector<TensorSpec> tensors,
                                                             uint64_t size_bytes) {
   TPO_RETURN_IF_ERROR(ValidateManifest(tensors, size_bytes));
-  TPO_ASSIGN_OR_RETURN(std::byte * memory, AllocateZeroed(size_bytes));
-  return TensorBundle(std::move(tensors), size_bytes, memory);
-}
-
-void TensorBundle::Free::operator()(std::byte* memory) const {
-  if (size_bytes >= kMappedBytes) {
-    munmap(memory, size_bytes);
-  } else {
-    std::free(memory);
+  try {
+    return TensorBundle(std::move(tensors), AlignedMemory<std::byte>(size_bytes));
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory for tensors of ", size_bytes, " bytes"));
   }
 }
 
@@ -179,10 +144,10 @@ absl::Span<const std::byte> TensorBundle::bytes(const TensorSpec& tensor) const 
   return bytes().subspan(tensor.offset_bytes, tensor.size_bytes);
 }
 
-absl::Span<std::byte> TensorBundle::bytes() { return absl::MakeSpan(data_.get(), size_bytes_); }
+absl::Span<std::byte> TensorBundle::bytes() { return absl::MakeSpan(data_.data(), data_.size()); }
 
 absl::Span<const std::byte> TensorBundle::bytes() const {
-  return absl::MakeConstSpan(data_.get(), size_bytes_);
+  return absl::MakeConstSpan(data_.data(), data_.size());
 }
 
 uint32_t TensorBundle::Seal() {

@@ -1,9 +1,9 @@
 // A named set of tensors as flat bytes, and a published version of the policy's weights.
 //
 // A TensorBundle is how tensors leave LibTorch: over the wire, into a checkpoint, out to a file.
-// All its tensors lie in one 64-byte aligned buffer. A WeightSnapshot is a bundle with a version
-// and a checksum; it is immutable and shared by pointer between the learner, every subscriber's
-// stream and every worker.
+// All its tensors lie in one buffer, each at a multiple of 64 bytes. A WeightSnapshot is a bundle
+// with a version and a checksum; it is immutable and shared by pointer between the learner, every
+// subscriber's stream and every worker.
 #ifndef TPO_CORE_WEIGHT_SNAPSHOT_H_
 #define TPO_CORE_WEIGHT_SNAPSHOT_H_
 
@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "core/aligned_memory.h"
 #include "core/types.h"
 
 namespace tpo {
@@ -65,7 +66,7 @@ class TensorBundle {
 
   // Lays out tensors (names, types and shapes are read; offsets and sizes are set) and zeroes the
   // bytes. INVALID_ARGUMENT: a duplicate name, an unspecified type, a negative or overflowing
-  // extent.
+  // extent. RESOURCE_EXHAUSTED: there is no memory for it.
   static absl::StatusOr<TensorBundle> Create(std::vector<TensorSpec> tensors);
 
   // Takes a manifest from outside with its layout as it is (ValidateManifest) and zeroes the bytes.
@@ -90,18 +91,11 @@ class TensorBundle {
   absl::Status VerifyChecksums() const;
 
  private:
-  struct Free {
-    uint64_t size_bytes;
-    void operator()(std::byte* memory) const;
-  };
-
-  // Owns `memory`.
-  TensorBundle(std::vector<TensorSpec> tensors, uint64_t size_bytes, std::byte* memory)
-      : tensors_(std::move(tensors)), size_bytes_(size_bytes), data_(memory, Free{size_bytes}) {}
+  TensorBundle(std::vector<TensorSpec> tensors, AlignedMemory<std::byte> data)
+      : tensors_(std::move(tensors)), data_(std::move(data)) {}
 
   std::vector<TensorSpec> tensors_;
-  uint64_t size_bytes_ = 0;
-  std::unique_ptr<std::byte[], Free> data_;
+  AlignedMemory<std::byte> data_;
 };
 
 // One published version. Immutable once made: share it as std::shared_ptr<const WeightSnapshot>.

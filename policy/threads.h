@@ -12,8 +12,7 @@ namespace tpo {
 // side by side, which beats splitting each of them.
 //
 // Subnormal numbers count as zero, on this thread and those that it starts: processors take many
-// times longer for them. The momentum of a policy whose gradient has vanished decays into them, and
-// a step of such a run took 14 times as long.
+// times longer for them. The momentum of a policy whose gradient has vanished decays into them.
 void PrepareComputingThread();
 
 // Tells the kernel that the calling thread computes for long and need not run the moment it is

@@ -13,8 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/aligned_memory.h"
 #include "policy/hugging_face/model_config.h"
-#include "policy/language_model/aligned_memory.h"
 #include "policy/language_model/language_loops.h"
 #include "policy/language_model/page_pool.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "policy/language_model/aligned_memory.h"
+#include "core/aligned_memory.h"
 #include "policy/language_model/language_loops.h"
 #include "policy/language_model/rows.h"
 #include "policy/language_model/thread_team.h"

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "policy/language_model/aligned_memory.h"
+#include "core/aligned_memory.h"
 #include "policy/language_model/language_loops.h"
 #include "policy/safetensors.h"
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "policy/language_model/aligned_memory.h"
+#include "core/aligned_memory.h"
 #include "policy/language_model/language_layout.h"
 
 namespace tpo {
