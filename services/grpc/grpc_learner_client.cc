@@ -1,5 +1,6 @@
 #include "services/grpc/grpc_learner_client.h"
 
+#include <cassert>
 #include <map>
 #include <optional>
 #include <utility>
@@ -136,6 +137,7 @@ struct GrpcLearnerClient::Impl {
              .observer = client_options.weight_observer,
              .tracing = client_options.tracing,
              .store = client_options.local_weights}) {
+    assert(client_options.weights_channel == nullptr || client_options.local_weights == nullptr);
     if (client_options.weights_channel == nullptr) return;
     // The relay doesn't know whether a worker is registered with the learner's present life, and
     // may never hand on anything of one that has come back only to say that its run is over.

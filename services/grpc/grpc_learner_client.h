@@ -2,16 +2,14 @@
 //
 // Every call has a deadline and waits that long for a learner that can't be reached, so that a
 // learner that restarts is no error of its workers; but for Deregister, which isn't worth a wait.
-// Errors carry the learner's code, or UNAVAILABLE
-// or DEADLINE_EXCEEDED when it couldn't be reached, or CANCELLED after Close.
+// Errors carry the learner's code, or UNAVAILABLE or DEADLINE_EXCEEDED when it couldn't be reached,
+// or CANCELLED after Close.
 //
 // Weights come, from the learner or a relay, on one stream that a thread of this object reads
-// (services/grpc/weight_watcher.h),
-// started by the first WaitForWeights. All workers that share the client share the stream. Within
-// the learner's process they come from its store, and the stream only says that the worker is
-// there. Register
-// forgets the weights held, because a learner that restarted may have gone back to its checkpoint:
-// after a second Register, wait with newer_than -1.
+// (services/grpc/weight_watcher.h), started by the first WaitForWeights. All workers that share the
+// client share the stream. Within the learner's process they come from its store, and the stream
+// only says that the worker is there. Register forgets the weights held, because a learner that
+// restarted may have gone back to its checkpoint: after a second Register, wait with newer_than -1.
 #ifndef TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
 #define TPO_SERVICES_GRPC_GRPC_LEARNER_CLIENT_H_
 
@@ -53,7 +51,7 @@ struct GrpcLearnerClientOptions {
   // Where weights come from, a relay; nullptr: from the learner as well.
   std::shared_ptr<grpc::Channel> weights_channel = nullptr;
   // Where the learner of this process publishes its weights, which are shared and not sent; it
-  // outlives the client. nullptr: the learner is another process. Not with weights_channel.
+  // outlives the client. nullptr: the learner is another process.
   WeightStore* local_weights = nullptr;
 };
 
@@ -61,6 +59,7 @@ class GrpcLearnerClient : public LearnerApi {
  public:
   using Options = GrpcLearnerClientOptions;
 
+  // REQUIRES: of weights_channel and local_weights at most one.
   explicit GrpcLearnerClient(std::shared_ptr<grpc::Channel> channel,
                              const Options& options = Options());
   // Close, and joins. REQUIRES: no other call is in progress.
