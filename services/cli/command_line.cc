@@ -80,7 +80,7 @@ void AddServerTls(CLI::App* app, ServerTlsFlags* tls) {
   client_ca->needs(certificate);
 }
 
-void AddClientTls(CLI::App* app, ClientTlsFlags* tls) {
+void AddClientTlsFiles(CLI::App* app, ClientTlsFlags* tls) {
   app->add_option("--tls_ca", tls->ca,
                   "Encrypt, and trust servers with a certificate of these authorities (PEM); see "
                   "docs/security.md")
@@ -93,6 +93,10 @@ void AddClientTls(CLI::App* app, ClientTlsFlags* tls) {
                          ->type_name("FILE");
   certificate->needs(key);
   key->needs(certificate);
+}
+
+void AddClientTls(CLI::App* app, ClientTlsFlags* tls) {
+  AddClientTlsFiles(app, tls);
   app->add_option("--tls_server_name", tls->server_name,
                   "Name that the server's certificate must hold [the host's]")
       ->type_name("NAME");
@@ -244,20 +248,27 @@ void DefineRelay(CLI::App* app, RelayCommand* command) {
       "--tls_certificate relay.pem --tls_key relay.key --tls_client_ca ca.pem\n");
 }
 
-void AddSampling(CLI::App* app, int* prompts, int* samples, bool* greedy,
-                 std::optional<int64_t>* step) {
-  AddWholeNumber(app, "--prompts", 1, kMost, prompts, "Prompts to answer");
-  auto* samples_option =
-      AddWholeNumber(app, "--samples", 1, kMost, samples, "Completions per prompt");
-  app->add_flag("--greedy", *greedy, "Take the likeliest token instead of sampling")
-      ->excludes(samples_option);
-  AddStep(app, step, "Use the checkpoint of this step [the newest]");
+// What `eval` and `generate` have in common.
+template <typename Command>
+void AddSampling(CLI::App* app, Command* command) {
+  AddWholeNumber(app, "--prompts", 1, kMost, &command->prompts, "Prompts to answer");
+  auto* samples =
+      AddWholeNumber(app, "--samples", 1, kMost, &command->samples, "Completions per prompt");
+  app->add_flag("--greedy", command->greedy, "Take the likeliest token instead of sampling")
+      ->excludes(samples);
+  AddStep(app, &command->step, "Use the checkpoint of this step [the newest]");
+  AddClientTlsFiles(app, &command->verifiers.tls);
+  AddInsecure(app, &command->verifiers.insecure);
 }
 
 void DefineEval(CLI::App* app, EvalCommand* command) {
   AddRun(app, &command->run, "RUN", "Run directory, or one checkpoint in it");
-  AddSampling(app, &command->prompts, &command->samples, &command->greedy, &command->step);
-  app->footer("Example:\n  tpo eval runs/first --greedy --prompts 10000\n");
+  AddSampling(app, command);
+  app->footer(
+      "Verifiers are those of the run; the flags for TLS are for those whose config says tls: {}.\n"
+      "\n"
+      "Example:\n"
+      "  tpo eval runs/first --greedy --prompts 10000\n");
 }
 
 constexpr char kLanguageModelGroup[] = "Language models";
@@ -316,7 +327,7 @@ void RefuseUnusedOfLanguageModel(const CLI::App& app) {
 void DefineGenerate(CLI::App* app, GenerateCommand* command) {
   AddRun(app, &command->run, "RUN",
          "Run directory, one checkpoint in it, or a language model's directory");
-  AddSampling(app, &command->prompts, &command->samples, &command->greedy, &command->step);
+  AddSampling(app, command);
   AddLanguageModel(app, &command->language_model);
   app->parse_complete_callback([app] { RefuseUnusedOfLanguageModel(*app); });
   app->footer(

@@ -95,12 +95,19 @@ struct RelayCommand {
   bool insecure = false;
 };
 
+// For a run's own prompts, of how its external verifiers are reached.
+struct VerifierFlags {
+  ClientTlsFlags tls;     // where the config says {}; no server_name
+  bool insecure = false;  // plaintext off loopback
+};
+
 struct EvalCommand {
   std::string run;  // run directory, or one checkpoint in it
   int prompts = 1000;
   int samples = 1;  // completions per prompt
   bool greedy = false;
   std::optional<int64_t> step;  // unset: the newest checkpoint
+  VerifierFlags verifiers;
 };
 
 // What a language model is asked for; a run's policy has a task instead.
@@ -127,6 +134,7 @@ struct GenerateCommand {
   int samples = 1;
   bool greedy = false;
   std::optional<int64_t> step;
+  VerifierFlags verifiers;
   LanguageModelFlags language_model;
 };
 

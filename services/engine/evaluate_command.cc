@@ -13,6 +13,7 @@
 #include "services/engine/engine.h"
 #include "services/engine/evaluation.h"
 #include "services/engine/language_model_commands.h"
+#include "services/engine/tls_options.h"
 #include "services/engine/trained_policy.h"
 #include "services/run_directory/run_directory.h"
 
@@ -20,6 +21,16 @@ namespace tpo {
 namespace {
 
 std::string Tokens(const std::vector<TokenId>& tokens) { return absl::StrJoin(tokens, " "); }
+
+// Of EvalCommand or GenerateCommand.
+template <typename Command>
+EvaluationQuestions QuestionsOf(const Command& command) {
+  return {.prompts = command.prompts,
+          .samples = command.samples,
+          .greedy = command.greedy,
+          .own_tls = ToTlsOptions(command.verifiers.tls).value_or(TlsOptions()),
+          .allow_remote_plaintext = command.verifiers.insecure};
+}
 
 }  // namespace
 
@@ -33,9 +44,8 @@ absl::Status RunEval(const EvalCommand& command) {
   }
   PrepareComputingThread();
   TPO_ASSIGN_OR_RETURN(const TrainedPolicy trained, LoadTrainedPolicy(command.run, command.step));
-  TPO_ASSIGN_OR_RETURN(
-      const EvaluationAnswers answers,
-      AnswerEvaluationPrompts(trained, command.prompts, command.samples, command.greedy));
+  TPO_ASSIGN_OR_RETURN(const EvaluationAnswers answers,
+                       AnswerEvaluationPrompts(trained, QuestionsOf(command)));
   TPO_RETURN_IF_ERROR(CheckScores(answers.answered));
   const EvaluationFigures figures = Summarise(answers.answered, trained.spec.evaluation.pass_score);
   nlohmann::ordered_json record = ToJson(figures, trained.step, command.samples, command.greedy);
@@ -72,9 +82,8 @@ absl::Status RunGenerate(const GenerateCommand& command) {
     return GenerateWithLanguageModel(as_trained, model.path, &weights,
                                      LanguageModelFactoryFor(DefaultDevice(), model.composed));
   }
-  TPO_ASSIGN_OR_RETURN(
-      const EvaluationAnswers answers,
-      AnswerEvaluationPrompts(trained, command.prompts, command.samples, command.greedy));
+  TPO_ASSIGN_OR_RETURN(const EvaluationAnswers answers,
+                       AnswerEvaluationPrompts(trained, QuestionsOf(command)));
   for (const AnsweredPrompt& answer : answers.answered) {
     const bool text = !answer.prompt.text.empty();
     std::printf(

@@ -46,24 +46,6 @@ PromptScores ScoresOf(const AnsweredPrompt& answer, double pass_score) {
 
 double Ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
 
-void Judge(VerifierApi* verifier, std::vector<Prompt> prompts,
-           std::vector<std::vector<Completion>> completions,
-           std::vector<AnsweredPrompt>* answered) {
-  std::vector<VerifyRequest> requests(prompts.size());
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    requests[i].prompt = std::move(prompts[i]);
-    requests[i].completions = std::move(completions[i]);
-  }
-  auto results = verifier->VerifyAll(requests);
-  for (size_t i = 0; i < requests.size(); ++i) {
-    std::vector<Verdict> verdicts =
-        results[i].ok() ? SanitizeVerdicts(requests[i], *std::move(results[i]))
-                        : VerdictsOfFailure(results[i].status(), requests[i].completions.size());
-    answered->push_back(
-        {std::move(requests[i].prompt), std::move(requests[i].completions), std::move(verdicts)});
-  }
-}
-
 absl::Status Stopped() { return absl::CancelledError("the evaluation was told to end"); }
 
 // Whether a run has evaluated itself after `steps` steps, as far as its eval.jsonl tells.
@@ -81,6 +63,24 @@ bool HasEvaluation(const std::string& path, int64_t steps) {
 }
 
 }  // namespace
+
+void JudgeAnswers(VerifierApi* verifier, std::vector<Prompt> prompts,
+                  std::vector<std::vector<Completion>> completions,
+                  std::vector<AnsweredPrompt>* answered) {
+  std::vector<VerifyRequest> requests(prompts.size());
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    requests[i].prompt = std::move(prompts[i]);
+    requests[i].completions = std::move(completions[i]);
+  }
+  auto results = verifier->VerifyAll(requests);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    std::vector<Verdict> verdicts =
+        results[i].ok() ? SanitizeVerdicts(requests[i], *std::move(results[i]))
+                        : VerdictsOfFailure(results[i].status(), requests[i].completions.size());
+    answered->push_back(
+        {std::move(requests[i].prompt), std::move(requests[i].completions), std::move(verdicts)});
+  }
+}
 
 absl::Status CheckScores(const std::vector<AnsweredPrompt>& answered) {
   int64_t scored = 0;
@@ -217,7 +217,7 @@ absl::StatusOr<std::vector<AnsweredPrompt>> AnswerWithLanguageModel(const Evalua
       prompts.push_back(std::move(prompt));
     }
     TPO_ASSIGN_OR_RETURN(auto completions, sampler->Sample(prompts));
-    Judge(options.verifier, std::move(prompts), std::move(completions), &answered);
+    JudgeAnswers(options.verifier, std::move(prompts), std::move(completions), &answered);
     // What a closed verifier says is no verdict.
     if (stop != nullptr && stop->stopped()) return Stopped();
   }

@@ -34,6 +34,12 @@ struct AnsweredPrompt {
   std::vector<Verdict> verdicts;
 };
 
+// Appends to `answered` what the verifier says of `completions`, each prompt's. Where it fails,
+// completions have no score.
+void JudgeAnswers(VerifierApi* verifier, std::vector<Prompt> prompts,
+                  std::vector<std::vector<Completion>> completions,
+                  std::vector<AnsweredPrompt>* answered);
+
 struct EvaluationFigures {
   int64_t prompts = 0;
   int64_t scored = 0;    // completions

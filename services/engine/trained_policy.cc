@@ -124,24 +124,36 @@ absl::StatusOr<TensorBundle> HuggingFaceWeights(const TrainedPolicy& trained, Te
 
 namespace {
 
-absl::StatusOr<EvaluationAnswers> AnswerDatasetPrompts(const TrainedPolicy& trained, int prompts,
-                                                       int samples, bool greedy) {
+// What the run's workers are told of it, as far as its verifiers depend on it.
+RunInfo RunOf(const TrainedPolicy& trained) {
+  RunInfo run;
+  run.seed = trained.spec.seed;
+  run.verifiers = trained.spec.verifiers;
+  run.verification = trained.spec.verification;
+  run.own_verifier = trained.spec.own_verifier;
+  return run;
+}
+
+absl::StatusOr<std::unique_ptr<VerifierApi>> VerifierOf(const RunInfo& run,
+                                                        const EvaluationQuestions& questions) {
+  return MakeVerifier(run, questions.allow_remote_plaintext, nullptr, questions.own_tls);
+}
+
+absl::StatusOr<EvaluationAnswers> AnswerDatasetPrompts(const TrainedPolicy& trained,
+                                                       const EvaluationQuestions& questions) {
   TPO_ASSIGN_OR_RETURN(const auto task, LanguageTask::Open(trained.spec));
   TPO_RETURN_IF_ERROR(CheckIsWhatWasTrained(trained, task->info()->checksum));
   EvaluatorOptions options;
-  options.run.seed = trained.spec.seed;
+  options.run = RunOf(trained);
   options.run.language_model = task->info();
   options.run.sampling = trained.spec.rollout.sampling;
-  options.run.verifiers = trained.spec.verifiers;
-  options.run.verification = trained.spec.verification;
-  options.run.own_verifier = trained.spec.own_verifier;
-  TPO_ASSIGN_OR_RETURN(const auto verifier, MakeVerifier(options.run, false));
+  TPO_ASSIGN_OR_RETURN(const auto verifier, VerifierOf(options.run, questions));
   options.verifier = verifier.get();
-  options.evaluation.samples = samples;
-  options.evaluation.greedy = greedy;
+  options.evaluation.samples = questions.samples;
+  options.evaluation.greedy = questions.greedy;
   const bool held_out = task->evaluation_source() != nullptr;
   options.source = held_out ? task->evaluation_source() : task->source();
-  options.prompts = static_cast<uint64_t>(prompts);
+  options.prompts = static_cast<uint64_t>(questions.prompts);
   if (held_out) {
     options.prompts = std::min(options.prompts, task->evaluation_prompts());
   } else {
@@ -158,21 +170,20 @@ absl::StatusOr<EvaluationAnswers> AnswerDatasetPrompts(const TrainedPolicy& trai
 
 }  // namespace
 
-absl::StatusOr<EvaluationAnswers> AnswerEvaluationPrompts(const TrainedPolicy& trained, int prompts,
-                                                          int samples, bool greedy) {
-  if (trained.spec.hugging_face.has_value())
-    return AnswerDatasetPrompts(trained, prompts, samples, greedy);
+absl::StatusOr<EvaluationAnswers> AnswerEvaluationPrompts(const TrainedPolicy& trained,
+                                                          const EvaluationQuestions& questions) {
+  if (trained.spec.hugging_face.has_value()) return AnswerDatasetPrompts(trained, questions);
   SequencePromptSource source(trained.spec.task, trained.spec.seed);
-  TPO_ASSIGN_OR_RETURN(const auto verifier, MakeVerifier(RunInfo(), false));
+  TPO_ASSIGN_OR_RETURN(const auto verifier, VerifierOf(RunOf(trained), questions));
   SamplingSpec sampling = trained.spec.rollout.sampling;
-  sampling.completions_per_prompt = samples;
+  sampling.completions_per_prompt = questions.samples;
   sampling.candidates_per_token = 0;
-  if (greedy) sampling.temperature = 0.0F;
+  if (questions.greedy) sampling.temperature = 0.0F;
   const auto decoder = trained.policy->NewDecoder();
   EvaluationAnswers answers;
-  for (int first = 0; first < prompts; first += kPromptsAtATime) {
+  for (int first = 0; first < questions.prompts; first += kPromptsAtATime) {
     std::vector<Prompt> batch;
-    for (int i = first; i < std::min(prompts, first + kPromptsAtATime); ++i) {
+    for (int i = first; i < std::min(questions.prompts, first + kPromptsAtATime); ++i) {
       TPO_ASSIGN_OR_RETURN(Prompt prompt, source.At(kFirstHeldOutPrompt + i));
       batch.push_back(std::move(prompt));
     }
@@ -184,15 +195,7 @@ absl::StatusOr<EvaluationAnswers> AnswerEvaluationPrompts(const TrainedPolicy& t
     } catch (const std::exception& error) {
       return absl::InternalError(absl::StrCat("sampling failed: ", error.what()));
     }
-    for (size_t i = 0; i < batch.size(); ++i) {
-      VerifyRequest request;
-      request.prompt = batch[i];
-      request.completions = std::move(completions[i]);
-      TPO_ASSIGN_OR_RETURN(std::vector<Verdict> verdicts, verifier->Verify(request));
-      verdicts = SanitizeVerdicts(request, std::move(verdicts));
-      answers.answered.push_back(
-          {std::move(request.prompt), std::move(request.completions), std::move(verdicts)});
-    }
+    JudgeAnswers(verifier.get(), std::move(batch), std::move(completions), &answers.answered);
   }
   return answers;
 }

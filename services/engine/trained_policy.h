@@ -15,6 +15,7 @@
 #include "core/weight_snapshot.h"
 #include "policy/policy.h"
 #include "services/engine/evaluation.h"
+#include "services/grpc/tls.h"
 
 namespace tpo {
 
@@ -39,6 +40,15 @@ absl::StatusOr<TrainedPolicy> LoadTrainedPolicy(const std::string& run,
 // FAILED_PRECONDITION: what lies there isn't what was trained.
 absl::StatusOr<TensorBundle> HuggingFaceWeights(const TrainedPolicy& trained, TensorType type);
 
+// What is asked of a trained policy, and how the run's verifiers are reached.
+struct EvaluationQuestions {
+  int prompts = 0;
+  int samples = 1;      // completions a prompt
+  bool greedy = false;  // the most likely completion
+  TlsOptions own_tls;   // towards external verifiers whose config names no files
+  bool allow_remote_plaintext = false;
+};
+
 struct EvaluationAnswers {
   std::vector<AnsweredPrompt> answered;
   bool held_out = true;  // false: training sees these prompts, too
@@ -46,10 +56,9 @@ struct EvaluationAnswers {
 
 // Samples and scores prompts that training never sees: of a sequence task the stream far beyond any
 // run's end; of a dataset what the config evaluates on. A dataset's config that keeps nothing back
-// leaves the first prompts of training; it warns of that. `samples` completions each, or the most
-// likely one.
-absl::StatusOr<EvaluationAnswers> AnswerEvaluationPrompts(const TrainedPolicy& trained, int prompts,
-                                                          int samples, bool greedy);
+// leaves the first prompts of training; it warns of that.
+absl::StatusOr<EvaluationAnswers> AnswerEvaluationPrompts(const TrainedPolicy& trained,
+                                                          const EvaluationQuestions& questions);
 
 }  // namespace tpo
 

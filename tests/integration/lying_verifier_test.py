@@ -1,6 +1,7 @@
 """Verifiers that other people write: one that is good, one that lies in every way, one that comes and goes."""
 
 import importlib
+import json
 import math
 import pathlib
 import signal
@@ -215,11 +216,17 @@ class VerifierTest(harness.IntegrationTest):
         def zeros(request, context):
             return verifier.VerifyResponse(verdicts=[scored(list(completion.tokens).count(0) / len(completion.tokens))
                                                      for completion in request.completions])
-        run = self.train("run", *overrides(learner__steps=40), *self.external(self.serve(zeros).address))
+        server = self.serve(zeros)
+        run = self.train("run", *overrides(learner__steps=40), *self.external(server.address, deadline=2))
         rewards = [record["reward_mean"] for record in run.records]
         self.assertLess(rewards[0], 0.6)
         self.assertGreater(min(rewards[-5:]), 0.9)
         self.assertEqual(run.summary["ledger"]["dropped_unverified"], 0)
+        # What the run is measured with, too.
+        evaluate = ["tpo", "eval", run.directory, "--prompts", 20]
+        self.assertGreater(json.loads(self.run_to_end(*evaluate))["reward_mean"], 0.9)
+        server.stop()
+        self.assertIn("no completion got a score", self.run_to_end(*evaluate, status=1))
 
     def test_the_same_rule_gives_the_same_run(self):
         run = self.train("run", *self.external(self.serve(exact_match).address))

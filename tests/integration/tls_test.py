@@ -155,6 +155,9 @@ class TlsTest(harness.IntegrationTest):
                        (run.directory / "eval.jsonl").read_text(encoding="utf-8").splitlines()]
         self.assertEqual([record["step"] for record in evaluations], [0, 2, 4], str(learner))
         self.assertEqual([record["unscored"] for record in evaluations], [0, 0, 0], str(learner))
+        # Whoever measures the run afterwards asks them, too.
+        measured = self.run_to_end("tpo", "eval", run.directory, "--prompts", "4", *self.client("operator"))
+        self.assertEqual(json.loads(measured)["unscored"], 0)
 
     def test_files_that_can_not_work_are_refused_at_the_start(self):
         learner = ["tpo", "learner", harness.SMALL, "--listen", "127.0.0.1:0", "--run_dir", self.scratch / "x"]

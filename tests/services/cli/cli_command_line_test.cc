@@ -243,6 +243,9 @@ TEST(CommandLineTest, EvalAndGenerate) {
   EXPECT_TRUE(Accepted<EvalCommand>({"eval", "runs/x", "--greedy"}).greedy);
   EXPECT_EQ(Accepted<EvalCommand>({"eval", "runs/x"}).step, std::nullopt);
   EXPECT_EQ(Accepted<GenerateCommand>({"generate", "runs/x", "--prompts", "2"}).prompts, 2);
+  const auto secure = Accepted<EvalCommand>({"eval", "runs/x", "--tls_ca", "ca.pem", "--insecure"});
+  EXPECT_EQ(secure.verifiers.tls.ca, "ca.pem");
+  EXPECT_TRUE(secure.verifiers.insecure);
   EXPECT_THAT(RefusedText({"eval", "runs/x", "--greedy", "--samples", "2"}), HasSubstr("excludes"));
   EXPECT_THAT(RefusedText({"eval", "runs/x", "--prompts", "0"}), HasSubstr("--prompts"));
   EXPECT_THAT(RefusedText({"eval", "runs/x", "--step", "-1"}), HasSubstr("steps count from 0"));
