@@ -4,7 +4,7 @@
     bench/paper/paper.py run --quick                 # two seeds of a subset
     bench/paper/paper.py run --committed             # every cell, with the seeds of the report in docs/paper
     bench/paper/paper.py run --full                  # every cell, with the paper's seeds
-    bench/paper/paper.py run --seeds 5 --only "Table 3"
+    bench/paper/paper.py run --seeds 5 --only "Table 3" --where H=10
     bench/paper/paper.py run --only "Figure 4" --data DIR    # the neural bandit on IDX files of a folder
     bench/paper/paper.py status
     bench/paper/paper.py report                      # docs/paper/: sequence_tables.md, report.html, tables.json, figures
@@ -34,18 +34,25 @@ def chosen(table: str, only: list[str] | None) -> bool:
     return not only or any(table.startswith(name) for name in only)
 
 
+def setting_is_one_of(row: cells.Row, wanted: list[str]) -> bool:
+    """`wanted`: settings as NAME=VALUE, named as in the tables; one of them has to fit."""
+    return any(f"{name}={value}" in wanted for name, value in row.setting.items())
+
+
 def selected_rows(arguments) -> list[cells.Row]:
     rows = [row for row in cells.all_rows() if chosen(row.table, arguments.only)]
     if arguments.quick:
         rows = [row for row in rows if cells.quick(row)]
     if arguments.methods:
         rows = [row for row in rows if row.method in arguments.methods]
+    if arguments.where:
+        rows = [row for row in rows if setting_is_one_of(row, arguments.where)]
     return rows
 
 
 def selected_bandits(arguments) -> list[str]:
     """Studies of tpo-bandits."""
-    if arguments.methods:
+    if arguments.methods or arguments.where:
         return []
     studies = [study for study, table in bandit_runs.TABLES.items() if chosen(table, arguments.only)]
     return [study for study in studies if study != "neural" or arguments.data]
@@ -78,7 +85,7 @@ def seeds_of(arguments) -> Callable[[cells.Row], int] | None:
 def command_run(arguments) -> int:
     rows, bandits, seeds = selected_rows(arguments), selected_bandits(arguments), seeds_of(arguments)
     if not rows and not bandits:
-        raise sweep.SweepError("--only and --methods leave nothing to run; `status` lists what there is")
+        raise sweep.SweepError("--only, --methods and --where leave nothing to run; `status` lists what there is")
     if rows and seeds is None:
         raise sweep.SweepError("say how much: --quick, --committed, --full, or --seeds N")
     runs = runs_of(rows, seeds) if rows else []
@@ -123,6 +130,8 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="TABLE",
                         help='only tables and figures whose name begins so, e.g. "Table 3"; may be repeated')
     parser.add_argument("--methods", action="append", metavar="METHOD", help="only this method; may be repeated")
+    parser.add_argument("--where", action="append", metavar="NAME=VALUE",
+                        help='only cells with this setting, e.g. "H=10" or "target=copy"; may be repeated: any of them')
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time [the number of cores]")
     parser.add_argument("--mix_commits", action="store_true", help="accept finished runs of other builds")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/paper/runs", help="the runs' results")
