@@ -17,12 +17,15 @@ import unittest
 from contextlib import redirect_stderr, redirect_stdout
 from unittest import mock
 
+import numpy
+
 ROOT = pathlib.Path(os.environ["TPO_SOURCE_DIR"])
 sys.path.insert(0, str(ROOT / "bench/paper"))
 
 import bandit_results  # noqa: E402
 import bandit_runs  # noqa: E402
 import cells  # noqa: E402
+import compare_with_authors  # noqa: E402
 import measures  # noqa: E402
 import paper  # noqa: E402
 import report  # noqa: E402
@@ -377,6 +380,12 @@ class PresetsTest(unittest.TestCase):
         self.assertEqual(paper.selected_bandits(self.select("--only", "Table 3")), [])
         self.assertEqual(paper.selected_rows(self.select("--only", "Figure 3")), [])
 
+    def test_where_keeps_the_cells_with_one_of_the_settings(self):
+        chosen = self.select("--quick", "--only", "Table", "--where", "H=7", "--where", "V=4")
+        settings = {(row.table, row.setting.get("H"), row.setting.get("V")) for row in paper.selected_rows(chosen)}
+        self.assertEqual(settings, {("Table 1", None, 4), ("Table 3, prompts", 7, None), ("Table 3, interactions", 7, None)})
+        self.assertEqual(paper.selected_bandits(chosen), [])
+
 
 BANDITS_STAND_IN = """#!{python}
 import os, pathlib, sys
@@ -516,6 +525,30 @@ class StatisticsTest(unittest.TestCase):
         self.assertEqual(self.orders(self.item("tpo", "-", 60, never_fraction=0.0, **steps),
                                      dataclasses.replace(never, row=self.item("ppo", "58", None, **steps).row)), [False])
         self.assertEqual(self.orders(never, self.item("dg", "-", 60, **steps)), [])
+
+
+class CompareWithAuthorsTest(unittest.TestCase):
+    def test_seeds_that_lie_apart_are_unlikely_to_be_of_one_method(self):
+        never = float("inf")
+        # 2 of the 252 ways to divide ten values into fives are as extreme.
+        self.assertAlmostEqual(compare_with_authors.chance([1, 2, 3, 4, 5], [6, 7, 8, 9, never]), 2 / 252, delta=0.002)
+        self.assertGreater(compare_with_authors.chance([1, 3, 5, 7, 9], [2, 4, 6, 8, never]), 0.5)
+        self.assertEqual(compare_with_authors.chance([never] * 3, [never] * 5), 1)
+
+    def test_every_method_of_the_authors_file_is_set_beside_our_seeds(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file, out = pathlib.Path(folder) / "authors.npz", pathlib.Path(folder) / "runs"
+            curves = [[1.0] * 30 + [0.0] * 70, [1.0] * 100]
+            numpy.savez(file, sequence_length=10, tpo_errors=curves, dg_errors=curves)
+            item = next(row.cell for row in cells.table_3("prompts") if row.method == "tpo" and row.setting["H"] == 10)
+            for seed, curve in enumerate(curves):
+                result = {"format": sweep.FORMAT, "curves": {"error": curve}}
+                sweep.write_atomically(out / item.name / f"seed{seed}.json.gz", gzip.compress(json.dumps(result).encode()))
+            with mock.patch.object(sys, "argv", ["compare", str(file), "--out", str(out)]), \
+                    redirect_stdout(io.StringIO()) as output:
+                self.assertEqual(compare_with_authors.main(), 0)
+        self.assertIn("| steps to 50% | 40 (40 to never) | 40 (40 to never) | 1.00 |", output.getvalue())
+        self.assertNotIn("dg", output.getvalue())
 
 
 class BanditEntriesTest(unittest.TestCase):
