@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-posi
 
 import bandit_results  # noqa: E402  pylint: disable=wrong-import-position
 import cells  # noqa: E402  pylint: disable=wrong-import-position
+import sweep  # noqa: E402  pylint: disable=wrong-import-position
 
 COLORS = {"tpo": "#1f6fb4", "tpo_token": "#1f6fb4", "grpo": "#e08214", "grpo_token": "#e08214",
           "grpo_no_kl": "#1b9e77", "grpo_masked": "#666666", "ppo": "#7570b3", "dg": "#d7191c", "pg": "#444444", "ce": "#33a02c",
@@ -89,19 +90,17 @@ def _sweep_figure(rows: list[cells.Row], results, parameter: str, title: str):
     return figure
 
 
-def _diagnostics(results, curve: str, ylabel: str, title: str, group_sizes: tuple[int, ...] = (1, 32)):
-    """A quantity over training for the methods of section 4, at the same setting."""
-    rows = [row for row in cells.section_4() if row.cell.group_size in group_sizes and row.cell.epochs in (1, 4)]
-    methods = {}
-    for row in rows:
-        if row.cell in results:
-            methods[f"{row.method}, {row.cell.epochs} epochs"] = results[row.cell]
+def _diagnostics(results, wanted: tuple[tuple[str, int], ...], curve: str, ylabel: str):
+    """A quantity over training at the setting of section 4, for the wanted methods with so many epochs."""
+    found = {(row.method, row.cell.epochs): results[row.cell] for row in cells.section_4()
+             if row.cell.group_size in (1, 32) and row.cell in results}
+    methods = {f"{method}, {epochs} epochs": found[method, epochs] for method, epochs in wanted if (method, epochs) in found}
     if not methods:
         return None
     figure, axis = plt.subplots(figsize=(5.4, 3.4))
     for index, (label, items) in enumerate(methods.items()):
         _plot(axis, items, curve, label, f"C{index}")
-    axis.set(xlabel="step", ylabel=ylabel, title=title)
+    axis.set(xlabel="step", ylabel=ylabel, title="H = 8, V = 2, K = 32")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7)
     figure.tight_layout()
@@ -171,21 +170,20 @@ def _figures(results, bandits):
         yield f"figure_7_{match}", f"Figure 7: terminal reward, matched by {match}", _grid(
             _by_setting(cells.table_3(match), results, lambda row: f"H = {row.setting['H']}"),
             f"Terminal reward, matched by {match}", 4)
-    ablations = cells.figure_8() + [row for row in cells.table_3("prompts") if row.method in ("tpo", "grpo_no_kl")]
     yield "figure_8_ablations", "Figure 8: anchor, KL penalty, target matching", _grid(
-        _by_setting(ablations, results, lambda row: f"H = {row.setting['H']}"), "Ablations, terminal reward", 4)
+        _by_setting(cells.figure_8(), results, lambda row: f"H = {row.setting['H']}"), "Ablations, terminal reward", 4)
     yield "figure_10_gradient_norm", "Figure 10: norm of the first epoch's gradient", _diagnostics(
-        results, "grad_norm", "gradient norm", "H = 8, V = 2, K = 32")
+        results, (("tpo", 4), ("tpo", 1), ("grpo", 4), ("ppo", 4), ("dg", 1)), "grad_norm", "gradient norm")
     yield "figure_11_all_fail", "Figure 11: groups in which every completion fails", _diagnostics(
-        results, "all_fail_fraction", "fraction of groups", "H = 8, V = 2, K = 32", (32,))  # With K = 1 it is the error.
+        results, (("tpo", 4), ("tpo", 1), ("grpo", 4), ("grpo_no_kl", 4)), "all_fail_fraction", "fraction of groups")
     section = cells.section_4()
     yield "figure_12_group_size", "Figure 12: group size", _sweep_figure(
         [row for row in section if row.table == "Figure 12"], results, "K", "Group size, H = 8")
-    masked = [row for row in section if row.table == "Figure 13" or (row.table == "Figure 12" and row.setting["K"] == 32)]
+    masked = [row for row in section if row.table == "Figure 13"]
     yield "figure_13_masking", "Figure 13: zero-variance masking", _grid(
         _by_setting(masked, results, lambda row: "H = 8, K = 32"), "Zero-variance groups masked or kept", 1)
     yield "figure_14_epochs", "Figure 14: more out of a batch", _diagnostics(
-        results, "error", "error", "H = 8, V = 2, K = 32")
+        results, (("tpo", 4), ("tpo", 1), ("dg", 1)), "error", "error")
     yield "figure_15_epoch_count", "Figure 15: number of epochs", _sweep_figure(
         [row for row in section if row.table == "Figure 15"], results, "epochs", "Epochs, H = 8, K = 32")
     eta = [row for row in cells.table_5() if row.statistic == "steps_to_1_percent"]
@@ -205,6 +203,6 @@ def draw_all(results, bandits: list[dict], directory: pathlib.Path) -> list[tupl
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
         plt.close(figure)
-        path.write_bytes(buffer.getvalue())
+        sweep.write_atomically(path, buffer.getvalue())
         drawn.append((title, path))
     return drawn
