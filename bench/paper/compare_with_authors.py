@@ -72,12 +72,10 @@ def table_of(method: str, theirs: list[list[float]], ours: list[list[float]]) ->
     return lines
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("curves", type=pathlib.Path, help="the authors' file")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/paper/runs", help="our runs' results")
-    arguments = parser.parse_args()
+def print_tables(arguments) -> int:
     with numpy.load(arguments.curves) as file:
+        if "sequence_length" not in file.files:
+            raise sweep.SweepError(f"{arguments.curves}: names no sequence_length; not the authors' file")
         length = int(file["sequence_length"])
         authors = {name.removesuffix("_errors"): file[name].tolist() for name in file.files if name.endswith("_errors")}
     rows = {row.method: row for row in cells.table_3("prompts") if row.setting["H"] == length}
@@ -87,6 +85,14 @@ def main() -> int:
         if ours:
             print("\n".join(table_of(method, theirs, ours)), "\n")
     return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("curves", type=pathlib.Path, help="the authors' file")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/paper/runs", help="our runs' results")
+    arguments = parser.parse_args()
+    return sweep.run_command("compare_with_authors", lambda: print_tables(arguments))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 A table of steps to 1 % has the first step at which the mean curve of the seeds is below 0.01, as the paper
 counts; its standard error is that of a bootstrap over the seeds. An error is the mean over the seeds of one step's
-error. The paper prints no uncertainty, so its own is taken from our spread over the seeds, for its number of seeds;
-"within" means that the difference is at most twice the combined standard error and half a unit of the last digit that
-the paper prints. How much that allows stands beside the verdict: with a wide spread it allows anything, and only
-quartiles and times to a level say more.
+error. The paper prints no uncertainty: where its authors publish their seeds it is taken from these, else from our own
+spread over the seeds, for the paper's number of seeds. "Within" means that the difference is at most the combined
+uncertainty (Student's 95 %) and half a unit of the last digit that the paper prints. How much that allows stands beside the
+verdict: with few seeds, or a wide spread, it allows anything, and only quartiles and times to a level say more.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -19,6 +20,9 @@ import cells
 BOOTSTRAP_SAMPLES = 200
 LEVELS = (0.5, 0.1, 0.01)
 STEPS = "steps_to_1_percent"
+# Standard errors to either side that hold 95 % of Student's distribution, by degrees of freedom.
+STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 12: 2.18, 15: 2.13,
+           19: 2.09, 29: 2.05, 60: 2.0}
 # A "never" is compatible with our seeds when at least this part of the bootstrap samples never gets there.
 NEVER_FRACTION = 0.05
 
@@ -41,25 +45,44 @@ class Measured:
 
     @property
     def allowance(self) -> float | None:
-        """How far from a figure of the paper we may be to agree with it."""
-        if self.standard_error is None or self.paper_standard_error is None:
+        """How far from a figure of the paper we may be to agree with it. None: a spread of zero is one that we don't know."""
+        if not self.standard_error or self.paper_standard_error is None:
             return None
-        return 2 * math.hypot(self.standard_error, self.paper_standard_error) + half_unit(self.row.paper_text)
+        factor = student(self.seeds)
+        paper_factor = factor if self.row.paper_standard_error is None else student(self.row.paper_seeds)
+        return math.hypot(factor * self.standard_error, paper_factor * self.paper_standard_error) + half_unit(self.row.paper_text)
 
     @property
     def within(self) -> bool | None:
-        """Whether we agree with the paper; None: nothing to compare."""
-        if self.row.paper is None:
-            if not self.row.paper_text:
-                return None
-            if self.row.statistic == STEPS:
-                return self.mean is None or (self.never_fraction or 0.0) >= NEVER_FRACTION
-            return self.mean is not None and self.mean > float(self.row.paper_text.lstrip("> "))
-        if self.row.paper_text.startswith("<"):
-            return self.mean is not None and self.mean < self.row.paper
-        if self.mean is None:
-            return self.never_fraction is not None and self.never_fraction <= 1 - NEVER_FRACTION
+        """Whether we agree with the paper; None: nothing to compare, or our seeds don't tell."""
+        text = self.row.paper_text
+        if not text or self.seeds < 2:
+            return None
+        if self.row.statistic == STEPS:
+            return self._steps_within()
+        if text[0] in "<>":
+            return self._bound_within(text)
         return None if self.allowance is None else abs(self.mean - self.row.paper) <= self.allowance
+
+    def _steps_within(self) -> bool | None:
+        never = self.never_fraction or 0.0
+        if self.row.paper is None:
+            if self.mean is None or never >= NEVER_FRACTION:
+                return True
+            # One seed in a few that never gets there is enough for the paper's mean, and may be missing in fewer seeds.
+            return False if self.seeds >= self.row.paper_seeds else None
+        if self.mean is None:
+            return False if never > 1 - NEVER_FRACTION else None
+        return None if self.allowance is None else abs(self.mean - self.row.paper) <= self.allowance
+
+    def _bound_within(self, text: str) -> bool:
+        bound, slack = float(text.lstrip("<> ")), self.allowance or 0.0
+        return self.mean - slack < bound if text[0] == "<" else self.mean + slack > bound
+
+
+def student(seeds: int) -> float:
+    """How many standard errors are one uncertainty with so many seeds, two at least."""
+    return STUDENT[max(freedom for freedom in STUDENT if freedom < seeds)]
 
 
 def half_unit(text: str) -> float:
@@ -123,7 +146,9 @@ def measure(row: cells.Row, results: list[dict]) -> Measured:
         paper_error = None if error is None else spread_of_steps(samples, len(curves[0]))
     else:
         mean, error = error_statistic(curves, 400 if row.statistic == "error_at_400_percent" else -1)
-        paper_error = None if error is None else error * math.sqrt(len(curves) / row.paper_seeds)
+        paper_error = row.paper_standard_error
+        if paper_error is None and error is not None:
+            paper_error = error * math.sqrt(len(curves) / row.paper_seeds)
     return Measured(
         row=row, mean=mean, standard_error=error, paper_standard_error=paper_error, seeds=len(curves),
         commits=sorted({result["commit"] for result in results}),
@@ -153,12 +178,10 @@ def our_order(better: Measured, worse: Measured) -> bool | None:
         if (better.mean is None) == (worse.mean is None):
             return None
         reached, never = (better, worse) if worse.mean is None else (worse, better)
-        if reached.seeds < 2 or (never.never_fraction or 0.0) < 1 - NEVER_FRACTION:
-            return None
-        return never is worse
+        sure = (never.never_fraction or 0.0) >= 1 - NEVER_FRACTION and (reached.never_fraction or 0.0) <= NEVER_FRACTION
+        return never is worse if sure and min(better.seeds, worse.seeds) > 1 else None
     if better.standard_error is None or worse.standard_error is None:
         return None
     difference = worse.mean - better.mean
-    if abs(difference) <= 2 * math.hypot(better.standard_error, worse.standard_error):
-        return None
-    return difference > 0
+    uncertainty = math.hypot(student(better.seeds) * better.standard_error, student(worse.seeds) * worse.standard_error)
+    return None if abs(difference) <= uncertainty else difference > 0

@@ -10,13 +10,15 @@
     bench/paper/paper.py report                      # docs/paper/: sequence_tables.md, report.html, tables.json, figures
 
 Every run is kept: start the same command again after an interruption, and it goes on where it was. The bandits
-(Figures 2 to 4) come first, with all seeds; they take seconds, except the neural one, which runs for each --data.
+(Figures 2 to 4) come first, with all seeds; they take seconds, except the neural one, which runs for each --data. When all
+is done, `run` writes the report, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import importlib.util
 import os
 import pathlib
 import sys
@@ -34,9 +36,10 @@ def chosen(table: str, only: list[str] | None) -> bool:
     return not only or any(table.startswith(name) for name in only)
 
 
-def setting_is_one_of(row: cells.Row, wanted: list[str]) -> bool:
-    """`wanted`: settings as NAME=VALUE, named as in the tables; one of them has to fit."""
-    return any(f"{name}={value}" in wanted for name, value in row.setting.items())
+def has_settings(row: cells.Row, wanted: list[str]) -> bool:
+    """`wanted`: settings as NAME=VALUE, named as in the tables. Each NAME has to have one of its VALUEs."""
+    names = {setting.partition("=")[0] for setting in wanted}
+    return all(f"{name}={row.setting.get(name)}" in wanted for name in names)
 
 
 def selected_rows(arguments) -> list[cells.Row]:
@@ -46,7 +49,7 @@ def selected_rows(arguments) -> list[cells.Row]:
     if arguments.methods:
         rows = [row for row in rows if row.method in arguments.methods]
     if arguments.where:
-        rows = [row for row in rows if setting_is_one_of(row, arguments.where)]
+        rows = [row for row in rows if has_settings(row, arguments.where)]
     return rows
 
 
@@ -92,11 +95,16 @@ def command_run(arguments) -> int:
     engine = sweep.Sweep(arguments.out, arguments.tpo)
     with engine.lock():
         if not arguments.mix_commits:
-            engine.check_commits(runs)
+            engine.check_commits()
         for study in bandits:
             bandit_runs.run(study, arguments.bandits, arguments.data, arguments.out / "work/bandits",
                             arguments.report / "bandits", arguments.jobs)
-        return 1 if runs and sweep.run_all(engine, runs, arguments.jobs) else 0
+        if runs and sweep.run_all(engine, runs, arguments.jobs):
+            return 1
+    if importlib.util.find_spec("matplotlib") is None:
+        print("`./dev paper report` writes the report")
+        return 0
+    return command_report(arguments)
 
 
 def command_status(arguments) -> int:
@@ -131,7 +139,8 @@ def main() -> int:
                         help='only tables and figures whose name begins so, e.g. "Table 3"; may be repeated')
     parser.add_argument("--methods", action="append", metavar="METHOD", help="only this method; may be repeated")
     parser.add_argument("--where", action="append", metavar="NAME=VALUE",
-                        help='only cells with this setting, e.g. "H=10" or "target=copy"; may be repeated: any of them')
+                        help='only cells with this setting, e.g. "H=10" or "target=copy"; may be repeated, for other values of '
+                             "the same NAME as well")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time [the number of cores]")
     parser.add_argument("--mix_commits", action="store_true", help="accept finished runs of other builds")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/paper/runs", help="the runs' results")

@@ -20,13 +20,18 @@ CAUSES = "## What differs and why\n"
 
 
 def load(directory: pathlib.Path) -> dict[cells.Cell, list[dict]]:
-    """The results of every cell that the tables refer to, by seed. SweepError: a file isn't a result."""
+    """The results of every cell that the tables refer to, by seed. SweepError: no such directory, or a file isn't a result."""
+    if not directory.is_dir():
+        raise sweep.SweepError(f"{directory}: no such directory of runs; `run` makes it")
     found: dict[cells.Cell, list[dict]] = {}
     for row in cells.all_rows():
         if row.cell in found:
             continue
         paths = sorted((directory / row.cell.name).glob("seed*.json.gz"))
         results = [sweep.read_result(path) for path in paths]
+        for path, result in zip(paths, results):
+            if (steps := len(result["curves"]["error"])) != row.cell.steps:
+                raise sweep.SweepError(f"{path}: {steps} of {row.cell.steps} steps; delete it to run it again")
         if results:
             found[row.cell] = sorted(results, key=lambda result: result["seed"])
     return found
@@ -79,18 +84,20 @@ def entry(item: Measured) -> dict:
         "median_steps_to": dict(zip(map(str, LEVELS), item.steps_to)), "seeds_never_below_1_percent": item.never,
         "bootstrap_never_fraction": item.never_fraction,
         "cpu_seconds_per_seed": item.cpu_seconds, "commit": ", ".join(item.commits),
-        "command": f'{COMMAND} run --seeds {item.seeds} --only "{item.row.table}" --methods {item.row.method}',
+        "command": f'{COMMAND} run --seeds {item.seeds} --only "{item.row.table}" --methods {item.row.method}' +
+                   "".join(f" --where {name}={value}" for name, value in item.row.setting.items()),
     }
 
 
-def results_markdown(results: dict[cells.Cell, list[dict]]) -> list[str]:
+def origin(results: dict[cells.Cell, list[dict]]) -> str:
+    """Where the figures of the sequence tasks come from."""
     runs = [result for items in results.values() for result in items]
     if not runs:
-        return ["No run is finished.", ""]
+        return "No run is finished."
     machines = sorted({result["machine"] for result in runs})
     commits = sorted({result["commit"] for result in runs})
-    return [f"Commits: {', '.join(commits)}. Machines: {'; '.join(machines)}. {len(runs)} runs, "
-            f"{sum(result['cpu_seconds'] for result in runs) / 3600:.1f} CPU-hours.", ""]
+    return (f"Commits: {', '.join(commits)}. Machines: {'; '.join(machines)}. {len(runs)} runs, "
+            f"{sum(result['cpu_seconds'] for result in runs) / 3600:.1f} CPU-hours.")
 
 
 def order_markdown(pairs: list[tuple[str, bool | None]]) -> list[str]:
@@ -121,14 +128,15 @@ def write(runs: pathlib.Path, directory: pathlib.Path, drawn: bool = True) -> in
     pairs = [pair for table, items in by_table.items() for pair in orderings(table, items)]
     lines = ["# Sequence tasks: our runs beside the paper's tables", "",
              "Written by `bench/paper/paper.py report`, which keeps what people write under \"What differs and why\"; the rest is "
-             "made anew. README.md in this folder explains how to read it.", "", *results_markdown(results)]
+             "made anew. README.md in this folder explains how to read it.", "", origin(results), ""]
     lines += [causes, ""] if causes else []
     lines += order_markdown(pairs)
     lines += ["## Tables", ""] if by_table else []
     for table, items in by_table.items():
         lines += table_markdown(table, items)
-    if missing:
-        lines += ["## Not run yet", ""] + [f"- {table}: {count} figures" for table, count in missing.items()] + [""]
+    not_run = [f"- {table}: {count} figures" for table, count in missing.items()]
+    if not_run:
+        lines += ["## Not run yet", "", *not_run, ""]
     drawings = []
     if drawn:
         import figures  # needs matplotlib, which the rest does without  pylint: disable=import-outside-toplevel
@@ -140,8 +148,9 @@ def write(runs: pathlib.Path, directory: pathlib.Path, drawn: bool = True) -> in
     sweep.write_atomically(page, "\n".join(lines).encode())
     sweep.write_atomically(directory / "tables.json",
                            (json.dumps(bandit_entries + [entry(item) for item in measured], indent=1) + "\n").encode())
-    differences = [line for line, same in pairs if same is False]
+    texts = [origin(results), causes, "\n".join(order_markdown(pairs))]
+    texts += ["## Not run yet", "\n".join(not_run)] if not_run else []
     sweep.write_atomically(directory / "report.html",
-                           report_page.page(by_table, bandit_entries, drawings, causes, differences).encode())
+                           report_page.page("\n\n".join(texts), by_table, bandit_entries, drawings).encode())
     print(f"wrote {directory}/sequence_tables.md, tables.json, report.html and {len(drawings)} figures")
     return 0

@@ -70,8 +70,11 @@ class Run:
         return f"{self.cell.name}/seed{self.seed}"
 
 
+RESULT_FIELDS = {"cell", "seed", "version", "commit", "machine", "cpu_seconds", "curves"}
+
+
 def read_result(path: pathlib.Path) -> dict:
-    """A finished run's result. SweepError: the file isn't one."""
+    """A finished run's result: that of the cell and the seed that the path names. SweepError: the file isn't that."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             result = json.load(file)
@@ -79,6 +82,10 @@ def read_result(path: pathlib.Path) -> dict:
         raise SweepError(f"{path}: not a result of a sweep ({error}); delete it to run it again") from error
     if not isinstance(result, dict) or result.get("format") != FORMAT:
         raise SweepError(f"{path}: a result of another version of the sweep; delete it to run it again")
+    if missing := RESULT_FIELDS - set(result):
+        raise SweepError(f"{path}: lacks {', '.join(sorted(missing))}; delete it to run it again")
+    if result["cell"] != path.parent.name or path.name != f"seed{result['seed']}.json.gz":
+        raise SweepError(f"{path}: the result of {result['cell']}, seed {result['seed']}; delete it")
     return result
 
 
@@ -208,18 +215,16 @@ class Sweep:
         if not path.exists():
             return None
         result = read_result(path)
-        if result["cell"] != run.cell.name or result["seed"] != run.seed:
-            raise SweepError(f"{path}: the result of {result['cell']}, seed {result['seed']}; delete it")
         self._finished[run] = (result["version"], result["cpu_seconds"])
         return result
 
-    def check_commits(self, runs: list[Run]) -> None:
-        """SweepError: some finished runs were made by another build than `tpo`."""
+    def check_commits(self) -> None:
+        """SweepError: some finished runs of the directory were made by another build than `tpo`."""
         others: dict[str, list[str]] = {}
         version = self.version
-        for run in runs:
-            if self.finished(run) and self._finished[run][0] != version:
-                others.setdefault(self._finished[run][0], []).append(run.name)
+        for path in sorted(self.directory.glob("*/seed*.json.gz")):
+            if (made_by := read_result(path)["version"]) != version:
+                others.setdefault(made_by, []).append(str(path.relative_to(self.directory)))
         if others:
             found = "\n".join(f"  {version}: {len(names)} runs, e.g. {names[0]}"
                               for version, names in sorted(others.items()))
@@ -395,7 +400,7 @@ def run_command(name: str, command: Callable[[], int]) -> int:
     previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         return command()
-    except SweepError as error:
+    except (SweepError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -64,6 +64,14 @@ def _shared_notes(measured: list[Measured]) -> list[str]:
     return ["Cells that another table shares:\n\n" + "\n".join(notes)] if notes else []
 
 
+def _commit_notes(measured: list[Measured]) -> list[str]:
+    """Of which commits the rows are, where they aren't all of the same one."""
+    if len({commit for item in measured for commit in item.commits}) < 2:
+        return []
+    return ["Of several commits:\n\n" + "\n".join(f"- {item.row.method}, {setting_text(item.row)}: {', '.join(item.commits)}"
+                                                  for item in measured)]
+
+
 def notes(table: str, measured: list[Measured]) -> list[str]:
     """What a reader of the table should know."""
-    return ([cells.NOTES[table]] if table in cells.NOTES else []) + _shared_notes(measured)
+    return ([cells.NOTES[table]] if table in cells.NOTES else []) + _commit_notes(measured) + _shared_notes(measured)

@@ -46,7 +46,7 @@ def command_run(arguments) -> int:
     engine = sweep.Sweep(arguments.out, arguments.tpo)
     with engine.lock():
         if not arguments.mix_commits:
-            engine.check_commits(runs)
+            engine.check_commits()
         return 1 if sweep.run_all(engine, runs, arguments.jobs) else 0
 
 

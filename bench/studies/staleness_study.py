@@ -95,7 +95,7 @@ def command_run(arguments) -> int:
     engine = engine_of(arguments)
     with engine.lock():
         if not arguments.mix_commits:
-            engine.check_commits(runs)
+            engine.check_commits()
         return 1 if sweep.run_all(engine, runs, arguments.jobs) else 0
 
 

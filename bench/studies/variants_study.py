@@ -117,8 +117,8 @@ class VariantCell:
 
 def cells_of(arguments) -> list[VariantCell]:
     """Each configuration once, though both studies name the paper's TPO."""
-    return list(dict.fromkeys(VariantCell(variant, arguments.steps)
-                              for study in arguments.only for variant in VARIANTS[study].values()))
+    return list(dict.fromkeys(VariantCell(what, arguments.steps)
+                              for study in arguments.only for what in VARIANTS[study].values()))
 
 
 def engine_of(arguments) -> sweep.Sweep:
@@ -154,7 +154,7 @@ def command_run(arguments) -> int:
     engine = engine_of(arguments)
     with engine.lock(), noisy_verifiers(arguments.noisy_verifier, cells_of(arguments)):
         if not arguments.mix_commits:
-            engine.check_commits(runs)
+            engine.check_commits()
         # A run that was killed starts anew: its verifier's address is another one now.
         shutil.rmtree(arguments.out / "work", ignore_errors=True)
         return 1 if sweep.run_all(engine, runs, arguments.jobs) else 0

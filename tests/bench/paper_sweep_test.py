@@ -29,6 +29,7 @@ import compare_with_authors  # noqa: E402
 import measures  # noqa: E402
 import paper  # noqa: E402
 import report  # noqa: E402
+import report_page  # noqa: E402
 import sweep  # noqa: E402
 import table_text  # noqa: E402
 
@@ -124,8 +125,8 @@ class SweepTest(unittest.TestCase):
         with mock.patch.dict(os.environ, {"STAND_IN_VERSION": "tpo 2 (commit def)"}):
             other = sweep.Sweep(self.out, self.tpo)
             with self.assertRaisesRegex(sweep.SweepError, r"(?s)commit def.*commit abc.*--mix_commits"):
-                other.check_commits([run])
-        sweep.Sweep(self.out, self.tpo).check_commits([run])
+                other.check_commits()
+        sweep.Sweep(self.out, self.tpo).check_commits()
 
     def finished(self, count):
         return [sweep.Sweep(self.out, self.tpo).finished(sweep.Run(cell(), seed)) for seed in range(count)]
@@ -213,7 +214,7 @@ class SweepTest(unittest.TestCase):
         """A sweep in a process of its own, and its run's process id once it is under way."""
         os.mkfifo(pipe)
         command = [sys.executable, str(ROOT / "bench/paper/paper.py"), "run", "--seeds", "1", "--only", "Table 5",
-                   "--jobs", "1", "--out", str(self.out), "--tpo", str(self.tpo)]
+                   "--jobs", "1", "--out", str(self.out), "--report", str(self.folder / "report"), "--tpo", str(self.tpo)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                    env=os.environ | {"STAND_IN_WAITS": str(pipe)})
         self.addCleanup(process.stderr.close)
@@ -252,8 +253,17 @@ class SweepTest(unittest.TestCase):
 
     def test_a_full_disk_leaves_no_half_result(self):
         run = sweep.Run(cell(), 0)
-        with mock.patch.object(os, "fsync", side_effect=OSError(errno.ENOSPC, "No space left on device")):
+        fsync = os.fsync
+
+        def full_for_the_result(descriptor):
+            path = os.readlink(f"/proc/self/fd/{descriptor}")
+            if run.cell.name in path and "/work/" not in path:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            fsync(descriptor)
+
+        with mock.patch.object(os, "fsync", full_for_the_result):
             failures, output = self.run_all([run])
+        self.assertEqual(len(self.calls.read_text().splitlines()), 1, "the run itself has its place")
         self.assertEqual(failures, 1)
         self.assertIn("No space left on device", output)
         self.assertEqual(list(self.out.glob("tpo-*/*")), [])
@@ -264,7 +274,7 @@ class SweepTest(unittest.TestCase):
         path = sweep.Sweep(self.out, self.tpo).result_path(run)
         path.write_bytes(path.read_bytes()[:-20])
         with self.assertRaisesRegex(sweep.SweepError, "seed0.json.gz: not a result"):
-            sweep.Sweep(self.out, self.tpo).check_commits([run])
+            sweep.Sweep(self.out, self.tpo).check_commits()
 
     def test_a_run_that_is_cut_short_is_no_result(self):
         run = sweep.Run(cell(), 0)
@@ -293,7 +303,7 @@ class SweepTest(unittest.TestCase):
 
     def test_a_program_that_is_missing_is_named(self):
         with self.assertRaisesRegex(sweep.SweepError, "nowhere: can't be run"):
-            sweep.Sweep(self.out, self.folder / "nowhere").check_commits([])
+            sweep.Sweep(self.out, self.folder / "nowhere").check_commits()
 
     def test_status_counts_every_seed_and_needs_no_program(self):
         item = cells.table_5()[0].cell
@@ -322,7 +332,7 @@ class CellsTest(unittest.TestCase):
 
     def test_a_shared_cell_gets_the_seeds_of_the_table_that_wants_most(self):
         rows = [row for row in cells.all_rows() if row.cell == cells.Cell("tpo", length=7)]
-        self.assertEqual({row.table for row in rows}, {"Table 3, prompts", "Table 3, interactions"})
+        self.assertEqual({row.table for row in rows}, {"Table 3, prompts", "Table 3, interactions", "Figure 8"})
         self.assertEqual(len(paper.runs_of(rows, cells.committed_seeds)), 5)
 
     def test_table_5_is_the_sequence_level_objective(self):
@@ -341,6 +351,7 @@ class CellsTest(unittest.TestCase):
     def test_interaction_matched_methods_get_the_same_number_of_completions(self):
         for row in cells.table_3("interactions"):
             self.assertEqual(row.cell.prompts_per_step * row.cell.group_size, 800, row.method)
+            self.assertAlmostEqual(row.cell.learning_rate, 1e-3 * (8 / row.cell.group_size) ** 0.5)
 
     def test_tables_come_one_after_the_other_and_in_each_seed_by_seed(self):
         rows = [row for row in cells.all_rows() if row.table in ("Table 1", "Table 2")]
@@ -380,10 +391,10 @@ class PresetsTest(unittest.TestCase):
         self.assertEqual(paper.selected_bandits(self.select("--only", "Table 3")), [])
         self.assertEqual(paper.selected_rows(self.select("--only", "Figure 3")), [])
 
-    def test_where_keeps_the_cells_with_one_of_the_settings(self):
-        chosen = self.select("--quick", "--only", "Table", "--where", "H=7", "--where", "V=4")
-        settings = {(row.table, row.setting.get("H"), row.setting.get("V")) for row in paper.selected_rows(chosen)}
-        self.assertEqual(settings, {("Table 1", None, 4), ("Table 3, prompts", 7, None), ("Table 3, interactions", 7, None)})
+    def test_where_keeps_the_cells_with_the_settings(self):
+        chosen = self.select("--full", "--only", "Table", "--where", "H=7", "--where", "H=10", "--where", "match=prompts")
+        settings = {(row.table, row.setting["H"]) for row in paper.selected_rows(chosen)}
+        self.assertEqual(settings, {("Table 3, prompts", 7), ("Table 3, prompts", 10)})
         self.assertEqual(paper.selected_bandits(chosen), [])
 
 
@@ -450,15 +461,30 @@ class StatisticsTest(unittest.TestCase):
         # The paper's, from our spread and its four seeds.
         self.assertAlmostEqual(measured.paper_standard_error, 1.0 / 2**0.5)
 
-    def test_within_is_twice_the_combined_uncertainty(self):
-        self.assertTrue(measures.measure(self.row(paper=4.4), self.results(0.01, 0.03)).within)
-        self.assertFalse(measures.measure(self.row(paper=4.5), self.results(0.01, 0.03)).within)
-        self.assertIsNone(measures.measure(self.row(), self.results(0.01)).within)
+    def test_within_is_the_combined_uncertainty(self):
+        # Standard errors of 0.229 and, of the paper's 4 seeds, 0.513; 2.09 of them for 20 seeds.
+        many = self.results(*[0.01, 0.03] * 10)
+        self.assertTrue(measures.measure(self.row(paper=3.22), many).within)
+        self.assertFalse(measures.measure(self.row(paper=3.24), many).within)
+        self.assertFalse(measures.measure(self.row(paper=3.22, paper_standard_error=0.1), many).within)
+        # With two seeds 12.7 of them.
+        self.assertTrue(measures.measure(self.row(paper=15.0), self.results(0.01, 0.03)).within)
+        for unknown in (self.results(0.01), self.results(0.01, 0.01)):
+            self.assertIsNone(measures.measure(self.row(), unknown).within)
+
+    def test_a_bound_of_the_paper_has_our_uncertainty(self):
+        for text, paper, ours, within in (("> 95", None, 0.9, True), ("> 95", None, 0.8, False), ("<2.3", 2.3, 0.03, True),
+                                          ("<2.3", 2.3, 0.09, False)):
+            results = self.results(*[ours - 0.1, ours + 0.1] * 10 if ours > 0.5 else [ours - 0.02, ours + 0.02] * 10)
+            self.assertEqual(measures.measure(self.row(paper=paper, paper_text=text), results).within, within, (text, ours))
+        self.assertIsNone(measures.measure(self.row(paper=None, paper_text="> 95"), self.results(1.0)).within)
 
     def test_never_agrees_with_never_only(self):
         steps = {"statistic": "steps_to_1_percent", "paper": None, "paper_text": "-"}
         self.assertTrue(measures.measure(self.row(**steps), self.results(0.5, 0.5)).within)
-        self.assertFalse(measures.measure(self.row(**steps), self.results(0.0, 0.0)).within)
+        self.assertFalse(measures.measure(self.row(**steps), self.results(0.0, 0.0, 0.0, 0.0)).within)
+        # The paper's fourth seed may have been the one that never gets there.
+        self.assertIsNone(measures.measure(self.row(**steps), self.results(0.0, 0.0, 0.0)).within)
         self.assertFalse(measures.measure(self.row(**steps | {"paper": 20.0, "paper_text": "20"}),
                                         self.results(0.5, 0.5)).within)
 
@@ -470,8 +496,7 @@ class StatisticsTest(unittest.TestCase):
 
     def test_rounding_of_the_papers_print_is_no_difference(self):
         self.assertEqual([measures.half_unit(text) for text in ("58", "6.9", "0.02", "<2.3")], [0.5, 0.05, 0.005, 0.05])
-        item = measures.measure(self.row(paper=2.0, paper_text="2"), self.results(0.0244, 0.0244))
-        self.assertEqual(item.standard_error, 0)
+        item = measures.measure(self.row(paper=2.0, paper_text="2"), self.results(0.02439, 0.02441))
         self.assertTrue(item.within)
         self.assertFalse(dataclasses.replace(item, row=self.row(paper=2.0, paper_text="2.0")).within)
 
@@ -482,7 +507,7 @@ class StatisticsTest(unittest.TestCase):
         item = measures.measure(row, results)
         self.assertTrue(0.5 < item.never_fraction < 0.9)  # 1 - 0.75^4 is 0.68.
         self.assertTrue(item.within)
-        self.assertTrue(dataclasses.replace(item, row=self.row(statistic=row.statistic, paper=6.0, paper_text="6")).within)
+        self.assertIsNone(dataclasses.replace(item, row=self.row(statistic=row.statistic, paper=6.0, paper_text="6")).within)
         self.assertIn("bootstrap", table_text.ours(dataclasses.replace(item, mean=6.0)))
 
     def test_the_error_at_step_400_is_that_steps(self):
@@ -499,7 +524,7 @@ class StatisticsTest(unittest.TestCase):
 
     def item(self, method, paper_text, mean, error=0.1, statistic="final_error_percent", **fields):
         row = cells.Row("T", method, cell(), statistic, None, paper_text, 4)
-        return measures.Measured(row, mean, error, error, 2, ["abc"], 1.0, [0.0] * 3, 0, [None] * 3, **fields)
+        return measures.Measured(row, mean, error, error, 20, ["abc"], 1.0, [0.0] * 3, 0, [None] * 3, **fields)
 
     def orders(self, *items):
         return [same for _, same in report.orderings("T", list(items))]
@@ -525,6 +550,7 @@ class StatisticsTest(unittest.TestCase):
         self.assertEqual(self.orders(self.item("tpo", "-", 60, never_fraction=0.0, **steps),
                                      dataclasses.replace(never, row=self.item("ppo", "58", None, **steps).row)), [False])
         self.assertEqual(self.orders(never, self.item("dg", "-", 60, **steps)), [])
+        self.assertEqual(self.orders(self.item("tpo", "58", 60, never_fraction=0.1, **steps), never), [None])
 
 
 class CompareWithAuthorsTest(unittest.TestCase):
@@ -542,7 +568,8 @@ class CompareWithAuthorsTest(unittest.TestCase):
             numpy.savez(file, sequence_length=10, tpo_errors=curves, dg_errors=curves)
             item = next(row.cell for row in cells.table_3("prompts") if row.method == "tpo" and row.setting["H"] == 10)
             for seed, curve in enumerate(curves):
-                result = {"format": sweep.FORMAT, "curves": {"error": curve}}
+                result = dict.fromkeys(sweep.RESULT_FIELDS) | {"format": sweep.FORMAT, "cell": item.name, "seed": seed,
+                                                              "curves": {"error": curve}}
                 sweep.write_atomically(out / item.name / f"seed{seed}.json.gz", gzip.compress(json.dumps(result).encode()))
             with mock.patch.object(sys, "argv", ["compare", str(file), "--out", str(out)]), \
                     redirect_stdout(io.StringIO()) as output:
@@ -605,9 +632,38 @@ class ReportTest(unittest.TestCase):
         self.assertIn("<p>The initial state.", (self.folder / "report.html").read_text())
         self.assertEqual(len(json.loads((self.folder / "tables.json").read_text())), 4)
 
+    def test_a_report_names_the_commits_of_rows_that_differ(self):
+        row = cells.table_1()[0]
+        self.keep(row, [1.0] * 1000, [1.0] * 1000)
+        self.assertNotIn("Of several commits", self.write())
+        path = self.folder / "runs" / row.cell.name / "seed1.json.gz"
+        result = json.loads(gzip.decompress(path.read_bytes())) | {"commit": "def"}
+        sweep.write_atomically(path, gzip.compress(json.dumps(result).encode()))
+        self.assertIn("- tpo_token, V 2: abc, def", self.write())
+        page = (self.folder / "report.html").read_text()
+        self.assertIn("Commits: abc, def. Machines: m. 2 runs", page)
+        self.assertIn("<li>tpo_token, V 2: abc, def", page)
+
+    def test_a_report_takes_no_result_that_is_another_runs_or_too_short(self):
+        row = cells.table_1()[0]
+        self.keep(row, [1.0] * 999)
+        with self.assertRaisesRegex(sweep.SweepError, "seed0.json.gz: 999 of 1000 steps"):
+            self.write()
+        self.keep(row, [1.0] * 1000)
+        folder = self.folder / "runs" / row.cell.name
+        (folder / "seed1.json.gz").write_bytes((folder / "seed0.json.gz").read_bytes())
+        with self.assertRaisesRegex(sweep.SweepError, "seed1.json.gz: the result of .*, seed 0"):
+            self.write()
+
+    def test_what_people_wrote_is_html_in_the_page(self):
+        page = report_page.page("## Why\n\nOne `two`.\n\n- a\n  b\n- c\n\n| x | y |\n|---|---|\n| 1 | <2 |", {}, [], [])
+        for part in ("<h2>Why</h2>", "<p>One <code>two</code>.", "<li>a\n  b<li>c</ul>", "<tr><td>1<td>&lt;2</table>"):
+            self.assertIn(part, page)
+
     def test_a_report_needs_results(self):
-        with self.assertRaisesRegex(sweep.SweepError, "no finished run"):
-            report.write(self.folder / "runs", self.folder, drawn=False)
+        for runs, why in ((self.folder, "no finished run"), (self.folder / "nowhere", "no such directory")):
+            with self.assertRaisesRegex(sweep.SweepError, why):
+                report.write(runs, self.folder, drawn=False)
 
 
 if __name__ == "__main__":
