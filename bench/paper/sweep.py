@@ -405,7 +405,12 @@ def run_command(name: str, command: Callable[[], int]) -> int:
 
     previous = signal.signal(signal.SIGTERM, interrupt)
     try:
-        return command()
+        status = command()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # Whoever reads the output has seen enough, as in `paper.py status | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (SweepError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2

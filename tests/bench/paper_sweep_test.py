@@ -354,6 +354,14 @@ class SweepTest(unittest.TestCase):
             self.assertEqual(paper.main(), 0)
         self.assertIn("12 seeds (the paper: 10)", output.getvalue())
 
+    def test_a_reader_that_has_seen_enough_is_no_fault(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "wb") as nobody:
+            done = subprocess.run([sys.executable, paper.__file__, "status", "--out", str(self.folder)],
+                                  stdout=nobody, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (141, ""))
+
     def test_bad_arguments_end_with_status_2(self):
         for arguments in (["run"], ["run", "--quick", "--only", "Table 99"]):
             with mock.patch.object(sys, "argv", ["paper.py", *arguments, "--tpo", str(self.tpo)]):
