@@ -57,7 +57,7 @@ std::vector<ReadyGroup> MakeGroups(int distinct) {
   return groups;
 }
 
-std::unique_ptr<Policy> MakePolicy() {
+std::unique_ptr<TransformerPolicy> MakePolicy() {
   PrepareComputingThread();
   auto policy = MakeTransformer(kSpec, {}).value();
   InitializeTransformer(0, *policy);

@@ -6,9 +6,6 @@
 
 #include <ATen/ATen.h>
 
-#include "policy/language_model/key_value_cache.h"
-#include "policy/language_model_decoder.h"
-
 namespace tpo {
 namespace {
 
@@ -54,17 +51,5 @@ std::unique_ptr<TreePass> NewLanguageModelTreePass(TrainableLanguageModel* model
 }
 
 size_t KeptBytes(const TreePass& pass) { return static_cast<const Pass&>(pass).size_bytes(); }
-
-std::unique_ptr<TreeDecoder> NewLanguageModelDecoder(const LanguageModelConfig& config,
-                                                     bool bfloat16, TrainableLanguageModel* model) {
-  return NewLanguageModelDecoder(
-      config.vocab_size, model->loops(),
-      [&config, bfloat16](int pages) {
-        return std::make_unique<KeyValueCache>(config, bfloat16, pages);
-      },
-      [model](absl::Span<const LanguageModelRow> rows, PagePool& cache) {
-        return model->Logits(rows, static_cast<KeyValueCache&>(cache));
-      });
-}
 
 }  // namespace tpo

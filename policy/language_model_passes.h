@@ -1,4 +1,4 @@
-// Passes and decoders of a LanguageModelPolicy over its TrainableLanguageModel. Internal to the
+// Passes of a LanguageModelPolicy over its TrainableLanguageModel. Internal to the
 // policy.
 #ifndef TPO_POLICY_LANGUAGE_MODEL_PASSES_H_
 #define TPO_POLICY_LANGUAGE_MODEL_PASSES_H_
@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "policy/hugging_face/model_config.h"
 #include "policy/language_model/trainable_language_model.h"
 #include "policy/policy.h"
 
@@ -19,10 +18,6 @@ std::unique_ptr<TreePass> NewLanguageModelTreePass(TrainableLanguageModel* model
                                                    std::vector<std::string> names);
 // Of a pass made by it: bytes kept for its backward pass.
 size_t KeptBytes(const TreePass& pass);
-
-// Borrows config and model.
-std::unique_ptr<TreeDecoder> NewLanguageModelDecoder(const LanguageModelConfig& config,
-                                                     bool bfloat16, TrainableLanguageModel* model);
 
 }  // namespace tpo
 

@@ -44,9 +44,6 @@ class PolicyOnCpu : public LanguageModelPolicy {
     for (const NamedParameter& parameter : parameters_) names.push_back(parameter.name);
     return NewLanguageModelTreePass(model_.get(), std::move(names));
   }
-  std::unique_ptr<TreeDecoder> NewDecoder() const override {
-    return NewLanguageModelDecoder(config_, bfloat16_, model_.get());
-  }
   bool pass_uses_all_cores() const override { return true; }
 
   const LanguageModelConfig& config() const override { return config_; }

@@ -1,10 +1,10 @@
-// The policy as both sides see it: one definition of the log-prob, on prefix trees, for training
-// and for sampling.
+// The policy as the learner sees it: parameters, and the log-prob of tokens on prefix trees.
+// Completions are sampled by a TransformerPolicy's decoder (transformer.h), of a language model by
+// the generator (generation/).
 //
-// A Policy owns its parameters and is otherwise stateless; a TreePass (training) and a TreeDecoder
-// (sampling) hold the scratch memory of one thread. Any number of them may work on one policy at a
-// time, as long as nobody changes the parameters meanwhile: the learner changes them between
-// passes, a rollout worker gives each version a policy of its own.
+// A Policy owns its parameters and is otherwise stateless; a TreePass holds the scratch memory of
+// one thread. Any number of them may work on one policy at a time, as long as nobody changes the
+// parameters meanwhile: the learner changes them between passes.
 //
 // LibTorch's exceptions (a device out of memory) pass through these calls; the learner and the
 // worker catch them at their loops.
@@ -45,23 +45,6 @@ class TreePass {
                         std::vector<at::Tensor>& gradients) = 0;
 };
 
-// Incremental forward passes over a growing tree with a key-value cache; one thread's.
-class TreeDecoder {
- public:
-  virtual ~TreeDecoder() = default;
-
-  // Forgets everything; room for `rows` nodes.
-  virtual void Reset(int rows) = 0;
-
-  // Forwards `nodes`, which become the next rows of the cache in order (the first call's nodes are
-  // rows 0, 1, …). Returns the log-probs of all next tokens [N, vocabulary], float32, row-major;
-  // valid until the next call.
-  virtual absl::Span<const float> Extend(const TreeNodes& nodes, double temperature) = 0;
-
-  // Rows in use.
-  virtual int rows() const = 0;
-};
-
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -75,7 +58,6 @@ class Policy {
   virtual std::string description() const = 0;
 
   virtual std::unique_ptr<TreePass> NewPass() const = 0;
-  virtual std::unique_ptr<TreeDecoder> NewDecoder() const = 0;
 
   // The parameters were changed (an optimizer's step, a loaded checkpoint): takes up what passes
   // compute with, where that is a copy (rounded, packed). Call it before the next pass; not while

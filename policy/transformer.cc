@@ -134,7 +134,7 @@ class TransformerDecoder : public TreeDecoder {
   int rows_ = 0;
 };
 
-class Transformer : public Policy {
+class Transformer : public TransformerPolicy {
  public:
   Transformer(const TransformerSpec& spec, const TransformerOptions& options)
       : spec_(spec),
@@ -236,8 +236,8 @@ absl::Status CheckSpec(const TransformerSpec& spec) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Policy>> MakeTransformer(const TransformerSpec& spec,
-                                                        const TransformerOptions& options) {
+absl::StatusOr<std::unique_ptr<TransformerPolicy>> MakeTransformer(
+    const TransformerSpec& spec, const TransformerOptions& options) {
   if (absl::Status status = CheckSpec(spec); !status.ok()) return status;
   if (options.dtype != at::kFloat && options.dtype != at::kDouble) {
     return absl::InvalidArgumentError("transformer: dtype must be float32 or float64");

@@ -18,7 +18,7 @@
 #include "core/counter_random.h"
 #include "core/run_spec.h"
 #include "core/types.h"
-#include "policy/policy.h"
+#include "policy/transformer.h"
 
 namespace tpo {
 

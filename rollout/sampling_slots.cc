@@ -3,7 +3,6 @@
 #include "core/clock.h"
 #include "core/status_macros.h"
 #include "policy/threads.h"
-#include "policy/transformer.h"
 
 namespace tpo {
 

@@ -16,7 +16,7 @@
 #include "absl/time/time.h"
 #include "core/learner_api.h"
 #include "core/types.h"
-#include "policy/policy.h"
+#include "policy/transformer.h"
 
 namespace tpo {
 
@@ -27,7 +27,7 @@ struct SamplingSlot {
   absl::Status PrepareFor(const RunInfo& run);
 
   // Null with a language model, for which all slots share a sampler.
-  std::unique_ptr<Policy> policy;
+  std::unique_ptr<TransformerPolicy> policy;
   std::unique_ptr<TreeDecoder> decoder;
   WeightVersion version = -1;  // of the policy; -1: none yet
   std::string worker_id;       // of the registration

@@ -1,7 +1,6 @@
 #include "policy/composed/composed_policy.h"
 
 #include <map>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,10 +14,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
-#include "policy/composed/composed_generation.h"
 #include "policy/composed/composed_tree_pass.h"
 #include "policy/composed/composed_weights.h"
-#include "policy/language_model_decoder.h"
 
 namespace tpo {
 namespace {
@@ -44,19 +41,6 @@ class ComposedPolicy : public LanguageModelPolicy {
 
   std::unique_ptr<TreePass> NewPass() const override {
     return std::make_unique<ComposedTreePass>(&config_, &weights_, &leaves_, options_.head_rows);
-  }
-  std::unique_ptr<TreeDecoder> NewDecoder() const override {
-    const auto generation = std::make_shared<ComposedGeneration>(&config_, &weights_);
-    return NewLanguageModelDecoder(
-        config_.vocab_size, BestLanguageLoops(),
-        [this](int pages) {
-          return std::make_unique<ComposedCache>(config_, pages, weights_.embedding.options());
-        },
-        [generation](absl::Span<const LanguageModelRow> rows, PagePool& cache) {
-          std::vector<int> all(rows.size());
-          std::iota(all.begin(), all.end(), 0);
-          return generation->Logits(rows, all, cache);
-        });
   }
   bool pass_uses_all_cores() const override { return true; }
 

@@ -16,9 +16,7 @@ class TrainableOf : public TrainableLanguageModel {
         lora_(lora),
         loops_(loops),
         team_(threads),
-        pass_(config_, loops_, weights_, &team_),
-        layers_(config_, loops_, weights_.forward, &team_),
-        logits_(config_.vocab_size) {}
+        pass_(config_, loops_, weights_, &team_) {}
 
   void SetParameters(const ParameterSource& source) override {
     PackTrainingWeights<T>(config_, lora_.has_value() ? &*lora_ : nullptr, loops_, source, team_,
@@ -34,34 +32,9 @@ class TrainableOf : public TrainableLanguageModel {
     pass_.Backward(coefficients, kept, target);
   }
 
-  absl::Span<const float> Logits(absl::Span<const LanguageModelRow> rows,
-                                 KeyValueCache& cache) override {
-    layers_.Begin(rows, &cache);
-    logits_.Resize(static_cast<int64_t>(rows.size()));
-    team_.Run([&](int thread) {
-      layers_.Embed(thread);
-      for (int layer = 0; layer < config_.layers; ++layer) {
-        layers_.Attend(thread, layer, layer);
-        layers_.FeedForward(thread, layer);
-      }
-      layers_.NormaliseOwn(thread, weights_.forward.final_norm);
-      team_.Barrier();
-      Product product;
-      product.rows = layers_.normalised().data();
-      product.row_stride = layers_.normalised().stride();
-      product.row_count = layers_.row_count();
-      product.out = logits_.data();
-      product.out_stride = logits_.stride();
-      layers_.MultiplyPart(thread, weights_.forward.head(), product);
-    });
-    return {logits_.data(), rows.size() * logits_.stride()};
-  }
-
   ThreadTeam& team() override { return team_; }
   const LanguageLoops& loops() const override { return loops_; }
-  size_t working_bytes() const override {
-    return pass_.size_bytes() + layers_.size_bytes() + logits_.size_bytes();
-  }
+  size_t working_bytes() const override { return pass_.size_bytes(); }
 
  private:
   const LanguageModelConfig config_;
@@ -70,8 +43,6 @@ class TrainableOf : public TrainableLanguageModel {
   ThreadTeam team_;
   TrainingWeights<T> weights_;
   TrainingPass<T> pass_;
-  ForwardLayers<T> layers_;  // of Logits
-  Rows<float> logits_;
 };
 
 }  // namespace

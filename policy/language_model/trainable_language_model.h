@@ -15,7 +15,6 @@
 #include "absl/types/span.h"
 #include "policy/hugging_face/model_config.h"
 #include "policy/language_model/kept_forward.h"
-#include "policy/language_model/key_value_cache.h"
 #include "policy/language_model/linear_gradient.h"
 #include "policy/language_model/lora.h"
 #include "policy/language_model/thread_team.h"
@@ -45,11 +44,6 @@ class TrainableLanguageModel {
   // the Forward.
   virtual void Backward(absl::Span<const double> coefficients, const KeptForward& kept,
                         const GradientTarget& target) = 0;
-
-  // Logits [rows, vocabulary to a multiple of 32] of rows over a cache, as LanguageModelPass gives
-  // them; until the next call.
-  virtual absl::Span<const float> Logits(absl::Span<const LanguageModelRow> rows,
-                                         KeyValueCache& cache) = 0;
 
   virtual ThreadTeam& team() = 0;
   virtual const LanguageLoops& loops() const = 0;

@@ -17,7 +17,6 @@
 #include "policy/language_model/language_model_loader.h"
 #include "policy/safetensors.h"
 #include "policy/threads.h"
-#include "policy/transformer.h"
 #include "rollout/sampler.h"
 #include "services/config/config.h"
 #include "services/engine/language_task.h"

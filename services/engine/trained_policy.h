@@ -13,7 +13,7 @@
 #include "core/run_spec.h"
 #include "core/types.h"
 #include "core/weight_snapshot.h"
-#include "policy/policy.h"
+#include "policy/transformer.h"
 #include "services/engine/evaluation.h"
 #include "services/grpc/tls.h"
 
@@ -25,7 +25,7 @@ struct TrainedPolicy {
   std::string run_dir;
   RunSpec spec;
   int64_t step = 0;
-  std::unique_ptr<Policy> policy;
+  std::unique_ptr<TransformerPolicy> policy;
   std::shared_ptr<const TensorBundle> weights;
   std::map<std::string, std::string> inputs;  // the checkpoint's: what was trained on, by its field
 };

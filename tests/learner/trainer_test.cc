@@ -91,7 +91,7 @@ struct TrainingFixture {
     return copies;
   }
 
-  std::unique_ptr<Policy> policy;
+  std::unique_ptr<TransformerPolicy> policy;
   std::unique_ptr<Objective> objective;
   std::unique_ptr<Optimizer> optimizer;
   std::vector<ReadyGroup> groups;

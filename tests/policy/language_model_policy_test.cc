@@ -231,27 +231,6 @@ TEST_P(LanguageModelPolicyTest, TheInputOfAMatrixRunsAlongItsSecondDimension) {
   }
 }
 
-TEST_P(LanguageModelPolicyTest, ADecoderGivesTheLogProbsOfAPass) {
-  const auto policy = Make(false);
-  const PrefixTree tree =
-      TreeOf(Sequences(policy->vocabulary_size(), 2, 4, 5, 8, 3), policy->max_positions());
-  const auto pass = policy->NewPass();
-  const auto expected = pass->Forward(tree, 0.8);
-  const auto decoder = policy->NewDecoder();
-  decoder->Reset(tree.nodes.size());
-  const auto log_probs = decoder->Extend(tree.nodes, 0.8);
-  EXPECT_EQ(decoder->rows(), tree.nodes.size());
-  for (size_t e = 0; e < tree.scored.size(); ++e) {
-    const ScoredToken& scored = tree.scored[e];
-    const float actual = log_probs[int64_t{scored.node} * policy->vocabulary_size() + scored.token];
-    if (composed()) {
-      EXPECT_NEAR(actual, expected[e], 1e-5);
-    } else {
-      EXPECT_EQ(actual, static_cast<float>(expected[e]));
-    }
-  }
-}
-
 TEST_P(LanguageModelPolicyTest, EntropiesAreThoseOfTheWholeVocabulary) {
   const auto policy = Make(false);
   const PrefixTree tree =

@@ -17,8 +17,9 @@ namespace {
 constexpr TransformerSpec kSmall = {
     .vocab_size = 3, .max_positions = 6, .d_model = 8, .layers = 2, .heads = 2, .feed_forward = 12};
 
-std::unique_ptr<Policy> MakePolicy(const TransformerSpec& spec, at::ScalarType dtype = at::kDouble,
-                                   bool composed = false) {
+std::unique_ptr<TransformerPolicy> MakePolicy(const TransformerSpec& spec,
+                                              at::ScalarType dtype = at::kDouble,
+                                              bool composed = false) {
   auto policy = MakeTransformer(spec, {.dtype = dtype, .composed_kernels = composed}).value();
   InitializeTransformer(7, *policy);
   // Biases and scales away from their initial values, so that a term that is left out shows.

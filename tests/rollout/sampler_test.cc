@@ -41,7 +41,7 @@ class SamplerTest : public ::testing::Test {
         .value();
   }
 
-  std::unique_ptr<Policy> policy_;
+  std::unique_ptr<TransformerPolicy> policy_;
   std::unique_ptr<TreeDecoder> decoder_;
   const std::vector<Prompt> prompts_ = {MakePrompt(10, {0, 1, 2}), MakePrompt(11, {0, 1, 1}),
                                         MakePrompt(12, {2})};

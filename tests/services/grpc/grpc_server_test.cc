@@ -7,13 +7,11 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
-#include "grpcpp/support/stub_options.h"
 #include "gtest/gtest.h"
 #include "services/grpc/grpc_verifier_client.h"
 #include "tests/services/grpc/grpc_test_support.h"
+#include "tests/services/grpc/raw_call.h"
 #include "tpo/v1/verifier.grpc.pb.h"
 
 namespace tpo {
@@ -56,32 +54,8 @@ TEST(GrpcServer, RefusesMalformedAddresses) {
   }
 }
 
-// Calls a method whose messages this test builds and reads by hand, being those of other packages.
-grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                     const std::string& request, std::string* response) {
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  const grpc::Slice slice(request);
-  const grpc::ByteBuffer request_buffer(&slice, 1);
-  grpc::ByteBuffer response_buffer;
-  grpc::Status status;
-  absl::Notification done;
-  stub.UnaryCall(&context, method, grpc::StubOptions(), &request_buffer, &response_buffer,
-                 [&](grpc::Status result) {
-                   status = std::move(result);
-                   done.Notify();
-                 });
-  done.WaitForNotification();
-  std::vector<grpc::Slice> slices;
-  if (status.ok() && response_buffer.Dump(&slices).ok()) {
-    for (const grpc::Slice& part : slices)
-      response->append(reinterpret_cast<const char*>(part.begin()), part.size());
-  }
-  return status;
-}
-
-// HealthCheckRequest{service = 1}, HealthCheckResponse{status = 1}, where 1 is SERVING and 2 is
-// NOT_SERVING.
+// The messages are those of other packages, built and read by hand: HealthCheckRequest{service =
+// 1}, HealthCheckResponse{status = 1}, where 1 is SERVING and 2 is NOT_SERVING.
 int HealthOf(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) {
   std::string request;
   if (!service.empty()) request = std::string("\x0A") + static_cast<char>(service.size()) + service;
@@ -110,39 +84,13 @@ TEST(GrpcServer, ReportsHealthPerServiceUntilItShutsDown) {
 TEST(GrpcServer, DescribesItsServicesByReflection) {
   VerifierUnderTest verifier(Transport::kLoopback);
   const auto channel = MakeLearnerChannel({.address = verifier.server->address()}).value();
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  grpc::CompletionQueue queue;
-  const auto wait = [&queue] {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  const auto call = stub.PrepareCall(
-      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
-  call->StartCall(nullptr);
-  ASSERT_TRUE(wait());
   // ServerReflectionRequest{list_services = 7: "*"}.
-  const grpc::Slice request("\x3A\x01*", 3);
-  call->Write(grpc::ByteBuffer(&request, 1), nullptr);
-  ASSERT_TRUE(wait());
-  grpc::ByteBuffer response;
-  call->Read(&response, nullptr);
-  ASSERT_TRUE(wait());
-  std::vector<grpc::Slice> slices;
-  ASSERT_TRUE(response.Dump(&slices).ok());
-  std::string bytes;
-  for (const grpc::Slice& slice : slices)
-    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  EXPECT_NE(bytes.find("tpo.v1.VerifierService"), std::string::npos);
-  EXPECT_NE(bytes.find("grpc.health.v1.Health"), std::string::npos);
-  context.TryCancel();
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  wait();
-  queue.Shutdown();
-  while (wait()) {
-  }
+  std::vector<std::string> responses;
+  RawStream::Call(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                  {std::string("\x3A\x01*", 3)}, /*limit=*/1, &responses);
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_NE(responses[0].find("tpo.v1.VerifierService"), std::string::npos);
+  EXPECT_NE(responses[0].find("grpc.health.v1.Health"), std::string::npos);
 }
 
 TEST(GrpcServer, LetsCallsInProgressEndBeforeItShutsDown) {
