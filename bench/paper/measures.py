@@ -12,6 +12,7 @@ verdict: with few seeds, or a wide spread, it allows anything, and only quartile
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import random
 import statistics
@@ -126,6 +127,11 @@ def steps_statistic(curves: list[list[float]]) -> tuple[float | None, float | No
     if mean is None or len(curves) < 2:
         return mean, None
     return mean, spread_of_steps(bootstrap_steps(curves, len(curves)), curves)
+
+
+def steps_of_few(curves: list[list[float]], few: int) -> list[int | None]:
+    """The first step below 1 % of the mean curve of each group of `few` seeds, that of the first seeds first."""
+    return [first_mean_below(group, 0.01) for group in itertools.combinations(curves, few)]
 
 
 def spread_of_steps(samples: list[int | None], curves: list[list[float]]) -> float:

@@ -12,11 +12,12 @@ import bandit_results
 import cells
 import report_page
 import sweep
-from measures import LEVELS, Measured, measure, our_order, paper_range
-from table_text import COLUMNS, columns, notes, ours, setting_text
+from measures import LEVELS, STEPS, Measured, first_mean_below, measure, our_order, paper_range, steps_of_few
+from table_text import COLUMNS, columns, notes, number, ours, setting_text
 
 COMMAND = "bench/paper/paper.py"
 CAUSES = "## What differs and why\n"
+FEW = 3  # the committed sweep's seeds of most cells
 
 
 def load(directory: pathlib.Path) -> dict[cells.Cell, list[dict]]:
@@ -114,6 +115,25 @@ def order_markdown(pairs: list[tuple[str, bool | None]]) -> list[str]:
             *([""] if differ else [])]
 
 
+def few_seeds_markdown(results: dict[cells.Cell, list[dict]]) -> list[str]:
+    """What FEW of the seeds say of steps to 1 % where there are as many seeds as the paper's."""
+    lines = []
+    for row in cells.all_rows():
+        curves = [result["curves"]["error"] for result in results.get(row.cell, [])[:row.paper_seeds]]
+        if row.statistic != STEPS or len(curves) < row.paper_seeds or (step := first_mean_below(curves, 0.01)) is None:
+            continue
+        groups = steps_of_few(curves, FEW)
+        earlier = sum(few is not None and few < step for few in groups) / len(groups)
+        lines.append(f"| {row.table} | {setting_text(row)} | {row.method} | {number(groups[0], STEPS)} | {step} | {row.paper_seeds} | "
+                     f"{100 * earlier:.0f} % | {row.paper_text} |")
+    if not lines:
+        return []
+    return ["## What three seeds would have said", "",
+            "Steps to 1 % where there are as many seeds as the paper's: of our first three, of all, and how many of all groups of "
+            "three are earlier than all.", "",
+            "| table | setting | method | first three | all | seeds | groups earlier | paper |", "|" + "---|" * 8, *lines, ""]
+
+
 def write(runs: pathlib.Path, directory: pathlib.Path, drawn: bool = True) -> int:
     """Writes the report of what has been run; the exit status. Figures are `drawn` unless the caller says otherwise."""
     results = load(runs)
@@ -134,6 +154,7 @@ def write(runs: pathlib.Path, directory: pathlib.Path, drawn: bool = True) -> in
              "made anew. [How to read it](README.md#how-to-read-it).", "", origin(results), ""]
     lines += [causes, ""] if causes else []
     lines += order_markdown(pairs)
+    lines += few_seeds_markdown(results)
     lines += ["## Tables", ""] if by_table else []
     for table, items in by_table.items():
         lines += table_markdown(table, items)

@@ -709,6 +709,11 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(report.write(self.folder / "runs", self.folder, drawn), 0)
         return (self.folder / "sequence_tables.md").read_text()
 
+    def test_the_report_says_what_fewer_seeds_would_have_said(self):
+        row = next(row for row in cells.table_2() if row.method == "dg")
+        self.keep(row, *([1.0] * at + [0.0] * (1000 - at) for at in range(100, 100 + row.paper_seeds)))
+        self.assertIn("| dg | 102 | 109 | 10 | 70 % |", self.write())
+
     def test_the_report_says_what_there_is_and_keeps_what_people_wrote(self):
         dg, tpo = (next(row for row in cells.table_1() if row.method == method) for method in ("dg", "tpo_token"))
         self.keep(dg, [1.0] * 198 + [0.0] * 802, [1.0] * 200 + [0.0] * 800)
