@@ -186,7 +186,7 @@ absl::StatusOr<Lease> LeaseBook::LeaseUnit(UnitMap::iterator unit) {
   EndLease(unit);
   waiting_units_.erase(first_prompt);
   value.lease_id = next_lease_id_++;
-  if (value.first_lease_id == 0) value.first_lease_id = value.lease_id;
+  value.lease_ids.push_back(value.lease_id);
   value.deadline = clock_->Now() + options_.lease_time_to_live;
   deadlines_.emplace(value.deadline, first_prompt);
   leased_units_.emplace(value.lease_id, first_prompt);
@@ -279,8 +279,8 @@ SubmitResult LeaseBook::CheckLease(uint64_t lease_id, uint64_t prompt_id, const 
     result.outcome = SubmitOutcome::kLeaseExpired;
     return result;
   }
-  const Unit& unit = place.unit->second;
-  if (unit.first_lease_id == 0 || lease_id < unit.first_lease_id || lease_id > unit.lease_id) {
+  const std::vector<uint64_t>& given = place.unit->second.lease_ids;
+  if (!std::binary_search(given.begin(), given.end(), lease_id)) {
     return invalid(absl::StrCat("lease_id: lease ", lease_id, " never held prompt ", prompt_id));
   }
   return result;

@@ -191,7 +191,7 @@ class LeaseBook {
     std::vector<PromptState> states;   // of each prompt
     std::vector<Answer> answers;       // to each prompt's group
     std::vector<Prompt> prompts;       // empty until first leased, and again once finished
-    uint64_t first_lease_id = 0;       // 0: never leased by this book
+    std::vector<uint64_t> lease_ids;   // all that this book gave, ascending
     uint64_t lease_id = 0;             // the newest
     absl::Duration deadline;           // of the newest lease
   };

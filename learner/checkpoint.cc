@@ -50,6 +50,15 @@ class FolderReader {
       : file_system_(file_system), folder_(std::move(folder)) {}
 
   absl::StatusOr<CheckpointData> Read() {
+    absl::StatusOr<CheckpointData> data = ReadWithoutTensors();
+    TPO_RETURN_IF_ERROR(data.status());
+    TPO_ASSIGN_OR_RETURN(TensorBundle model, ReadTensors(kModelFile));
+    data->model = std::make_shared<const TensorBundle>(std::move(model));
+    TPO_ASSIGN_OR_RETURN(data->optimizer, ReadTensors(kOptimizerFile));
+    return data;
+  }
+
+  absl::StatusOr<CheckpointData> ReadWithoutTensors() {
     TPO_ASSIGN_OR_RETURN(const std::string text, ReadExisting(kManifestFile));
     absl::StatusOr<CheckpointManifest> manifest = ParseManifest(text);
     if (!manifest.ok()) return Damaged(kManifestFile, manifest.status().message());
@@ -58,10 +67,14 @@ class FolderReader {
     TPO_ASSIGN_OR_RETURN(const std::string state, ReadChecked(kStateFile));
     absl::StatusOr<CheckpointData> data = ParseState(state);
     if (!data.ok()) return Damaged(kStateFile, data.status().message());
-    TPO_ASSIGN_OR_RETURN(TensorBundle model, ReadTensors(kModelFile));
-    data->model = std::make_shared<const TensorBundle>(std::move(model));
-    TPO_ASSIGN_OR_RETURN(data->optimizer, ReadTensors(kOptimizerFile));
     return data;
+  }
+
+  // After ReadWithoutTensors: whether the file is as it was written, of these pieces.
+  bool Holds(const char* name, const SafetensorsPieces& pieces) const {
+    const auto written = manifest_.find(name);
+    return written != manifest_.end() && written->second == FactsOf(pieces.pieces()) &&
+           ReadChecked(name).ok();
   }
 
  private:
@@ -157,13 +170,11 @@ absl::StatusOr<std::string> CheckpointStore::Save(const CheckpointData& data) {
 }
 
 bool CheckpointStore::HoldsTheSame(const CheckpointData& data) const {
-  const absl::StatusOr<LoadedCheckpoint> there = Load(data.step);
-  if (!there.ok() || there->data.run_id != data.run_id) return false;
-  const auto same = [](const SafetensorsPieces& a, const SafetensorsPieces& b) {
-    return FactsOf(a.pieces()) == FactsOf(b.pieces());
-  };
-  return same(ModelPieces(there->data), ModelPieces(data)) &&
-         same(OptimizerPieces(there->data), OptimizerPieces(data));
+  FolderReader there(file_system_, PathOf(data.step));
+  const absl::StatusOr<CheckpointData> state = there.ReadWithoutTensors();
+  return state.ok() && state->step == data.step && state->run_id == data.run_id &&
+         there.Holds(kModelFile, ModelPieces(data)) &&
+         there.Holds(kOptimizerFile, OptimizerPieces(data));
 }
 
 absl::Status CheckpointStore::WriteFiles(const std::string& folder,

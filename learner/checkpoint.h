@@ -46,6 +46,7 @@ struct CheckpointData {
   uint64_t seed = 0;
   uint64_t tokens_total = 0;
   uint64_t groups_total = 0;
+  int skipped_in_a_row = 0;  // steps whose update was left out, up to this one
   // Of the parts of the config that must not change on resume.
   std::string config_fingerprint;
   // What the run reads beside its config, by what it is for ("dataset", "model"), each with a

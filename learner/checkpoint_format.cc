@@ -109,6 +109,7 @@ std::string FormatState(const CheckpointData& data) {
                {"seed", data.seed},
                {"tokens_total", data.tokens_total},
                {"groups_total", data.groups_total},
+               {"skipped_in_a_row", data.skipped_in_a_row},
                {"config_fingerprint", data.config_fingerprint},
                {"inputs", data.inputs},
                {"lease_book", LeaseBookToJson(data.lease_book)}});
@@ -122,6 +123,8 @@ absl::StatusOr<CheckpointData> ParseState(const std::string& text) {
     json.at("seed").get_to(data.seed);
     json.at("tokens_total").get_to(data.tokens_total);
     json.at("groups_total").get_to(data.groups_total);
+    if (json.contains("skipped_in_a_row"))
+      json.at("skipped_in_a_row").get_to(data.skipped_in_a_row);
     json.at("config_fingerprint").get_to(data.config_fingerprint);
     if (json.contains("inputs")) json.at("inputs").get_to(data.inputs);
     data.lease_book = LeaseBookFromJson(json.at("lease_book"));

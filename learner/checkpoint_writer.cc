@@ -1,9 +1,12 @@
 #include "learner/checkpoint_writer.h"
 
 #include <cassert>
+#include <exception>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/clock.h"
+#include "core/status_macros.h"
 
 namespace tpo {
 
@@ -39,7 +42,7 @@ std::optional<int64_t> CheckpointWriter::writing() const {
   return writing_;
 }
 
-std::optional<int64_t> CheckpointWriter::saved() const {
+std::optional<CheckpointInfo> CheckpointWriter::saved() const {
   const absl::MutexLock lock(&mutex_);
   return saved_;
 }
@@ -56,6 +59,25 @@ std::vector<CheckpointWriter::Result> CheckpointWriter::TakeResults() {
   return std::exchange(results_, {});
 }
 
+absl::StatusOr<CheckpointInfo> CheckpointWriter::Write(Job& job) {
+  try {
+    const absl::Status copied = job.copy ? job.copy(job.data) : absl::OkStatus();
+    NoteCopied();
+    TPO_RETURN_IF_ERROR(copied);
+    TPO_ASSIGN_OR_RETURN(std::string path, store_->Save(job.data));
+    return CheckpointInfo{std::move(path), job.data.step};
+  } catch (const std::exception& error) {
+    NoteCopied();
+    return absl::ResourceExhaustedError(
+        absl::StrCat("writing the checkpoint failed: ", error.what()));
+  }
+}
+
+void CheckpointWriter::NoteCopied() {
+  const absl::MutexLock lock(&mutex_);
+  copied_ = true;
+}
+
 void CheckpointWriter::Run() {
   const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ending_ || job_.has_value();
@@ -70,18 +92,7 @@ void CheckpointWriter::Run() {
     }
     Result result;
     result.step = job->data.step;
-    const absl::Status copied = job->copy ? job->copy(job->data) : absl::OkStatus();
-    {
-      const absl::MutexLock lock(&mutex_);
-      copied_ = true;
-    }
-    const absl::StatusOr<std::string> path =
-        copied.ok() ? store_->Save(job->data) : absl::StatusOr<std::string>(copied);
-    if (path.ok()) {
-      result.info = CheckpointInfo{*path, result.step};
-    } else {
-      result.info = path.status();
-    }
+    result.info = Write(*job);
     result.time = Clock::Monotonic().Now() - job->begin;
     const auto on_end = std::move(job->on_end);
     // The copy's memory is free before the next one is made.
@@ -89,7 +100,7 @@ void CheckpointWriter::Run() {
     {
       const absl::MutexLock lock(&mutex_);
       results_.push_back(result);
-      if (result.info.ok()) saved_ = result.step;
+      if (result.info.ok()) saved_ = *result.info;
       writing_.reset();
     }
     if (on_end) on_end(result);

@@ -5,7 +5,8 @@
 //   writer:       └─ copy ──────────────┘└─ write, sync ──────────── …
 //
 // One checkpoint is written at a time, so there is one copy of the state at most. A failure (the
-// disk is full, say) is a result like any other: the next checkpoint may succeed.
+// disk is full, or there is no memory for the copy, say) is a result like any other: the next
+// checkpoint may succeed.
 #ifndef TPO_LEARNER_CHECKPOINT_WRITER_H_
 #define TPO_LEARNER_CHECKPOINT_WRITER_H_
 
@@ -58,8 +59,8 @@ class CheckpointWriter {
   bool idle() const;
   // The step that is being written.
   std::optional<int64_t> writing() const;
-  // The step of the newest checkpoint that this writer made durable.
-  std::optional<int64_t> saved() const;
+  // The newest checkpoint that this writer made durable.
+  std::optional<CheckpointInfo> saved() const;
   // Waits until nothing is being written; false when that takes longer than `timeout`.
   bool WaitUntilIdle(absl::Duration timeout) const;
 
@@ -74,6 +75,9 @@ class CheckpointWriter {
     absl::Duration begin;
   };
   void Run();
+  // Copies and saves; exceptions (no memory) are errors, too.
+  absl::StatusOr<CheckpointInfo> Write(Job& job);
+  void NoteCopied();
 
   CheckpointStore* const store_;
   mutable absl::Mutex mutex_;
@@ -81,7 +85,7 @@ class CheckpointWriter {
   std::optional<Job> job_ ABSL_GUARDED_BY(mutex_);          // that nobody has taken up
   bool copied_ ABSL_GUARDED_BY(mutex_) = true;              // what is being written
   std::optional<int64_t> writing_ ABSL_GUARDED_BY(mutex_);  // from Begin to the end
-  std::optional<int64_t> saved_ ABSL_GUARDED_BY(mutex_);
+  std::optional<CheckpointInfo> saved_ ABSL_GUARDED_BY(mutex_);
   std::vector<Result> results_ ABSL_GUARDED_BY(mutex_);
   // Last: it uses the members above.
   std::thread thread_;

@@ -209,14 +209,14 @@ absl::Status Learner::NoteSkipped(const std::vector<ReadyGroup>& groups, const T
   const std::string prompts = PromptsOf(groups, result.not_finite);
   record.skipped = absl::StrCat(result.skipped, "; ", prompts);
   if (++skipped_in_a_row_ <= options_.spec.learner.max_skipped_steps) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat("an update had to be left out in ", skipped_in_a_row_,
-                   " steps in a row (learner."
-                   "max_skipped_steps: ",
-                   options_.spec.learner.max_skipped_steps, "), in step ", record.step,
-                   " because of ", record.skipped,
-                   ". The learning rate may be too high or "
-                   "learner.gradient_clip_norm too large; the last checkpoint is from before"));
+  return absl::InternalError(absl::StrCat("an update had to be left out in ", skipped_in_a_row_,
+                                          " steps in a row (learner."
+                                          "max_skipped_steps: ",
+                                          options_.spec.learner.max_skipped_steps, "), in step ",
+                                          record.step, " because of ", record.skipped,
+                                          ". The learning rate may be too high or "
+                                          "learner.gradient_clip_norm too large; checkpoints "
+                                          "from before the first of these steps are sound"));
 }
 
 absl::Status Learner::Publish(WeightVersion version) {
@@ -412,11 +412,12 @@ absl::Status Learner::Resume() {
   run_id_ = data.run_id;
   first_step_ = data.step;
   first_tokens_total_ = data.tokens_total;
-  resumed_step_ = data.step;
+  resumed_from_ = CheckpointInfo{loaded->path, data.step};
   const absl::MutexLock lock(&state_mutex_);
   step_ = data.step;
   tokens_total_ = data.tokens_total;
   groups_total_ = data.groups_total;
+  skipped_in_a_row_ = data.skipped_in_a_row;
   leases_at_step_ = data.lease_book;
   return CheckCounts();
 }
@@ -446,6 +447,7 @@ absl::StatusOr<CheckpointData> Learner::State(Tensors tensors) {
   data.seed = options_.spec.seed;
   data.tokens_total = tokens_total_;
   data.groups_total = groups_total_;
+  data.skipped_in_a_row = skipped_in_a_row_;
   data.config_fingerprint = options_.config_fingerprint;
   return data;
 }
@@ -491,8 +493,11 @@ CheckpointWriter::Copy Learner::Copy(Tensors tensors) const {
   return [this](CheckpointData& data) { return CopyTensors(data); };
 }
 
-bool Learner::IsSaved() const {
-  return checkpoint_writer_.saved() == step_ || resumed_step_ == step_;
+std::optional<CheckpointInfo> Learner::SavedCheckpoint() const {
+  for (const auto& saved : {checkpoint_writer_.saved(), resumed_from_}) {
+    if (saved.has_value() && saved->step == step_) return saved;
+  }
+  return std::nullopt;
 }
 
 void Learner::BeginScheduledCheckpoint() {
@@ -508,7 +513,7 @@ void Learner::BeginScheduledCheckpoint() {
       status = absl::UnavailableError(absl::StrCat("left out: the checkpoint of step ",
                                                    checkpoint_writer_.writing().value_or(-1),
                                                    " is still being written"));
-    } else if (!IsSaved()) {
+    } else if (!SavedCheckpoint().has_value()) {
       checkpoint_patience_ = options_.checkpoint_patience;
       // After the last step nothing trains any more: only observers work beside the disk.
       const bool last = step_ == options_.spec.learner.steps;
@@ -527,7 +532,7 @@ absl::Status Learner::SaveLastCheckpoint() {
   checkpoint_writer_.WaitUntilIdle(absl::InfiniteDuration());
   {
     const absl::MutexLock lock(&state_mutex_);
-    if (IsSaved()) return absl::OkStatus();
+    if (SavedCheckpoint().has_value()) return absl::OkStatus();
   }
   return WriteCheckpoint(Tensors::kInPlace).status();
 }
@@ -553,6 +558,7 @@ absl::StatusOr<CheckpointInfo> Learner::WriteCheckpoint(Tensors tensors) {
     checkpoint_writer_.WaitUntilIdle(absl::InfiniteDuration());
     const absl::MutexLock lock(&state_mutex_);
     if (!checkpoint_writer_.idle()) continue;
+    if (const auto saved = SavedCheckpoint(); saved.has_value()) return *saved;
     TPO_ASSIGN_OR_RETURN(CheckpointData data, State(tensors));
     checkpoint_writer_.Begin(std::move(data), Copy(tensors), take);
     break;

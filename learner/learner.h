@@ -134,8 +134,8 @@ class Learner : public AdminApi {
   void CaptureLeases() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
   // INTERNAL with the numbers when the lease book and the steps disagree.
   absl::Status CheckCounts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
-  // Whether step_ has a durable checkpoint.
-  bool IsSaved() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
+  // The durable checkpoint of step_, where there is one.
+  std::optional<CheckpointInfo> SavedCheckpoint() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
   // What is written of the tensors: a copy, so that training may go on, or, when it has ended and
   // memory needn't grow once more, the tensors themselves.
   enum class Tensors { kCopied, kInPlace };
@@ -173,7 +173,7 @@ class Learner : public AdminApi {
   std::unique_ptr<Trainer> trainer_;
   int64_t first_step_ = 0;
   uint64_t first_tokens_total_ = 0;
-  std::optional<int64_t> resumed_step_;  // of the checkpoint that the run goes on from
+  std::optional<CheckpointInfo> resumed_from_;
   std::string resume_warning_;
   int damaged_checkpoints_ = 0;
 
@@ -188,7 +188,7 @@ class Learner : public AdminApi {
   LeaseBook::State leases_at_step_ ABSL_GUARDED_BY(state_mutex_);
   uint64_t tokens_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
   uint64_t groups_total_ ABSL_GUARDED_BY(state_mutex_) = 0;
-  int skipped_in_a_row_ = 0;  // steps; the learner's thread's
+  int skipped_in_a_row_ ABSL_GUARDED_BY(state_mutex_) = 0;  // steps
   // The workers' times at the end of the last step; the learner's thread's.
   WorkerTimes worker_times_;
 

@@ -23,6 +23,7 @@ constexpr int kSmallestPart = 64;
 
 std::vector<at::Tensor> ZerosLike(const std::vector<NamedParameter>& parameters) {
   std::vector<at::Tensor> tensors;
+  tensors.reserve(parameters.size());
   for (const NamedParameter& parameter : parameters)
     tensors.push_back(at::zeros_like(parameter.tensor));
   return tensors;
@@ -39,7 +40,8 @@ struct Trainer::Part {
   mutable std::vector<double> log_probs = {};
 };
 
-Trainer::Trainer(Options options, Policy* policy, const Objective* objective, Optimizer* optimizer)
+Trainer::Trainer(const Options& options, Policy* policy, const Objective* objective,
+                 Optimizer* optimizer)
     : options_(options),
       policy_(policy),
       objective_(objective),

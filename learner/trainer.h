@@ -91,7 +91,7 @@ class Trainer {
   };
 
   // All borrowed; must outlive the trainer.
-  Trainer(Options options, Policy* policy, const Objective* objective, Optimizer* optimizer);
+  Trainer(const Options& options, Policy* policy, const Objective* objective, Optimizer* optimizer);
   ~Trainer();
 
   // Trains on `batch`, all epochs. `on_policy`: the batch was sampled with the parameters as they

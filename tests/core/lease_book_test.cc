@@ -347,6 +347,10 @@ TEST_F(LeaseBookTest, RefusesGroupsThatBelongToNoLease) {
   EXPECT_THAT(error(lease.id, 4), HasSubstr("prompt 4 was never leased"));
   EXPECT_THAT(error(other.id, 0), HasSubstr("never held prompt 0"));
   EXPECT_EQ(book_->ledger().in_flight, 4);
+  // Between two leases that held the prompt is no other.
+  clock_.Advance(absl::Minutes(10));
+  ASSERT_EQ(MustLease().prompts[0].id, 0);
+  EXPECT_THAT(error(other.id, 0), HasSubstr("never held prompt 0"));
 }
 
 TEST_F(LeaseBookTest, MemoryOfFinishedUnitsIsBounded) {

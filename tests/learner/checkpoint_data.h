@@ -28,6 +28,7 @@ inline CheckpointData DataOf(int64_t step) {
   data.seed = ~uint64_t{0};
   data.tokens_total = uint64_t{1} << 60;
   data.groups_total = 6;
+  data.skipped_in_a_row = 2;
   data.config_fingerprint = "abc";
   return data;
 }
@@ -47,6 +48,7 @@ inline void ExpectEqual(const CheckpointData& a, const CheckpointData& b) {
   EXPECT_EQ(a.seed, b.seed);
   EXPECT_EQ(a.tokens_total, b.tokens_total);
   EXPECT_EQ(a.groups_total, b.groups_total);
+  EXPECT_EQ(a.skipped_in_a_row, b.skipped_in_a_row);
   EXPECT_EQ(a.config_fingerprint, b.config_fingerprint);
 }
 

@@ -89,6 +89,17 @@ TEST_F(CheckpointWriterTest, ACopyThatFailsIsAResult) {
   EXPECT_THAT(*store_.Steps(), IsEmpty());
 }
 
+TEST_F(CheckpointWriterTest, ACopyForWhichThereIsNoMemoryIsAResult) {
+  CheckpointWriter writer(&store_);
+  writer.Begin(DataOf(7), [](CheckpointData&) -> absl::Status { throw std::bad_alloc(); });
+  writer.WaitUntilCopied();
+  ASSERT_TRUE(writer.WaitUntilIdle(absl::InfiniteDuration()));
+  EXPECT_EQ(writer.TakeResults().at(0).info.status().code(), absl::StatusCode::kResourceExhausted);
+  writer.Begin(DataOf(8), nullptr);
+  ASSERT_TRUE(writer.WaitUntilIdle(absl::InfiniteDuration()));
+  EXPECT_THAT(*store_.Steps(), ElementsAre(8));
+}
+
 TEST_F(CheckpointWriterTest, AFailureIsAResultAndTheNextOneMaySucceed) {
   CheckpointWriter writer(&store_);
   writer.Begin(DataOf(1), nullptr);

@@ -379,7 +379,11 @@ TEST(LearnerTest, AnOperatorsCheckpointIsReported) {
   life.recorder.on_step = [&](const StepRecord& record) {
     if (record.step != 3) return;
     // Waits for it within the step's report, so that the run isn't over before.
-    std::thread([&] { EXPECT_EQ(life.learner->Checkpoint()->step, 4); }).join();
+    std::thread([&] {
+      const CheckpointInfo first = life.learner->Checkpoint().value();
+      EXPECT_EQ(first.step, 4);
+      EXPECT_EQ(life.learner->Checkpoint().value(), first) << "not written again";
+    }).join();
   };
   ASSERT_EQ(life.Run().value(), Learner::Outcome::kFinished);
   EXPECT_THAT(life.recorder.checkpoints,
@@ -615,6 +619,19 @@ TEST(LearnerTest, TooManyStepsThatAreNotFiniteInARowEndTheRun) {
               ::testing::AllOf(::testing::HasSubstr("3 steps in a row"),
                                ::testing::HasSubstr("learning rate")));
   EXPECT_EQ(life.recorder.records.size(), 2U);
+}
+
+TEST(LearnerTest, StepsThatAreNotFiniteCountOnInTheNextLife) {
+  const ScratchDirectory directory;
+  {
+    Life life(directory.path(), RunThatCannotBeComputed(9, 2), false);
+    life.recorder.on_step = [&](const StepRecord& record) {
+      if (record.step == 1) life.learner->Drain();
+    };
+    ASSERT_EQ(life.Run().value(), Learner::Outcome::kDrained);
+  }
+  Life life(directory.path(), RunThatCannotBeComputed(9, 2), true);
+  EXPECT_THAT(std::string(life.Run().status().message()), ::testing::HasSubstr("3 steps in a row"));
 }
 
 TEST(LearnerTest, TheLearningRateFollowsItsSchedule) {

@@ -38,7 +38,7 @@ struct Batch {
   ObjectiveInput input() const {
     return {rows, columns, log_probs, anchor_log_probs, scores, valid};
   }
-  size_t Index(int row, int column) const { return static_cast<size_t>(row * columns + column); }
+  size_t Index(int row, int column) const { return static_cast<size_t>(row) * columns + column; }
 };
 
 Batch RandomBatch(int rows, int columns, uint32_t seed) {

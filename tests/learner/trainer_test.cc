@@ -42,8 +42,10 @@ struct TrainingFixture {
   }
 
   void SampleGroups(int prompts, int members) {
-    const SamplingSpec spec = {.completions_per_prompt = members,
-                               .candidates_per_token = 0,
+    // Members of a group are completions of a prompt, or candidates for one token.
+    const bool token_level = objective->token_level();
+    const SamplingSpec spec = {.completions_per_prompt = token_level ? 1 : members,
+                               .candidates_per_token = token_level ? members : 0,
                                .temperature = 1.0F,
                                .max_tokens = kLength};
     std::vector<Prompt> all(prompts);
@@ -61,6 +63,10 @@ struct TrainingFixture {
       for (const Completion& completion : completions[p]) {
         Verdict verdict = Verdict::Scored(completion.tokens[0] + 0.5 * completion.tokens[2]);
         verdict.token_rewards.assign(kLength, static_cast<float>(verdict.score));
+        if (token_level) {
+          verdict.token_rewards.assign(completion.candidate_tokens.begin(),
+                                       completion.candidate_tokens.end());
+        }
         ready.group.verdicts.push_back(verdict);
       }
     }
@@ -116,13 +122,13 @@ TEST(TrainerTest, GroupsOf256InTinyMicroBatchesGiveTheUnsplitGradient) {
   EXPECT_LT(LargestDifference(whole, split), 1e-13);
 }
 
-TEST(TrainerTest, TheGradientOfMeanLogProbsIsTheSlopeOfTheirLoss) {
+void ExpectTheGradientToBeTheSlopeOfTheLoss(ObjectiveKind kind, double length_exponent) {
   constexpr double kStep = 1e-5;
   // The loss with one weight of the head moved by `change`, and its gradient there.
-  const auto at = [](double change) {
-    TrainingFixture setup(ObjectiveKind::kTpo, 4, 8);
+  const auto at = [&](double change) {
+    TrainingFixture setup(kind, 4, 8);
     setup.batch = std::make_unique<Batch>(
-        Batch::Create(setup.groups, *setup.objective, /*length_exponent=*/1.0).value());
+        Batch::Create(setup.groups, *setup.objective, length_exponent).value());
     size_t head = 0;
     while (setup.policy->parameters()[head].name != "head.kernel") ++head;
     at::Tensor weight = setup.policy->parameters()[head].tensor;
@@ -135,6 +141,14 @@ TEST(TrainerTest, TheGradientOfMeanLogProbsIsTheSlopeOfTheirLoss) {
   const double slope = (at(kStep).first - at(-kStep).first) / (2 * kStep);
   EXPECT_GT(std::abs(slope), 1e-4);
   EXPECT_NEAR(at(0.0).second, slope, 1e-8);
+}
+
+TEST(TrainerTest, TheGradientOfMeanLogProbsIsTheSlopeOfTheirLoss) {
+  ExpectTheGradientToBeTheSlopeOfTheLoss(ObjectiveKind::kTpo, /*length_exponent=*/1.0);
+}
+
+TEST(TrainerTest, TheGradientOfCandidatesForATokenIsTheSlopeOfTheirLoss) {
+  ExpectTheGradientToBeTheSlopeOfTheLoss(ObjectiveKind::kTpoToken, /*length_exponent=*/0.0);
 }
 
 TEST(TrainerTest, FourEpochsInTinyMicroBatchesEndAtTheSameParameters) {
@@ -622,7 +636,8 @@ INSTANTIATE_TEST_SUITE_P(Objectives, EveryObjectiveTest,
                                            ObjectiveKind::kGrpo, ObjectiveKind::kGrpoNoKl,
                                            ObjectiveKind::kGrpoMasked, ObjectiveKind::kPpo,
                                            ObjectiveKind::kDg, ObjectiveKind::kPg,
-                                           ObjectiveKind::kGroupPg));
+                                           ObjectiveKind::kGroupPg, ObjectiveKind::kTpoToken,
+                                           ObjectiveKind::kGrpoToken));
 
 }  // namespace
 }  // namespace tpo
