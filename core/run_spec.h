@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 
 namespace tpo {
@@ -51,6 +52,7 @@ struct DatasetTaskSpec {
   bool chat = false;
   std::string system_prompt;
   std::string template_variables;  // a JSON object, or empty
+  absl::CivilDay date;             // "today" for the chat template
   int max_prompt_tokens = 0;       // 0: none is too long
   bool shuffle = false;
   int64_t held_out_prompts = 0;  // rows that are kept for evaluation

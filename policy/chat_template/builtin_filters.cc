@@ -45,7 +45,7 @@ Value Last(Interpreter&, const Value& input, const Arguments&) {
 Value ByPath(Interpreter& interpreter, Value value, const Value& path) {
   if (path.IsInteger()) return GetItem(interpreter, value, path);
   if (!path.IsString()) Broken("an attribute has to be a string or an integer");
-  const std::string text = path.String();
+  const std::string& text = path.String();
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find('.', begin), text.size());
     const std::string part = text.substr(begin, end - begin);
@@ -140,7 +140,7 @@ Value Tojson(Interpreter& interpreter, const Value& input, const Arguments& argu
 
 Value Int(Interpreter&, const Value& input, const Arguments& arguments) {
   const BoundArguments bound("int", arguments, {"default"});
-  const Value otherwise = bound.Has(0) ? bound[0] : Value(int64_t{0});
+  Value otherwise = bound.Has(0) ? bound[0] : Value(int64_t{0});
   if (input.IsInteger() || input.IsBool()) return input.Integer();
   double number = 0;
   if (input.IsFloat()) {
@@ -165,7 +165,7 @@ Value Int(Interpreter&, const Value& input, const Arguments& arguments) {
 
 Value FloatFilter(Interpreter&, const Value& input, const Arguments& arguments) {
   const BoundArguments bound("float", arguments, {"default"});
-  const Value otherwise = bound.Has(0) ? bound[0] : Value(0.0);
+  Value otherwise = bound.Has(0) ? bound[0] : Value(0.0);
   if (input.IsNumber()) return input.Float();
   if (!input.IsString()) return otherwise;
   const std::string text = Strip(input.String(), Side::kBoth, nullptr);
@@ -230,6 +230,7 @@ std::vector<Value> SortedBy(Interpreter& interpreter, const std::vector<Value>& 
     return reverse ? Less(keys[b], keys[a], budget) : Less(keys[a], keys[b], budget);
   });
   std::vector<Value> sorted;
+  sorted.reserve(order.size());
   for (const size_t i : order) sorted.push_back(items[i]);
   return sorted;
 }
@@ -238,6 +239,7 @@ Value Sort(Interpreter& interpreter, const Value& input, const Arguments& argume
   const BoundArguments bound("sort", arguments, {"reverse", "case_sensitive", "attribute"});
   const std::vector<Value> items = Iterate(input);
   std::vector<Value> keys;
+  keys.reserve(items.size());
   for (const Value& item : items) {
     keys.push_back(Folded(interpreter, bound.Has(2) ? ByPath(interpreter, item, bound[2]) : item,
                           bound.Truth(1, false)));

@@ -70,14 +70,12 @@ std::vector<std::pair<Value, Value>> EntriesOf(Interpreter& interpreter,
 
 Value StrftimeNow(Interpreter& interpreter, const Arguments& arguments) {
   const BoundArguments bound("strftime_now", arguments, {"format"});
-  const std::time_t seconds = absl::ToTimeT(interpreter.now());
-  std::tm local{};
-  localtime_r(&seconds, &local);
+  const std::tm now = interpreter.now();
   const std::string format = bound.Text(0, "");
   if (format.find("%f") != std::string::npos) Unsupported("%f in strftime_now");
   if (format.empty()) return "";
   std::array<char, 1024> text{};
-  const size_t size = std::strftime(text.data(), text.size(), format.c_str(), &local);
+  const size_t size = std::strftime(text.data(), text.size(), format.c_str(), &now);
   return std::string(text.data(), size);
 }
 
@@ -148,7 +146,7 @@ Value GetAttribute(Interpreter& interpreter, const Value& object, const std::str
     return found != nullptr ? *found : Value(Undefined{name});
   }
   if (object.IsDict()) {
-    const Value method = DictMethod(object, name);
+    Value method = DictMethod(object, name);
     if (!method.IsUndefined()) return method;
     for (const char* changing : {"pop", "update", "setdefault", "clear", "popitem", "copy"}) {
       if (name == changing && object.Entries().Find(name, budget) == nullptr) {

@@ -44,6 +44,7 @@ std::string Title(const std::string& text) {
 Value Strings(const std::vector<std::string>& texts) {
   CheckItems(texts.size());
   std::vector<Value> items;
+  items.reserve(texts.size());
   for (const std::string& text : texts) items.emplace_back(text);
   return Value::MakeList(std::move(items));
 }

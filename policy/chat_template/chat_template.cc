@@ -225,7 +225,7 @@ absl::StatusOr<std::string> ChatTemplate::Render(const Json& messages,
     variables["add_generation_prompt"] = options.add_generation_prompt;
     const bool uses_tools = with_tools_ != nullptr && !options.tools.is_null();
     const Parsed& chosen = uses_tools ? *with_tools_ : *default_;
-    return jinja::Interpreter(options.now).Run(chosen.block, variables);
+    return jinja::Interpreter(options.now, options.time_zone).Run(chosen.block, variables);
   } catch (const jinja::TemplateError& error) {
     return StatusOf(error);
   }

@@ -41,6 +41,7 @@ struct ChatOptions {
   nlohmann::ordered_json variables;
   // For strftime_now.
   absl::Time now = absl::Now();
+  absl::TimeZone time_zone = absl::LocalTimeZone();
 };
 
 class ChatTemplate {

@@ -46,7 +46,8 @@ class Interpreter::Depth {
   Interpreter* const interpreter_;
 };
 
-Interpreter::Interpreter(absl::Time now) : now_(now) {}
+Interpreter::Interpreter(absl::Time now, absl::TimeZone time_zone)
+    : now_(now), time_zone_(time_zone) {}
 
 std::string Interpreter::Run(const Block& block, const std::map<std::string, Value>& variables) {
   globals_ = std::make_shared<Scope>();
@@ -148,7 +149,7 @@ void Interpreter::Assign(const Statement& statement, const Value& value) {
 
 std::vector<Value> Interpreter::SelectItems(const Statement& statement) {
   const Value iterable = Evaluate(*statement.expression);
-  const std::vector<Value> items = Iterate(iterable);
+  std::vector<Value> items = Iterate(iterable);
   Spend(items.size());
   if (statement.condition == nullptr) return items;
   std::vector<Value> selected;

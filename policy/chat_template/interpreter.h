@@ -3,6 +3,7 @@
 #define TPO_POLICY_CHAT_TEMPLATE_INTERPRETER_H_
 
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,14 +20,14 @@ class Interpreter {
   // What a run may cost before it is given up, in evaluated expressions and stretches of text.
   static constexpr int64_t kMaxSteps = 3'000'000;
 
-  // `now` is what strftime_now shows, in the local time zone.
-  explicit Interpreter(absl::Time now);
+  // What strftime_now shows.
+  Interpreter(absl::Time now, absl::TimeZone time_zone);
 
   // `variables` are what the template sees beside the built-in functions. Throws TemplateError.
   std::string Run(const Block& block, const std::map<std::string, Value>& variables);
 
   // For built-in functions.
-  absl::Time now() const { return now_; }
+  std::tm now() const { return absl::ToTM(now_, time_zone_); }
   void Spend(size_t steps) { budget_.Spend(steps); }
   Budget& budget() { return budget_; }
   Value Call(const Value& function, const Arguments& arguments);
@@ -64,6 +65,7 @@ class Interpreter {
   Arguments EvaluateArguments(const Expression& expression);
 
   const absl::Time now_;
+  const absl::TimeZone time_zone_;
   ScopePointer globals_;
   ScopePointer scope_;
   std::string* out_ = nullptr;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "core/status_macros.h"
 #include "policy/dataset/shuffle.h"
 
@@ -62,6 +63,8 @@ absl::StatusOr<std::string> DatasetPromptSource::TextOf(const DatasetRow& row) c
   chat.add_generation_prompt = true;
   chat.tools = row.tools;
   chat.variables = options_.template_variables;
+  chat.time_zone = absl::UTCTimeZone();
+  chat.now = absl::FromCivil(options_.date, chat.time_zone);
   return chat_template_->Render(messages, chat);
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/civil_time.h"
 #include "core/prompt_source.h"
 #include "core/types.h"
 #include "policy/chat_template/chat_template.h"
@@ -33,6 +34,9 @@ struct DatasetPromptOptions {
   std::string system_prompt;
   // For the template, such as {"enable_thinking": false}.
   nlohmann::ordered_json template_variables;
+  // What day it is for the template. The clock doesn't count: a prompt is the same whenever it is
+  // made, after a resume or past midnight.
+  absl::CivilDay date = absl::CivilDay(2024, 7, 26);
   // Longer prompts are refused when they are asked for; 0: none is.
   size_t max_prompt_tokens = 0;
 };

@@ -23,6 +23,12 @@ bool IsBlank(std::string_view line) {
   return line.find_first_not_of(" \t\r") == std::string_view::npos;
 }
 
+uint32_t Extend(uint32_t checksum, std::string_view bytes) {
+  return ExtendCrc32c(
+      checksum,
+      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()));
+}
+
 // Strings as they are, other JSON as it is written.
 std::string TextOf(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
@@ -133,9 +139,7 @@ absl::Status JsonlDataset::ComputeChecksum() {
   for (uint64_t offset = 0; offset < file_->size(); offset += bytes.size()) {
     bytes.clear();
     TPO_RETURN_IF_ERROR(file_->Append(offset, kBytesAtATime, &bytes));
-    checksum_ = ExtendCrc32c(
-        checksum_,
-        absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()));
+    checksum_ = Extend(checksum_, bytes);
   }
   return absl::OkStatus();
 }
@@ -149,7 +153,11 @@ absl::Status JsonlDataset::BuildIndex() {
     TPO_ASSIGN_OR_RETURN(const bool found, lines.Next());
     if (!found) break;
     TPO_RETURN_IF_ERROR(ParseRow(lines.text(), lines.place().line).status());
-    if (size_++ % kRowsPerPlace == 0) index_.push_back(lines.place());
+    if (size_++ % kRowsPerPlace == 0) {
+      index_.push_back(lines.place());
+      row_checksums_.push_back(0);
+    }
+    row_checksums_.back() = Extend(row_checksums_.back(), lines.text());
   }
   if (size_ == 0) return absl::InvalidArgumentError(absl::StrCat(path_, ": it has no rows"));
   return absl::OkStatus();
@@ -182,14 +190,26 @@ absl::StatusOr<DatasetRow> JsonlDataset::Row(uint64_t row) const {
     return absl::FailedPreconditionError(
         absl::StrCat(path_, " has changed since it was opened: ", how));
   };
-  Lines lines(*file_, options_.max_line_bytes, index_[row / kRowsPerPlace]);
-  for (uint64_t i = 0; i <= row % kRowsPerPlace; ++i) {
+  const uint64_t place = row / kRowsPerPlace;
+  const uint64_t first = place * kRowsPerPlace;
+  const uint64_t end = std::min(first + kRowsPerPlace, size_);
+  Lines lines(*file_, options_.max_line_bytes, index_[place]);
+  DatasetRow wanted;
+  uint32_t checksum = 0;
+  for (uint64_t i = first; i < end; ++i) {
     TPO_ASSIGN_OR_RETURN(const bool found, lines.Next());
-    if (!found) return changed(absl::StrCat("there is no row ", row, " any more"));
+    if (!found) return changed(absl::StrCat("there is no row ", i, " any more"));
+    checksum = Extend(checksum, lines.text());
+    if (i != row) continue;
+    absl::StatusOr<DatasetRow> parsed = ParseRow(lines.text(), lines.place().line);
+    if (!parsed.ok()) return changed(parsed.status().message());
+    wanted = *std::move(parsed);
   }
-  absl::StatusOr<DatasetRow> parsed = ParseRow(lines.text(), lines.place().line);
-  if (!parsed.ok()) return changed(parsed.status().message());
-  return parsed;
+  // A file that was written anew may well have rows at these places, but others.
+  if (checksum != row_checksums_[place]) {
+    return changed(absl::StrCat("rows ", first, " to ", end - 1, " aren't what they were"));
+  }
+  return wanted;
 }
 
 }  // namespace tpo

@@ -8,9 +8,9 @@
 // chooses the verifier; `tools` are JSON schemas for the template. All other fields are metadata.
 // Blank lines don't count. A row is read by policy/strict_json.h: no key twice, no deep nesting.
 //
-// Rows are read when they are asked for, and of the index one byte a row is kept, so memory doesn't
-// grow with what the rows hold. All rows are read once when it is opened: a bad one is refused with
-// its line before anything was computed. Immutable and thread-safe.
+// Rows are read when they are asked for, and of the index a byte and a quarter a row is kept, so
+// memory doesn't grow with what the rows hold. All rows are read once when it is opened: a bad one
+// is refused with its line before anything was computed. Immutable and thread-safe.
 #ifndef TPO_POLICY_DATASET_JSONL_DATASET_H_
 #define TPO_POLICY_DATASET_JSONL_DATASET_H_
 
@@ -60,8 +60,8 @@ class JsonlDataset {
   // Changes with the file's bytes: a run that goes on has to find the same ones.
   uint32_t checksum() const { return checksum_; }
 
-  // REQUIRES: row < size(). Errors name the file: FAILED_PRECONDITION: it has become shorter, or a
-  // row isn't what it was.
+  // REQUIRES: row < size(). Errors name the file: FAILED_PRECONDITION: it has become shorter, or
+  // the row, or one of the few that are checked with it, isn't what it was.
   absl::StatusOr<DatasetRow> Row(uint64_t row) const;
 
  private:
@@ -83,6 +83,8 @@ class JsonlDataset {
   uint64_t size_ = 0;
   uint32_t checksum_ = 0;
   std::vector<Place> index_;  // of each sixteenth row
+  // CRC-32C of the rows from each of these places to the next.
+  std::vector<uint32_t> row_checksums_;
 };
 
 }  // namespace tpo

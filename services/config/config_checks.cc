@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
 #include "services/config/field_schema.h"
 #include "services/config/served_verifier_checks.h"
 #include "services/config/verifier_checks.h"
@@ -120,6 +121,8 @@ class ConfigChecker {
       Refuse("task.dataset.system_prompt", "needs chat: true");
     if (task.has_template_variables() && !task.chat())
       Refuse("task.dataset.template_variables", "needs chat: true");
+    if (absl::CivilDay date; !absl::ParseCivilTime(task.date(), &date))
+      Refuse("task.dataset.date", "isn't a date such as 2024-07-26");
     if (task.has_verifier() && task.verifier().tasks_size() > 0)
       Refuse("task.dataset.verifier.tasks", "has no place here: it judges every prompt");
     if (task.has_verifier())

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "services/config/config.h"
 #include "services/config/config_checks.h"
@@ -93,6 +94,8 @@ SequenceTaskSpec ToTask(const v1::SequenceTaskConfig& config) {
 }
 
 DatasetTaskSpec ToDataset(const v1::DatasetTaskConfig& config) {
+  absl::CivilDay date;
+  absl::ParseCivilTime(config.date(), &date);
   return {.path = config.path(),
           .prompt_field = config.prompt_field(),
           .answer_field = config.answer_field(),
@@ -100,6 +103,7 @@ DatasetTaskSpec ToDataset(const v1::DatasetTaskConfig& config) {
           .chat = config.chat(),
           .system_prompt = config.system_prompt(),
           .template_variables = config.template_variables(),
+          .date = date,
           .max_prompt_tokens = config.max_prompt_tokens(),
           .shuffle = config.shuffle(),
           .held_out_prompts = config.held_out_prompts()};

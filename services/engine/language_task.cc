@@ -29,6 +29,7 @@ absl::StatusOr<DatasetPromptOptions> PromptOptions(const RunSpec& spec, int max_
   options.shuffle = task.shuffle;
   options.task = task.task;
   options.system_prompt = task.system_prompt;
+  options.date = task.date;
   if (!task.template_variables.empty()) {
     absl::StatusOr<Json> variables = ParseStrictJson<Json>(task.template_variables);
     if (!variables.ok() || !variables->is_object()) {

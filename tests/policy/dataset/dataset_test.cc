@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -187,6 +188,47 @@ TEST_F(DatasetTest, AFileThatChangesUnderARunIsRefusedWithItsName) {
   EXPECT_EQ((*dataset)->Row(99)->prompt, "p99");
 }
 
+// As by `cp` over it, which keeps the file and gives it other content.
+TEST_F(DatasetTest, OtherRowsInTheSameFileAreRefusedWithItsName) {
+  constexpr uint64_t kRows = 40;
+  const auto rows = [](const std::string& prompt) {
+    std::string content;
+    for (uint64_t i = 0; i < kRows; ++i)
+      absl::StrAppend(&content, "{\"prompt\": \"", prompt, " ", i, "\"}\n");
+    return content;
+  };
+  const std::string content = rows("one");
+  const auto dataset = Open(content);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  const auto expect_refused = [&](uint64_t row) {
+    const absl::Status status = (*dataset)->Row(row).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << row;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("rows.jsonl has changed")) << row;
+  };
+  // Each row where the old one was; then longer ones.
+  for (const char* const prompt : {"two", "another"}) {
+    Write(rows(prompt));
+    for (uint64_t row = 0; row < kRows; ++row) expect_refused(row);
+  }
+  // A single one, among them the last, after which there are fewer than in other places.
+  for (const uint64_t row : {uint64_t{0}, uint64_t{15}, uint64_t{16}, kRows - 1}) {
+    std::string changed = content;
+    changed[changed.find(absl::StrCat("one ", row, "\""))] = 'O';
+    Write(changed);
+    expect_refused(row);
+  }
+  // The same rows in another order.
+  std::string swapped = content;
+  std::swap(swapped[swapped.find("one 3\"") + 4], swapped[swapped.find("one 4\"") + 4]);
+  Write(swapped);
+  expect_refused(3);
+  expect_refused(4);
+  Write(content);
+  for (uint64_t row = 0; row < kRows; ++row) {
+    EXPECT_EQ((*dataset)->Row(row)->prompt, absl::StrCat("one ", row));
+  }
+}
+
 TEST_F(DatasetTest, TheChecksumFollowsTheBytes) {
   const uint32_t first = (*Open("{\"prompt\": \"a\"}"))->checksum();
   EXPECT_EQ((*Open("{\"prompt\": \"a\"}"))->checksum(), first);
@@ -286,6 +328,16 @@ TEST_F(PromptSourceTest, RendersTextsAndMessagesWithTheTemplate) {
   EXPECT_EQ(source.At(0)->text, "<|system|>s<|user|>a!>");
   EXPECT_EQ(source.At(1)->text, "<|user|>b!>");
   EXPECT_EQ(source.At(1)->tokens, tokenizer_->Encode("<|user|>b!>"));
+}
+
+TEST_F(PromptSourceTest, TheDateIsTheConfigsWhateverTheClockSays) {
+  const auto dataset = *Open("{\"prompt\": \"a\"}\n");
+  const auto chat = ChatTemplate::Parse("{{ strftime_now('%d %b %Y') }}");
+  ASSERT_TRUE(chat.ok()) << chat.status();
+  DatasetPromptOptions options;
+  options.date = absl::CivilDay(2031, 2, 3);
+  DatasetPromptSource source(dataset.get(), tokenizer_.get(), &*chat, options);
+  EXPECT_EQ(source.At(0)->text, "03 Feb 2031");
 }
 
 TEST_F(PromptSourceTest, ErrorsNameFileAndLine) {

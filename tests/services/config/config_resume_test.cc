@@ -29,8 +29,8 @@ TEST(ConfigResumeTest, WhatDoesNotChangeResultsMayChange) {
   for (const char* change :
        {"learner.steps=5", "learner.checkpoint={every_steps: 1, keep: 9}", "learner.threads=3",
         "rollout.workers=2", "rollout.parallel_leases=2", "learner.lease_seconds=5",
-        "learner.micro_batch_tokens=64", "verifiers=[{address: 'a:1'}]", "output.tensorboard=false",
-        "output.inspect_every_steps=1"}) {
+        "learner.micro_batch_tokens=64", "verification={max_attempts: 2}",
+        "output.tensorboard=false", "output.inspect_every_steps=1"}) {
     const v1::Config now = With({change});
     EXPECT_EQ(ConfigFingerprint(now), ConfigFingerprint(saved)) << change;
     EXPECT_TRUE(CheckMayResume(saved, now).ok()) << change;
@@ -70,6 +70,28 @@ TEST(ConfigResumeTest, SoMustTheEntriesOfLists) {
   stops.mutable_rollout()->add_stop("!");
   EXPECT_THAT(std::string(CheckMayResume(saved, stops).message()),
               HasSubstr("rollout.stop[1]: was absent and cannot become !"));
+}
+
+TEST(ConfigResumeTest, VerifiersMayMoveButWhatTheyMakeOfAScoreMustStay) {
+  const std::string first = "verifiers=[{address: 'a:1'}, {address: 'b:1'";
+  const v1::Config saved = With({first + "}]"});
+  for (const char* change :
+       {"verifiers=[{address: 'c:2', name: c}, {addresses: ['d:1', 'd:2']}]",
+        "verifiers=[{address: 'a:1', tls: {}}, {address: 'b:1', deadline_seconds: 3}]"}) {
+    EXPECT_TRUE(CheckMayResume(saved, With({change})).ok()) << change;
+    EXPECT_EQ(ConfigFingerprint(With({change})), ConfigFingerprint(saved)) << change;
+  }
+  for (const std::vector<std::string>& change :
+       std::vector<std::vector<std::string>>{{first + ", role: gate}]"},
+                                             {first + ", weight: 2}]"},
+                                             {first + ", tasks: [x]}]"},
+                                             {first + "}]", "verification.combine=product"},
+                                             {first + "}, {address: 'c:1'}]"},
+                                             {"verifiers=[{address: 'a:1'}]"},
+                                             {}}) {
+    EXPECT_EQ(CheckMayResume(saved, With(change)).code(), absl::StatusCode::kFailedPrecondition)
+        << (change.empty() ? "no verifiers" : change.back());
+  }
 }
 
 TEST(ConfigResumeTest, TheRefusalNamesEachFieldAndBothValues) {

@@ -20,7 +20,8 @@ TEST(ConfigRunSpecTest, ALanguageModelAndADatasetStandInPlaceOfTransformerAndSeq
       "  dataset: {path: a.jsonl, prompt_field: q, answer_field: a, task: sums, system_prompt: "
       "Hi,\n"
       "            template_variables: '{\"x\": 1}', max_prompt_tokens: 9, shuffle: false,\n"
-      "            held_out_prompts: 5, verifier: {exact_match: {ignore_case: true}}}\n"
+      "            held_out_prompts: 5, date: 2031-02-03, verifier: {exact_match: {ignore_case: "
+      "true}}}\n"
       "model: {hf: {path: m, compute_type: float32, composed: true, lora: {rank: 2, alpha: 3, "
       "targets: [q_proj]}}}\n"
       "rollout: {max_tokens: 12, stop: [x], cache_mib: 2, in_flight_cache: recompute}\n"
@@ -32,8 +33,8 @@ TEST(ConfigRunSpecTest, ALanguageModelAndADatasetStandInPlaceOfTransformerAndSeq
   ASSERT_TRUE(config.ok()) << config.status();
   const RunSpec spec = ToRunSpec(*config);
   EXPECT_EQ(spec.model, TransformerSpec());
-  EXPECT_EQ(spec.dataset,
-            (DatasetTaskSpec{"a.jsonl", "q", "a", "sums", true, "Hi", "{\"x\": 1}", 9, false, 5}));
+  EXPECT_EQ(spec.dataset, (DatasetTaskSpec{"a.jsonl", "q", "a", "sums", true, "Hi", "{\"x\": 1}",
+                                           absl::CivilDay(2031, 2, 3), 9, false, 5}));
   EXPECT_EQ(spec.hugging_face,
             (HuggingFaceModelSpec{"m", false, LowRankAdapterSpec{2, 3.0, {"q_proj"}}, true}));
   EXPECT_EQ(spec.rollout.sampling,
