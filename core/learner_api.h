@@ -41,6 +41,11 @@ struct LanguageModelInfo {
   friend bool operator==(const LanguageModelInfo&, const LanguageModelInfo&) = default;
 };
 
+// How long workers let the verifier that they run themselves judge, and external ones by default
+// (verifiers[].deadline_seconds), as a part of a lease's time: a slow verifier costs verdicts, not
+// leases.
+inline constexpr double kVerificationInLeases = 0.5;
+
 // What a worker needs to work.
 struct RunInfo {
   std::string worker_id;

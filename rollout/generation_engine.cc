@@ -117,6 +117,8 @@ absl::Status GenerationEngine::Check(const GenerationRequest& request) const {
 
 absl::StatusOr<uint64_t> GenerationEngine::Submit(GenerationRequest request) {
   TPO_RETURN_IF_ERROR(Check(request));
+  for (TokenDistribution& distribution : distributions_)
+    distribution.MakeRoom(model_->config().vocab_size, request.sampling);
   auto group = std::make_unique<Group>();
   group->number = next_request_++;
   group->completions.resize(request.completions);
@@ -231,6 +233,8 @@ void GenerationEngine::Draw(Batch& batch) {
     }
     if (!draw.sequences.empty()) batch.draws.push_back(std::move(draw));
   }
+  // Threads of the team must not throw, so all memory for their draws is there before.
+  for (Batch::Draw& draw : batch.draws) draw.drawn.reserve(draw.sequences.size());
   team_.Run([&](int thread) {
     const auto [first, last] = team_.Part(thread, static_cast<int>(batch.draws.size()));
     for (int i = first; i < last; ++i) {

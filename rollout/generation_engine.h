@@ -15,7 +15,8 @@
 //
 // Single-threaded to its caller; computes on the threads of its team, or on the model's device,
 // from which logits come to the host. Errors of memory are std::bad_alloc (or LibTorch's), at
-// construction or in Step for the buffers of a larger batch.
+// construction, in Submit, or in Step for the buffers of a larger batch; none on the team's
+// threads.
 #ifndef TPO_ROLLOUT_GENERATION_ENGINE_H_
 #define TPO_ROLLOUT_GENERATION_ENGINE_H_
 

@@ -1,7 +1,9 @@
 #include "rollout/language_model_sampler.h"
 
 #include <exception>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
@@ -103,12 +105,17 @@ absl::StatusOr<std::vector<std::vector<Completion>>> LanguageModelSampler::Sampl
   Call call;
   call.completions.resize(prompts.size());
   call.missing = prompts.size();
+  std::vector<Request> requests;
+  requests.reserve(prompts.size());
+  for (size_t i = 0; i < prompts.size(); ++i)
+    requests.push_back({RequestFor(prompts[i]), &call, i});
   {
     const absl::MutexLock lock(&mutex_);
     if (closed_) return Closed();
     if (version_ < 0) return absl::InternalError("no weights have been loaded");
-    for (size_t i = 0; i < prompts.size(); ++i)
-      inbox_.push_back({RequestFor(prompts[i]), &call, i});
+    // All or none: without memory for all, none may stay behind that points at this call.
+    inbox_.insert(inbox_.end(), std::make_move_iterator(requests.begin()),
+                  std::make_move_iterator(requests.end()));
     const auto done = [&call] { return call.missing == 0; };
     mutex_.Await(absl::Condition(&done));
     TPO_RETURN_IF_ERROR(call.status);
@@ -225,15 +232,16 @@ void LanguageModelSampler::TakeNewest() {
 }
 
 void LanguageModelSampler::TakeRequests() {
-  std::deque<Request> requests;
   {
     const absl::MutexLock lock(&mutex_);
     // What was asked for before new weights came may be answered with the old ones, but that would
     // hold up the new ones.
     if (engine_ == nullptr || next_model_ != nullptr) return;
-    requests.swap(inbox_);
+    taken_.swap(inbox_);
   }
-  for (Request& request : requests) {
+  // Each stays until it is in running_ or has failed: if memory ends in between, FailAll finds it.
+  for (; !taken_.empty(); taken_.pop_front()) {
+    Request& request = taken_.front();
     {
       const absl::MutexLock lock(&mutex_);
       if (!request.call->status.ok()) {  // by a prompt before it
@@ -289,8 +297,10 @@ void LanguageModelSampler::FailAll(const absl::Status& failure) {
     --request.call->missing;
   };
   for (const auto& [number, request] : running_) fail(request);
+  for (const Request& request : taken_) fail(request);
   for (const Request& request : inbox_) fail(request);
   running_.clear();
+  taken_.clear();
   inbox_.clear();
   // The next call loads its weights again.
   version_ = -1;

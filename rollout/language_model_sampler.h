@@ -123,6 +123,7 @@ class LanguageModelSampler {
 
   // The engine's thread's.
   std::unique_ptr<GenerationEngine> engine_;
+  std::deque<Request> taken_;            // from the inbox, and not yet the engine's
   std::map<uint64_t, Request> running_;  // by the engine's number
   std::thread thread_;                   // last: it uses the members above
 };

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "core/status_macros.h"
 #include "core/verdicts_of_failure.h"
 #include "policy/parameters.h"
@@ -23,6 +24,13 @@ constexpr int kMostUnansweredLeases = 3;
 
 std::string IdempotencyKey(const RunInfo& run, const Lease& lease, const Prompt& prompt) {
   return absl::StrCat(run.run_id, "/", lease.id, "/", prompt.id);
+}
+
+WeightVersion NewestVersionOf(const std::vector<Completion>& completions) {
+  WeightVersion newest = 0;
+  for (const Completion& completion : completions)
+    newest = std::max(newest, completion.weight_versions.back().weight_version);
+  return newest;
 }
 
 // Whether groups whose submission failed so may still be taken in. What a server that ends, a cut
@@ -121,10 +129,9 @@ absl::Status RolloutWorker::LeaseLoop::AnswerLease(const Lease& lease) {
   TPO_RETURN_IF_ERROR(RefreshWeights(lease));
   Spent(&WorkerTimes::waiting_for_weights);
   TPO_ASSIGN_OR_RETURN(std::vector<Group> groups, SampleGroups(lease));
-  const WeightVersion version = slot_->version;
   Spent(&WorkerTimes::sampling);
   if (worker_.options_.sample_ahead) GiveSlotBack();
-  Verify(lease, version, groups);
+  Verify(lease, groups);
   Spent(&WorkerTimes::waiting_for_verdicts);
   TPO_ASSIGN_OR_RETURN(const std::vector<SubmitResult> results, Submit(lease, groups));
   Spent(&WorkerTimes::submitting);
@@ -258,14 +265,18 @@ absl::StatusOr<std::vector<Group>> RolloutWorker::LeaseLoop::SampleGroups(const 
   return groups;
 }
 
-void RolloutWorker::LeaseLoop::Verify(const Lease& lease, WeightVersion version,
-                                      std::vector<Group>& groups) {
+void RolloutWorker::LeaseLoop::Verify(const Lease& lease, std::vector<Group>& groups) {
+  // External verifiers have deadlines of their own.
+  const absl::Time deadline = run_.verifiers.empty()
+                                  ? absl::Now() + kVerificationInLeases * lease.time_to_live
+                                  : absl::InfiniteFuture();
   std::vector<VerifyRequest> requests(groups.size());
   for (size_t g = 0; g < groups.size(); ++g) {
     requests[g].prompt = lease.prompts[g];
     requests[g].completions = std::move(groups[g].completions);
     requests[g].want_token_rewards = run_.want_token_rewards;
-    requests[g].weight_version = version;
+    requests[g].weight_version = NewestVersionOf(requests[g].completions);
+    requests[g].deadline = deadline;
     requests[g].idempotency_key = IdempotencyKey(run_, lease, lease.prompts[g]);
   }
   auto answers = worker_.verifier_->VerifyAll(requests);

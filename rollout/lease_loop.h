@@ -74,7 +74,7 @@ class RolloutWorker::LeaseLoop {
 
   absl::StatusOr<std::vector<std::vector<Completion>>> Sample(const std::vector<Prompt>& prompts);
   absl::StatusOr<std::vector<Group>> SampleGroups(const Lease& lease);
-  void Verify(const Lease& lease, WeightVersion version, std::vector<Group>& groups);
+  void Verify(const Lease& lease, std::vector<Group>& groups);
   void Count(const std::vector<Group>& groups, const std::vector<SubmitResult>& results);
 
   // After a failed call: registers again where that helps, pauses, or gives up.

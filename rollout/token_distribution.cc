@@ -14,6 +14,11 @@ namespace {
 
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
+bool Cuts(const TokenSampling& sampling, int vocabulary) {
+  return sampling.temperature != 0.0F && ((sampling.top_k > 0 && sampling.top_k < vocabulary) ||
+                                          sampling.top_p < 1.0F || sampling.min_p > 0.0F);
+}
+
 }  // namespace
 
 absl::Status CheckTokenSampling(const TokenSampling& sampling, int vocabulary) {
@@ -36,18 +41,23 @@ absl::Status CheckTokenSampling(const TokenSampling& sampling, int vocabulary) {
   return absl::OkStatus();
 }
 
+void TokenDistribution::MakeRoom(int vocabulary, const TokenSampling& sampling) {
+  block_sums_.reserve((vocabulary + kSumBlock - 1) / kSumBlock);
+  if (!Cuts(sampling, vocabulary)) return;
+  candidates_.reserve(vocabulary);
+  likeliest_.reserve(vocabulary);
+}
+
 void TokenDistribution::Reset(absl::Span<float> logits, const TokenSampling& sampling) {
   for (const TokenId token : sampling.banned) logits[token] = kNothing;
   logits_ = logits;
   greedy_ = sampling.temperature == 0.0F;
   inverse_temperature_ = greedy_ ? 1.0 : 1.0 / static_cast<double>(sampling.temperature);
-  const int size = static_cast<int>(logits.size());
   const LogNormaliser normaliser =
       MakeLogNormaliser(loops_, logits, inverse_temperature_, &block_sums_);
   maximum_ = normaliser.maximum;
   total_ = normaliser.total;
-  cut_ = !greedy_ && ((sampling.top_k > 0 && sampling.top_k < size) || sampling.top_p < 1.0F ||
-                      sampling.min_p > 0.0F);
+  cut_ = Cuts(sampling, static_cast<int>(logits.size()));
   if (cut_ && valid()) Cut(sampling);
 }
 
@@ -82,7 +92,8 @@ void TokenDistribution::Cut(const TokenSampling& sampling) {
 
 // The `rank`-th largest logit, from 1.
 float TokenDistribution::LogitOfRank(int rank) {
-  std::vector<float> largest;  // a heap with the smallest in front
+  std::vector<float>& largest = likeliest_;  // a heap with the smallest in front
+  largest.clear();
   largest.reserve(rank);
   for (const float logit : logits_) {
     if (std::isnan(logit)) continue;
@@ -108,11 +119,12 @@ float TokenDistribution::LogitOfNucleus(float least, double mass) {
       if (logit >= least) all += Weight(logit);
     }
   }
+  std::vector<float>& likely = likeliest_;
   // Few tokens have most of the weight: only they are sorted.
   for (double depth = 8.0;; depth *= 2.0) {
     const float floor = std::max(
         least, static_cast<float>(maximum_ - std::min(depth / inverse_temperature_, 1e30)));
-    std::vector<float> likely;
+    likely.clear();
     double weight = 0.0;
     for (const float logit : logits_) {
       if (!(logit >= floor) || logit == kNothing) continue;

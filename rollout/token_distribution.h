@@ -40,6 +40,10 @@ class TokenDistribution {
  public:
   explicit TokenDistribution(const LanguageLoops& loops) : loops_(loops) {}
 
+  // Takes the memory that Reset needs for so many logits and these cuts. A Reset that there is room
+  // for takes none and doesn't throw.
+  void MakeRoom(int vocabulary, const TokenSampling& sampling);
+
   // Becomes the distribution for `logits` [vocabulary], in which the banned tokens' logits are
   // overwritten. Borrows both until the next Reset.
   void Reset(absl::Span<float> logits, const TokenSampling& sampling);
@@ -77,6 +81,7 @@ class TokenDistribution {
   double total_ = 0.0;  // of all weights
   std::vector<float> block_sums_;
   std::vector<Candidate> candidates_;  // when cut: what is left, ascending by token
+  std::vector<float> likeliest_;       // while it is being cut
 };
 
 }  // namespace tpo

@@ -44,7 +44,7 @@ RolloutWorker::~RolloutWorker() { Stop(); }
 
 absl::Status RolloutWorker::Run() {
   std::thread stopper([this] { CloseWhenStopped(); });
-  const absl::Status status = RunLoops();
+  absl::Status status = RunLoops();
   {
     const absl::MutexLock lock(&mutex_);
     done_ = true;
@@ -74,6 +74,7 @@ absl::Status RolloutWorker::RunLoops() {
   }
   std::vector<absl::Status> results(loops);
   std::vector<std::thread> threads;
+  threads.reserve(loops);
   for (int i = 0; i < loops; ++i) {
     threads.emplace_back([this, i, &run, &results, &slots] {
       PrepareComputingThread();
@@ -181,7 +182,8 @@ absl::StatusOr<RunInfo> RolloutWorker::RegisterFirst() {
         absl::IsUnavailable(run.status()) || absl::IsDeadlineExceeded(run.status());
     if (!may_help || stopped() || Clock::Monotonic().Now() - start > options_.give_up_after)
       return run;
-    Warn(absl::StrCat("will try again to register: ", run.status().ToString()));
+    Warn(absl::StrCat("will try again to register: ", run.status().ToString(),
+                      " (is the learner's address right, and TLS the same on both sides?)"));
     Pause(failures);
   }
 }

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "core/status_macros.h"
 #include "services/config/config.h"
+#include "services/engine/patient_verifier.h"
 #include "services/grpc/verifier_pools.h"
 #include "services/tracing/verifier_traces.h"
 #include "services/verifier_server/verifier_factory.h"
@@ -26,9 +28,6 @@ VerifierHealth HealthOf(CircuitBreaker::State breaker) {
   }
   return VerifierHealth::kLeftAlone;
 }
-
-// The default of verifiers[].deadline_seconds, as a part of learner.lease_seconds.
-constexpr double kDeadlineInLeases = 0.5;
 
 // As if tpo-verifier had it as its only one; the built-in ones where the run names none.
 absl::StatusOr<v1::VerifierServiceConfig> SectionOf(const std::string& own_verifier) {
@@ -57,21 +56,30 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
   if (!run.verifiers.empty())
     return MakeVerifierPools(run, allow_remote_plaintext, monitor, own, tracing);
   TPO_ASSIGN_OR_RETURN(const v1::VerifierServiceConfig section, SectionOf(run.own_verifier));
-  TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> own_verifier, MakeVerifiers(section));
-  return TraceVerifier(std::move(own_verifier), tracing);
+  absl::StatusOr<std::unique_ptr<VerifierApi>> own_verifier = MakeVerifiers(section);
+  if (!own_verifier.ok()) {
+    // Where the run's config has it.
+    return absl::Status(
+        own_verifier.status().code(),
+        absl::StrReplaceAll(own_verifier.status().message(),
+                            {{"verifier_service.verifiers[0]: ", "task.dataset.verifier."}}));
+  }
+  return TraceVerifier(MakePatientVerifier(*std::move(own_verifier)), tracing);
 }
 
 absl::StatusOr<VerifierServiceOptions> OwnVerifierServiceOptions(const RunSpec& spec) {
   TPO_ASSIGN_OR_RETURN(const v1::VerifierServiceConfig section, SectionOf(spec.own_verifier));
   VerifierServiceOptions options;
   options.threads = DefaultConcurrentGroups(section);
+  options.max_completions =
+      std::max(options.max_completions, spec.rollout.sampling.completions_per_prompt);
   return options;
 }
 
 absl::StatusOr<GrpcVerifierClientOptions> OwnVerifierClientOptions(const RunSpec& spec) {
   TPO_ASSIGN_OR_RETURN(const VerifierServiceOptions service, OwnVerifierServiceOptions(spec));
   GrpcVerifierClientOptions options;
-  options.deadline = kDeadlineInLeases * spec.learner.lease_time_to_live;
+  options.deadline = kVerificationInLeases * spec.learner.lease_time_to_live;
   options.max_in_flight = std::max(options.max_in_flight, service.threads);
   return options;
 }

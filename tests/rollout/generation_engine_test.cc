@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
 #include <deque>
+#include <new>
 #include <random>
 #include <set>
 #include <utility>
@@ -15,6 +19,33 @@
 #include "tests/policy/hugging_face/golden_tensors.h"
 #include "tests/policy/hugging_face/model_fixture.h"
 #include "tests/policy/language_model/whole_sequence.h"
+
+namespace {
+
+thread_local bool is_test_thread = false;
+std::atomic<int64_t> allocations_elsewhere = 0;
+
+void* Allocate(size_t bytes) {
+  if (!is_test_thread) ++allocations_elsewhere;
+  return std::malloc(std::max<size_t>(bytes, 1));
+}
+
+}  // namespace
+
+// Not inlined: GCC would take malloc and free apart from the new and delete that they belong to,
+// and warn that they don't match.
+[[gnu::noinline]] void* operator new(size_t bytes) {
+  void* const memory = Allocate(bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+[[gnu::noinline]] void* operator new(size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
+  return Allocate(bytes);
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t /*bytes*/) noexcept {
+  std::free(memory);
+}
 
 namespace tpo {
 namespace {
@@ -289,6 +320,24 @@ TEST(GenerationEngineNotFiniteTest, WithoutADistributionARequestFailsAndItsRoomI
     ASSERT_TRUE(engine.SetModel(MakeModel(2), 5).ok());
     EXPECT_TRUE(engine.Generate({request}).ok());
   }
+}
+
+// Nobody would catch what is thrown there.
+TEST(GenerationEngineMemoryTest, NoneIsTakenOnTheTeamsThreads) {
+  is_test_thread = true;
+  const auto model = MakeModel(1);
+  const int64_t before = allocations_elsewhere;
+  GenerationEngine engine({.threads = 3, .cache_bytes = 8 << 20}, model, 0);
+  const std::vector<TokenSampling> samplings = {
+      {.top_k = 5},    {.top_p = 0.9F},       {},
+      {.min_p = 0.1F}, {.temperature = 0.0F}, {.top_k = 50, .top_p = 0.99F, .min_p = 0.01F}};
+  for (size_t i = 0; i < 3 * samplings.size(); ++i) {
+    GenerationRequest request = MakeRequest(i, 9, 2, 12);
+    request.sampling = samplings[i % samplings.size()];
+    ASSERT_TRUE(engine.Submit(std::move(request)).ok());
+  }
+  while (!engine.idle()) engine.Step();
+  EXPECT_EQ(allocations_elsewhere - before, 0);
 }
 
 TEST(GenerationEngineRefusalTest, SaysWhatIsWrong) {

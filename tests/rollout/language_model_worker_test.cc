@@ -1,4 +1,5 @@
 // A worker whose policy is a language model.
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -108,6 +109,10 @@ class VersionByVersion : public LearnerApi {
 class FirstTokenVerifier : public VerifierApi {
  public:
   absl::StatusOr<std::vector<Verdict>> Verify(const VerifyRequest& request) override {
+    WeightVersion newest = 0;
+    for (const Completion& completion : request.completions)
+      newest = std::max(newest, completion.weight_versions.back().weight_version);
+    EXPECT_EQ(request.weight_version, newest);
     std::vector<Verdict> verdicts;
     for (const Completion& completion : request.completions)
       verdicts.push_back(Verdict::Scored(completion.tokens.front()));
@@ -228,6 +233,45 @@ class Restarted : public VersionByVersion {
   RunInfo second_;
   int registrations_ = 0;
 };
+
+// Has new weights whenever it is asked, to be taken up in flight, and one lease.
+class NewWeightsAtEveryStep : public VersionByVersion {
+ public:
+  absl::StatusOr<RunInfo> Register(const std::string&) override {
+    RunInfo run = Info();
+    run.sampling.swap_in_flight = true;
+    return run;
+  }
+
+  absl::StatusOr<LeaseResult> LeasePrompts(const std::string& worker_id) override {
+    if (!submitted.empty())
+      return LeaseResult(NoLease{.finished = true, .retry_after = absl::ZeroDuration()});
+    return VersionByVersion::LeasePrompts(worker_id);
+  }
+
+  absl::StatusOr<std::vector<SubmitResult>> SubmitGroups(
+      const std::string&, const std::vector<Group>& groups) override {
+    for (const Group& group : groups) submitted[group.prompt_id] = group;
+    return std::vector<SubmitResult>(groups.size());
+  }
+
+  absl::StatusOr<std::shared_ptr<const WeightSnapshot>> WaitForWeights(const std::string&,
+                                                                       WeightVersion newer_than,
+                                                                       absl::Duration) override {
+    return WeightSnapshot::Create(newer_than + 1, RandomWeights(SmallConfig(), newer_than + 1));
+  }
+};
+
+TEST(LanguageModelWorkerTest, TellsVerifiersTheNewestVersionThatSampled) {
+  NewWeightsAtEveryStep learner;
+  ASSERT_TRUE(RunWorker(&learner).ok());
+  bool swapped = false;
+  for (const auto& [prompt, group] : learner.submitted) {
+    for (const Completion& completion : group.completions)
+      swapped |= completion.weight_versions.size() > 1;
+  }
+  EXPECT_TRUE(swapped) << "else the verifier, which checks it, had nothing to check";
+}
 
 TEST(LanguageModelWorkerTest, GoesOnWithALearnerThatRestarted) {
   RunInfo second = Info();

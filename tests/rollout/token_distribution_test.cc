@@ -165,6 +165,34 @@ TEST(TokenDistributionNotFiniteTest, ATokenWithoutANumberIsNeverDrawn) {
   }
 }
 
+// As an engine uses it, for one request after the other.
+TEST(TokenDistributionMemoryTest, WhatItWasBeforeChangesNoBit) {
+  const std::vector<TokenSampling> samplings = {
+      {},
+      {.top_k = 5},
+      {.top_k = 400, .top_p = 0.9F},
+      {.top_p = 0.9999F},
+      {.min_p = 0.01F},
+      {.temperature = 0.0F},
+      {.temperature = 0.7F, .top_k = 50, .top_p = 0.9F, .min_p = 0.02F}};
+  TokenDistribution used(BestLanguageLoops());
+  for (const TokenSampling& sampling : samplings) used.MakeRoom(700, sampling);
+  for (int seed = 1; seed <= 3; ++seed) {
+    std::vector<float> logits = RandomLogits(700, 2.0F, seed);
+    for (const TokenSampling& sampling : samplings) {
+      TokenDistribution fresh(BestLanguageLoops());
+      fresh.Reset(absl::MakeSpan(logits), sampling);
+      used.Reset(absl::MakeSpan(logits), sampling);
+      for (int i = 0; i < 500; ++i) {
+        const DrawnToken expected = fresh.Draw((i + 0.5) / 500);
+        const DrawnToken drawn = used.Draw((i + 0.5) / 500);
+        ASSERT_EQ(drawn.token, expected.token);
+        ASSERT_EQ(drawn.log_prob, expected.log_prob);
+      }
+    }
+  }
+}
+
 TEST(TokenDistributionCheckTest, RefusesWhatIsOutOfRange) {
   const auto error = [](const TokenSampling& sampling) {
     return std::string(CheckTokenSampling(sampling, 3).message());

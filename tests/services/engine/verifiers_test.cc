@@ -32,6 +32,14 @@ TEST(OwnVerifier, IsAskedAboutAsManyGroupsAtATimeAsKeepItBusy) {
   EXPECT_EQ(OwnVerifierClientOptions(spec).value().max_in_flight, 999);
 }
 
+TEST(OwnVerifier, TakesTheLargestGroupOfTheRun) {
+  RunSpec spec;
+  for (const int completions : {8, 65536}) {
+    spec.rollout.sampling.completions_per_prompt = completions;
+    EXPECT_GE(OwnVerifierServiceOptions(spec).value().max_completions, completions);
+  }
+}
+
 TEST(OwnVerifier, OfAnotherVersionIsRefused) {
   RunSpec spec;
   spec.own_verifier = "\xff";
@@ -51,6 +59,17 @@ TEST(OwnVerifier, WithAPartOfAKindThatIsNotKnownIsRefused) {
   EXPECT_NE(status.message().find("task.dataset.verifier.composite.parts[1]"),
             absl::string_view::npos)
       << status;
+}
+
+TEST(OwnVerifier, ThatCanNotBeMadeIsNamedAsTheRunsConfigDoes) {
+  v1::ServedVerifierConfig verifier;
+  verifier.mutable_regex()->set_pattern("a");
+  verifier.mutable_regex()->set_compare_group(1);
+  RunInfo run;
+  run.own_verifier = verifier.SerializeAsString();
+  const absl::Status status = MakeVerifier(run, /*allow_remote_plaintext=*/false).status();
+  EXPECT_EQ(status.message(),
+            "task.dataset.verifier.regex.compare_group: the pattern has no group 1");
 }
 
 TEST(OwnVerifier, JudgesWithoutTheDefaultsThatAnOlderLearnerDoesNotSend) {
