@@ -87,7 +87,7 @@ void BM_MatrixProduct(benchmark::State& state) {
   const at::Tensor a = at::randn({rows, 64});
   const at::Tensor b = at::randn({64, 256});
   at::Tensor c = at::empty({rows, 256});
-  for (auto _ : state) at::mm_out(c, a, b);
+  for ([[maybe_unused]] auto _ : state) at::mm_out(c, a, b);
   ReportFlop(state, 2.0 * static_cast<double>(rows) * 64 * 256);
 }
 BENCHMARK(BM_MatrixProduct)->Arg(256)->Arg(512)->Arg(2048);
@@ -97,7 +97,7 @@ void BM_Forward(benchmark::State& state) {
   const auto groups = MakeGroups(static_cast<int>(state.range(0)));
   const PrefixTree tree = MakeTree(groups);
   const auto pass = policy->NewPass();
-  for (auto _ : state) benchmark::DoNotOptimize(pass->Forward(tree, 1.0).data());
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(pass->Forward(tree, 1.0).data());
   state.counters["nodes"] = tree.nodes.size();
   ReportFlop(state, kForwardFlopPerNode * tree.nodes.size());
 }
@@ -112,7 +112,7 @@ void BM_ForwardBackward(benchmark::State& state) {
   std::vector<at::Tensor> gradients;
   for (const NamedParameter& parameter : policy->parameters())
     gradients.push_back(at::zeros_like(parameter.tensor));
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     pass->Forward(tree, 1.0);
     pass->Backward(coefficients, gradients);
   }
@@ -129,7 +129,7 @@ void BM_OptimizerStep(benchmark::State& state) {
   for (const NamedParameter& parameter : policy->parameters())
     gradients.push_back(at::randn_like(parameter.tensor));
   const c10::InferenceMode inference;
-  for (auto _ : state) optimizer->Step(gradients);
+  for ([[maybe_unused]] auto _ : state) optimizer->Step(gradients);
 }
 BENCHMARK(BM_OptimizerStep)->Unit(benchmark::kMillisecond);
 
@@ -143,7 +143,7 @@ void BM_TrainStep(benchmark::State& state) {
   Trainer trainer({.epochs = 4, .micro_batch_tokens = 512, .threads = 1}, policy.get(),
                   objective.get(), optimizer.get());
   const Batch batch = Batch::Create(groups, *objective).value();
-  for (auto _ : state) benchmark::DoNotOptimize(trainer.Train(batch, true).ok());
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(trainer.Train(batch, true).ok());
 }
 BENCHMARK(BM_TrainStep)->Arg(8)->Arg(1)->Unit(benchmark::kMillisecond);
 
@@ -156,7 +156,7 @@ void BM_Sample(benchmark::State& state) {
                                  .candidates_per_token = 0,
                                  .temperature = 1.0F,
                                  .max_tokens = kLength};
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (int first = 0; first < kPrompts; first += 25) {
       std::vector<Prompt> prompts;
       for (int p = first; p < first + 25; ++p) prompts.push_back(groups[p].prompt);

@@ -37,7 +37,7 @@ void OneSeedAfterTheOther(benchmark::State& state) {
   for (int64_t seed = 0; seed < kSeeds; ++seed) {
     results.push_back(at::empty({state.range(0), state.range(2)}));
   }
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (int64_t seed = 0; seed < kSeeds; ++seed) {
       at::mm_out(results[seed], activations[seed], kernels[seed]);
     }
@@ -51,7 +51,7 @@ void AllSeedsInOneBatch(benchmark::State& state) {
   const at::Tensor activations = at::rand({kSeeds, state.range(0), state.range(1)});
   const at::Tensor kernels = at::rand({kSeeds, state.range(1), state.range(2)});
   at::Tensor results = at::empty({kSeeds, state.range(0), state.range(2)});
-  for (auto _ : state) at::bmm_out(results, activations, kernels);
+  for ([[maybe_unused]] auto _ : state) at::bmm_out(results, activations, kernels);
   state.SetItemsProcessed(state.iterations() * MultiplyAdds(state));
 }
 BENCHMARK(AllSeedsInOneBatch)->Apply(Arguments);

@@ -116,7 +116,7 @@ void Read(benchmark::State& state) {
   ThreadTeam team(0);
   std::vector<uint64_t> sums(team.size() * 8);
   double fastest = 1e9;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto start = Now();
     team.Run([&](int thread) {
       const auto [first, last] = team.Part(thread, static_cast<int>(kBytes / 512));
@@ -162,7 +162,7 @@ void Generate(benchmark::State& state) {
     requests.push_back(std::move(request));
   }
   double fastest = 1e9;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto start = Now();
     benchmark::DoNotOptimize(engine.Generate(requests).ok());
     fastest = std::min(fastest, Now() - start);

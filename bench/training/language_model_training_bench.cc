@@ -133,7 +133,7 @@ void Forward(benchmark::State& state) {
   const PrefixTree tree = Tree(static_cast<int>(state.range(1)));
   KeptForward kept;
   double fastest = 1e9;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto start = Now();
     model.Forward(tree, 1.0, &kept);
     fastest = std::min(fastest, Now() - start);
@@ -153,7 +153,7 @@ void Backward(benchmark::State& state) {
   for (const auto& [name, values] : Parameters()) gradients[name].resize(values.size());
   const std::vector<double> coefficients(tree.scored.size(), 1e-3);
   double fastest = 1e9;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto start = Now();
     model.Backward(coefficients, kept,
                    [](const std::string& name) { return gradients.at(name).data(); });
@@ -166,7 +166,7 @@ void Backward(benchmark::State& state) {
 
 void Repack(benchmark::State& state) {
   TrainableLanguageModel& model = Model(state.range(0) != 0);
-  for (auto _ : state) model.SetParameters(ValuesOf);
+  for ([[maybe_unused]] auto _ : state) model.SetParameters(ValuesOf);
 }
 
 BENCHMARK(Forward)->Args({1, 2})->Args({1, 4})->Args({0, 2})->UseRealTime()->Iterations(3);

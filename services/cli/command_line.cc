@@ -110,8 +110,9 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
   auto* run_dir = app->add_option("--run_dir", flags->run_dir,
                                   "Directory for the results [runs/<name of CONFIG>-<UTC time>]")
                       ->type_name("DIR");
-  app->add_flag("--resume", flags->resume,
-                "Go on with the run in --run_dir after its last checkpoint")
+  app->add_flag(
+         "--resume", flags->resume,
+         "Go on with the run in --run_dir after its last checkpoint; begin one where there is none")
       ->needs(run_dir);
   AddMetricsListen(app, &flags->metrics_listen);
   AddAddress(app, "--status_listen", PortZero::kAllowed, &flags->status_listen,

@@ -39,6 +39,11 @@ bool IsHostName(const std::string& host) {
 }  // namespace
 
 absl::Status CheckAddress(const std::string& address, PortZero port_zero) {
+  if (absl::StrContains(address, "://")) {
+    return Refused(address,
+                   "it has no scheme. A reward server over HTTP is asked by tpo-verifier "
+                   "(docs/bridges.md)");
+  }
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos) return Refused(address, "there is no colon");
   const std::string written_host = address.substr(0, colon);

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/utf8.h"
 #include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/exceptions.h"
 #include "yaml-cpp/parser.h"
@@ -143,12 +144,22 @@ class TreeBuilder : public YAML::EventHandler {
   YamlNode root_;
 };
 
-// yaml-cpp takes some control characters for the end of the file and skips others.
+// yaml-cpp takes some control characters for the end of the file and skips others. Bytes that
+// aren't UTF-8 it passes on, but writes them as U+FFFD: the run's config.yaml would be another
+// config, and no message could carry them.
 absl::Status CheckCharacters(const std::string& text, const YamlPlace& place) {
   int line = 1;
-  for (const char c : text) {
-    if (c == '\n') ++line;
+  size_t length = 0;
+  for (size_t i = 0; i < text.size(); i += length) {
+    const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
+    length = Utf8SequenceLength(text, i);
+    if (length == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place(line), ": byte 0x", absl::Hex(byte, absl::kZeroPad2),
+                       " isn't UTF-8; is this a text file in UTF-8?"));
+    }
+    if (c == '\n') ++line;
     if ((byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7f) {
       return absl::InvalidArgumentError(absl::StrCat(place(line), ": control character ",
                                                      static_cast<int>(byte),

@@ -1,7 +1,7 @@
 // A YAML document as a plain tree in which every node knows where it was written, so that every
 // later error can say so. Only what a config file needs: one document, mappings with plain names as
-// keys, sequences and scalars. Anchors, aliases, tags, duplicate keys and control characters are
-// refused.
+// keys, sequences and scalars. Anchors, aliases, tags, duplicate keys, control characters and bytes
+// that aren't UTF-8 are refused.
 //
 // Values: no thread rules.
 #ifndef TPO_SERVICES_CONFIG_YAML_TREE_H_

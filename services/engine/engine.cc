@@ -4,6 +4,7 @@
 #include <string>
 
 #include "services/cli/exit_status.h"
+#include "services/cli/log_to_stderr.h"
 
 namespace tpo {
 namespace {
@@ -34,12 +35,18 @@ absl::Status RunCommand(const Command& command) {
   return std::visit(Runner(), command);
 }
 
+// Writes what is still buffered, and says whether all that was printed has been written.
+bool StandardOutputIsWritten() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
 }  // namespace
 
 int RunEngine(int argc, char** argv) {
   const std::variant<Command, CommandLineExit> parsed = ParseCommandLine(argc, argv);
   if (const CommandLineExit* exit = std::get_if<CommandLineExit>(&parsed)) return PrintExit(*exit);
-  const absl::Status status = RunCommand(std::get<Command>(parsed));
+  LogToStandardError("tpo");
+  absl::Status status = RunCommand(std::get<Command>(parsed));
+  if (!StandardOutputIsWritten() && status.ok())
+    status = absl::UnavailableError("standard output could not be written");
   if (!status.ok()) {
     std::fprintf(stderr, "tpo: %s\n", std::string(status.message()).c_str());
   }

@@ -6,6 +6,7 @@
 
 #include "core/status_macros.h"
 #include "rollout/worker.h"
+#include "services/cli/exit_status.h"
 #include "services/cli/host_name.h"
 #include "services/engine/drain_on_signal.h"
 #include "services/engine/engine.h"
@@ -65,8 +66,14 @@ absl::Status RunRollout(const RolloutCommand& command) {
   options.stop_grace = absl::Seconds(command.drain_seconds);
   options.on_warning = [](const std::string& warning) { spdlog::warn("{}", warning); };
   options.on_note = [](const std::string& note) { spdlog::info("{}", note); };
+  bool taken_in = false;
   RolloutWorker worker(options, &learner, [&](const RunInfo& run) {
-    return MakeVerifier(run, command.insecure, &verification, tls.value_or(TlsOptions()), tracing);
+    // Asked for once, as soon as the learner has taken the worker in. Whether its verifiers may be
+    // reached is a matter of the command's flags, too.
+    auto verifier =
+        MakeVerifier(run, command.insecure, &verification, tls.value_or(TlsOptions()), tracing);
+    taken_in = verifier.ok();
+    return verifier;
   });
   metrics.Add(MakeCertificateMetrics(
       {{"own", command.tls.certificate}, {"authority", command.tls.ca}}, CertificateExpiry));
@@ -84,7 +91,7 @@ absl::Status RunRollout(const RolloutCommand& command) {
                 command.learner.c_str(), static_cast<int>(command.give_up_after_seconds));
     std::fflush(stdout);
   }
-  const absl::Status status = worker.Run();
+  absl::Status status = worker.Run();
   drain_on_signal.SetDrain({});
   if (!command.quiet) {
     const WorkerStatistics statistics = worker.statistics();
@@ -99,6 +106,9 @@ absl::Status RunRollout(const RolloutCommand& command) {
         absl::StrCat("the learner at ", command.learner, " didn't answer for ",
                      command.give_up_after_seconds, " s (--give_up_after): ", status.message()));
   }
+  // What ends a worker that was taken in isn't this command's input.
+  if (taken_in && ExitStatusOf(status) == kExitRefused)
+    return absl::InternalError(status.message());
   return status;
 }
 

@@ -152,6 +152,8 @@ absl::Status RunSession::OpenDirectory() {
   if (directory_->holds_run()) {
     TPO_ASSIGN_OR_RETURN(const v1::Config saved, LoadConfig(directory_->paths().config, {}));
     TPO_RETURN_IF_ERROR(CheckMayResume(saved, config_));
+  } else if (flags_.resume) {
+    spdlog::warn("{} holds no run to go on with: a new one begins", path);
   }
   TPO_ASSIGN_OR_RETURN(checkpoints_,
                        CheckpointStore::Open(directory_->paths().checkpoints, FileSystem::Posix(),
@@ -290,13 +292,13 @@ absl::Status RunSession::Run() {
   if (!trained.ok()) outcome.message = std::string(trained.status().message());
   if (outcome.end == RunEnd::kDrained)
     outcome.message = "stopped before its last step; --resume goes on";
-  const absl::Status prompts = source_->failure();
+  absl::Status prompts = source_->failure();
   if (!prompts.ok()) {
     outcome.end = RunEnd::kFailed;
     outcome.message = std::string(prompts.message());
   }
   outcome.ledger = learner_->GetStatus().ledger;
-  const absl::Status written = writers_->Finish(outcome);
+  absl::Status written = writers_->Finish(outcome);
   if (const absl::Status report = WriteReport(directory()); !report.ok()) {
     spdlog::warn("no report.html: {}", std::string(report.message()));
   }

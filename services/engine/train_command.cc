@@ -131,7 +131,7 @@ absl::Status RunTrain(const TrainCommand& command) {
                        [&session] { session->Drain(); });
   session->worker_metrics().Attach([&workers] { return workers.statistics(); });
   drain_on_signal.SetDrain([&session] { session->Drain(); });
-  const absl::Status trained = session->Run();
+  absl::Status trained = session->Run();
   const absl::Status rolled_out = workers.Join();
   session->worker_metrics().Detach();
   drain_on_signal.SetDrain({});

@@ -133,7 +133,8 @@ class SubmitCall
 }  // namespace
 
 struct GrpcLearnerClient::Impl {
-  Impl(std::shared_ptr<grpc::Channel> channel, const GrpcLearnerClientOptions& client_options)
+  Impl(const std::shared_ptr<grpc::Channel>& channel,
+       const GrpcLearnerClientOptions& client_options)
       : options(client_options),
         stub(v1::LearnerService::NewStub(channel)),
         watcher(
@@ -196,10 +197,11 @@ struct GrpcLearnerClient::Impl {
   std::optional<WeightWatcher> presence;  // with the learner, when weights come from a relay
 };
 
-GrpcLearnerClient::GrpcLearnerClient(std::shared_ptr<grpc::Channel> channel, const Options& options)
-    : impl_(std::make_unique<Impl>(std::move(channel), options)) {}
+GrpcLearnerClient::GrpcLearnerClient(const std::shared_ptr<grpc::Channel>& channel,
+                                     const Options& options)
+    : impl_(std::make_unique<Impl>(channel, options)) {}
 
-GrpcLearnerClient::~GrpcLearnerClient() { Close(); }
+GrpcLearnerClient::~GrpcLearnerClient() { GrpcLearnerClient::Close(); }
 
 void GrpcLearnerClient::Close() {
   impl_->calls.Close();

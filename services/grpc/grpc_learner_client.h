@@ -61,7 +61,7 @@ class GrpcLearnerClient : public LearnerApi {
   using Options = GrpcLearnerClientOptions;
 
   // REQUIRES: of weights_channel and local_weights at most one.
-  explicit GrpcLearnerClient(std::shared_ptr<grpc::Channel> channel,
+  explicit GrpcLearnerClient(const std::shared_ptr<grpc::Channel>& channel,
                              const Options& options = Options());
   // Close, and joins. REQUIRES: no other call is in progress.
   ~GrpcLearnerClient() override;

@@ -147,8 +147,8 @@ class GrpcVerifierReplica : public VerifierReplica {
 
 }  // namespace
 
-std::unique_ptr<VerifierReplica> MakeGrpcVerifierReplica(std::shared_ptr<grpc::Channel> channel,
-                                                         std::string name, const Tracing& tracing) {
+std::unique_ptr<VerifierReplica> MakeGrpcVerifierReplica(
+    const std::shared_ptr<grpc::Channel>& channel, std::string name, const Tracing& tracing) {
   return std::make_unique<GrpcVerifierReplica>(channel, std::move(name), tracing);
 }
 

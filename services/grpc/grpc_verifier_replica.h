@@ -21,9 +21,8 @@ namespace tpo {
 // header "traceparent"; which group it is for, the request's idempotency key says. Without such a
 // span the header names the request's trace, if it has one. A call of Describe has a trace of its
 // own.
-std::unique_ptr<VerifierReplica> MakeGrpcVerifierReplica(std::shared_ptr<grpc::Channel> channel,
-                                                         std::string name,
-                                                         const Tracing& tracing = {});
+std::unique_ptr<VerifierReplica> MakeGrpcVerifierReplica(
+    const std::shared_ptr<grpc::Channel>& channel, std::string name, const Tracing& tracing = {});
 
 }  // namespace tpo
 

@@ -26,6 +26,23 @@ absl::Span<const std::byte> AsBytes(const std::string& data) {
   return {reinterpret_cast<const std::byte*>(data.data()), data.size()};
 }
 
+// Whether a peer that ended a stream so would end every further one so.
+bool IsForGood(const absl::Status& status, WeightSubscriber subscriber) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kPermissionDenied:
+      return true;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnimplemented:
+      // A worker has a time after which it gives up, and until then does without newer weights: it
+      // may be a proxy that has lost its way to the learner for a moment. A relay would ask for
+      // ever.
+      return subscriber == WeightSubscriber::kRelay;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 WeightWatcher::WeightWatcher(std::shared_ptr<grpc::Channel> channel,
@@ -126,7 +143,8 @@ void WeightWatcher::Run() {
       if (closed_) return;
       generation = generation_;
     }
-    const absl::Status status = ReadStream();
+    const StreamEnd stream = ReadStream();
+    const absl::Status& status = stream.status;
     std::optional<absl::Status> ended;
     std::string worker_id;
     {
@@ -135,7 +153,7 @@ void WeightWatcher::Run() {
       if (generation != generation_) continue;
       last_error_ = status;
       if (status.ok()) ended_ = absl::CancelledError("the learner's run is over");
-      if (absl::IsNotFound(status) || absl::IsPermissionDenied(status)) ended_ = status;
+      if (stream.from_peer && IsForGood(status, options_.subscriber)) ended_ = status;
       ended = ended_;
       worker_id = worker_id_;
     }
@@ -153,7 +171,7 @@ void WeightWatcher::Run() {
   }
 }
 
-absl::Status WeightWatcher::ReadStream() {
+WeightWatcher::StreamEnd WeightWatcher::ReadStream() {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kStreamDeadline));
   // The channel tries to connect on and on, with pauses of its own.
@@ -163,7 +181,7 @@ absl::Status WeightWatcher::ReadStream() {
   WeightVersion newest = -1;
   {
     absl::MutexLock lock(&mutex_);
-    if (closed_) return absl::CancelledError("closed");
+    if (closed_) return {.status = absl::CancelledError("closed")};
     stream_ = &context;
     generation = generation_;
     if (newest_ != nullptr) newest = newest_->version;
@@ -206,7 +224,8 @@ absl::Status WeightWatcher::ReadStream() {
     absl::MutexLock lock(&mutex_);
     stream_ = nullptr;
   }
-  return span.End(fault.ok() ? FromGrpcStatus(status, "WatchWeights") : fault);
+  if (!fault.ok()) return {.status = span.End(fault)};
+  return {.status = span.End(FromGrpcStatus(status, "WatchWeights")), .from_peer = true};
 }
 
 absl::Status WeightWatcher::AddMessage(const v1::WatchWeightsResponse& message,

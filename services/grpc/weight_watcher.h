@@ -83,6 +83,7 @@ class WeightWatcher {
   // Of a relay: waits until the weights are others than those of `held`, by version or by the
   // learner's life. The first call starts the thread. CANCELLED: closed. OUT_OF_RANGE: the learner
   // has ended the stream because its run is over; Resume asks again. PERMISSION_DENIED as above.
+  // INVALID_ARGUMENT, UNIMPLEMENTED: the peer won't have this request, or serves no weights.
   absl::StatusOr<PublishedWeights> WaitForOthers(const PublishedWeights& held);
   void Resume();
 
@@ -99,10 +100,16 @@ class WeightWatcher {
   void Close();
 
  private:
+  // How a stream ended. OK: the run is over. NOT_FOUND: the learner doesn't know the worker.
+  struct StreamEnd {
+    absl::Status status;
+    // False: the peer was given up for what it sent, and didn't say `status` itself.
+    bool from_peer = false;
+  };
+
   void Run();
-  // Reads one stream to its end. OK: the run is over. NOT_FOUND: the learner doesn't know the
-  // worker.
-  absl::Status ReadStream();
+  // Reads one stream to its end.
+  StreamEnd ReadStream();
   absl::Status AddMessage(const v1::WatchWeightsResponse& message, WeightVersion* newest);
   // Looks which life of the learner a manifest is of; sets `newest` to -1 when it begins with it.
   absl::Status CheckIncarnation(const std::string& incarnation, WeightVersion* newest);

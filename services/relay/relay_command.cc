@@ -6,10 +6,13 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/notification.h"
 #include "core/status_macros.h"
 #include "services/cli/exit_status.h"
 #include "services/cli/host_name.h"
+#include "services/cli/log_to_stderr.h"
 #include "services/engine/drain_on_signal.h"
 #include "services/engine/tls_options.h"
 #include "services/grpc/certificates.h"
@@ -25,9 +28,6 @@
 #include "services/metrics/trace_metrics.h"
 #include "services/metrics/worker_metrics.h"
 #include "services/tracing/otlp_exporter.h"
-#include "spdlog/logger.h"
-#include "spdlog/sinks/stdout_sinks.h"
-#include "spdlog/spdlog.h"
 
 namespace tpo {
 namespace {
@@ -61,9 +61,7 @@ absl::Status HandOn(WeightWatcher* watcher, RelayService* service, GrpcServer* s
 }  // namespace
 
 absl::Status RunRelay(const RelayCommand& command) {
-  // Standard output is for the addresses, which scripts read.
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-      "tpo-relay", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  LogToStandardError("tpo-relay");
   DrainOnSignal drain_on_signal;
   MetricsRegistry metrics("tpo-relay");
   PrometheusRpcObserver rpc_metrics(&metrics);
@@ -105,10 +103,16 @@ absl::Status RunRelay(const RelayCommand& command) {
     told_to_end.Notify();
     watcher.Close();
   });
-  const absl::Status status =
+  absl::Status status =
       HandOn(&watcher, service.get(), server.get(), told_to_end, command.keep_serving);
   drain_on_signal.SetDrain({});
   server->Shutdown(kShutdownGrace);
+  // A gRPC server that doesn't know a call says so without a word.
+  if (absl::IsUnimplemented(status)) {
+    return absl::UnimplementedError(absl::StrCat(
+        "--learner: ", command.learner, " serves no weights; is it a learner or a relay? (",
+        absl::StripSuffix(status.message(), ": "), ")"));
+  }
   return status;
 }
 

@@ -10,8 +10,9 @@ namespace tpo {
 
 // Serves until the learner's run is over, with command.keep_serving for ever, or until SIGTERM or
 // SIGINT; all of that is OK. A learner that can't be reached is waited for. Errors: the input was
-// refused (INVALID_ARGUMENT, FAILED_PRECONDITION), or the learner takes this process for no relay
-// (PERMISSION_DENIED). REQUIRES: there is no other thread yet.
+// refused, by the learner (its name) or before (INVALID_ARGUMENT, FAILED_PRECONDITION), the learner
+// takes this process for no relay (PERMISSION_DENIED), or is none (UNIMPLEMENTED). REQUIRES: there
+// is no other thread yet.
 absl::Status RunRelay(const RelayCommand& command);
 
 // The main of tpo-relay, which `tpo relay` starts with its own arguments. Returns the exit status.

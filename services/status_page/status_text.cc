@@ -78,6 +78,7 @@ std::string Sparkline(const std::vector<double>& values, int columns) {
 std::string Curve(const char* name, const std::vector<StepFigures>& steps, int width,
                   double (*value)(const StepFigures&)) {
   std::vector<double> values;
+  values.reserve(steps.size());
   for (const StepFigures& step : steps) values.push_back(value(step));
   const std::string line = Sparkline(values, width - kNameColumns - 14);
   if (line.empty()) return "";

@@ -7,13 +7,11 @@
 #include "absl/synchronization/notification.h"
 #include "core/status_macros.h"
 #include "services/cli/exit_status.h"
+#include "services/cli/log_to_stderr.h"
 #include "services/cli/verifier_command_line.h"
 #include "services/grpc/signals.h"
 #include "services/verifier_sdk/server_options.h"
 #include "services/verifier_sdk/verifier_sdk.h"
-#include "spdlog/logger.h"
-#include "spdlog/sinks/stdout_sinks.h"
-#include "spdlog/spdlog.h"
 
 namespace tpo {
 namespace {
@@ -29,9 +27,7 @@ std::string BaseName(const std::string& path) { return path.substr(path.rfind('/
 }  // namespace
 
 absl::Status ServeVerifier(const VerifierServerOptions& options, const VerifierFactory& factory) {
-  // Standard output is for the addresses, which scripts read.
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-      options.program, std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  LogToStandardError(options.program);
   absl::Notification told_to_end;
   const SignalWaiter signals([&told_to_end](int) { told_to_end.Notify(); });
   TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> verifier, factory());

@@ -34,21 +34,31 @@ class StudyTest(StudyCase):
         self.variants("run")
         calls = self.calls()
         settings = [tuple(sorted(call.items())) for call in calls]
-        self.assertEqual(len(set(settings)), 13)
-        self.assertEqual(len(settings), 13)
+        self.assertEqual(len(set(settings)), 18)
+        self.assertEqual(len(settings), 18)
         self.variants("run")
-        self.assertEqual(len(self.calls()), 13)
+        self.assertEqual(len(self.calls()), 18)
         output = self.variants("report")
         for name in ("exponent_0", "tpo"):
-            self.assertIn(f"| {name} | `objective: tpo` | 1 | 50.0 |", output)
-        self.assertEqual(len(json.loads((self.folder / "results/variants.json").read_text())["cells"]), 14)
+            self.assertIn(f"| {name} | `objective: tpo` | 1 | 50.0 |  |", output)
+        self.assertEqual(len(json.loads((self.folder / "results/variants.json").read_text())["cells"]), 20)
 
     def test_noise_reaches_the_runs_that_ask_for_it_and_is_taken_out_of_their_error(self):
         self.variants("run", "--only", "noise")
         noisy = [call for call in self.calls() if call.get("verifiers") == "[{address: 'unix:here'}]"]
-        self.assertEqual(len(noisy), 4)
-        self.assertIn("| tpo_noise | `objective: tpo`; noise 0.001 | 1 | 50.0 | 50.0 |",
+        self.assertEqual(len(noisy), 6)
+        self.assertIn("| tpo_noise | `objective: tpo`; noise 0.001 | 1 | 50.0 |  | 50.0 |",
                       self.variants("report", "--only", "noise"))
+
+    def test_variants_are_compared_seed_by_seed_with_the_first_of_their_study(self):
+        first, other = (variants_study.Measured(
+            cell=variants_study.VariantCell(what), study="noise", variant="v", settings={}, seeds=seeds, final=[0.0], area=area,
+            steps_to_10=[None], error_curve=[], commits=[], machines=[], cpu_seconds=1.0)
+            for what, seeds, area in ((variants_study.variant("tpo"), [0, 1, 2], [10.0, 50.0, 90.0]),
+                                      (variants_study.variant("tpo", 0.1), [1, 2, 3], [51.0, 93.0, 1.0])))
+        # Seeds 1 and 2: 1 and 3 more, 2 with a standard error of 1, of which 12.71 hold 95 %.
+        self.assertEqual(variants_study.difference_text(other, first), "+2.0 ± 12.7")
+        self.assertEqual(variants_study.difference_text(first, first), "")
 
     def test_the_sequence_study_collects_what_it_ran(self):
         self.study(sequence_study, "run", "--steps", "60")

@@ -19,10 +19,10 @@ def tree(directory):
 
 
 class ConfigTest(harness.IntegrationTest):
-    def refuse(self, config_text, expected, *arguments, command=("train",)):
+    def refuse(self, config_text, expected, *arguments, command=("train",), encoding="utf-8"):
         """`expected`: a regular expression of the message, after the file's name."""
         config = self.scratch / "config.yaml"
-        config.write_text(config_text, encoding="utf-8")
+        config.write_text(config_text, encoding=encoding)
         output = self.run_to_end("tpo", *command, config, "--run_dir", self.scratch / "run", *arguments, status=REFUSED)
         self.assertRegex(output, expected.replace("FILE", re.escape(str(config))))
         self.assertFalse((self.scratch / "run").exists(), output)
@@ -72,6 +72,10 @@ class ConfigTest(harness.IntegrationTest):
         self.refuse("", r"FILE")
         self.refuse("\x00\x01\x02", r"FILE")
         self.refuse("- just\n- a list\n", r"FILE:1: ")
+
+    def test_another_encoding(self):
+        text = self.small() + "verifiers: [{address: 'a:1', name: café}]\n"
+        self.refuse(text, rf"FILE:{self.line_of(text, 'café')}: byte 0xe9 isn't UTF-8", encoding="latin-1")
 
     def test_files_that_are_none(self):
         for path in (self.scratch / "missing.yaml", self.scratch):

@@ -133,6 +133,11 @@ class Process:
         return status
 
 
+def redirected(where):
+    """For `under`: the program becomes one whose streams are as a shell puts them, such as 2>/dev/null."""
+    return ["sh", "-c", f'exec "$@" {where}', "sh"]
+
+
 class Reserved:
     """A port that is free and stays ours until a server that we start listens on it."""
 

@@ -245,6 +245,9 @@ class LanguageModelTest(harness.IntegrationTest):
         output = self.run_to_end("tpo", "eval", run, "--prompts", "3")
         self.assertIn("prompts of training", output)
         self.assertIs(self.evaluations(run)[-1]["held_out"], False)
+        # Beside the figures, which tools read.
+        figures = self.run_to_end("tpo", "eval", run, "--prompts", "3", under=harness.redirected("2>/dev/null"))
+        self.assertIs(json.loads(figures)["held_out"], False)
 
     def test_a_model_that_has_diverged_ends_a_run_with_a_diagnosis(self):
         diverge(self.model / "model.safetensors")

@@ -68,6 +68,16 @@ class RelayTest(harness.FaultTest):
         harness.wait_until(lambda: health(relay.address) == "SERVING", "the first weights")
         self.assert_ended_well(self.start_worker(learner.address, "--weights", relay.address), learner, relay)
 
+    def test_a_relay_that_is_refused_for_good_ends(self):
+        _, learner = self.start_learner("run", *overrides(learner__steps=10**6))
+        flags = ("--listen", "127.0.0.1:0")
+        refused = self.run_to_end("tpo", "relay", "--learner", learner.address, *flags, "--name", "rack\t7", status=2)
+        self.assertIn("relay_name: byte 4 is a control character", refused)
+        # Nor does it wait for weights from what has none to give.
+        verifier = self.start_verifier()
+        refused = self.run_to_end("tpo", "relay", "--learner", verifier.address, *flags, status=1)
+        self.assertIn(f"--learner: {verifier.address} serves no weights; is it a learner or a relay?", refused)
+
     def test_relays_show_on_the_status_page_and_in_the_status(self):
         _, learner = self.start_learner("run", *overrides(learner__steps=10**6), "--status_listen", "127.0.0.1:0")
         where = learner.wait_for_output(r"^status page on (http://\S+)")[1]

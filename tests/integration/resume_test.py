@@ -29,6 +29,12 @@ class ResumeTest(harness.FaultTest):
         self.train("killed", *flags, "--resume")
         self.check_finished(run)
 
+    def test_resume_of_nothing_begins_a_run_and_says_so(self):
+        run = harness.Run(self.scratch / "new")
+        process = self.start("tpo", "train", harness.SMALL, "--run_dir", run, *overrides(learner__steps=1), "--resume")
+        self.assertEqual(process.wait(), 0, str(process))
+        self.assertIn("holds no run to go on with: a new one begins", process.output)
+
     def test_terminate_and_interrupt(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(signal=number.name):

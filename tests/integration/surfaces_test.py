@@ -275,6 +275,25 @@ class FinishedRunTest(harness.IntegrationTest):
         log = (self.finished.directory / "eval.jsonl").read_text(encoding="utf-8")
         self.assertEqual([json.loads(line) for line in log.splitlines()], [last, named, path])
 
+    def test_warnings_are_no_part_of_the_figures(self):
+        (self.finished.newest_checkpoint / "model.safetensors").write_bytes(b"")
+        command = ("eval", self.finished, "--prompts", 3)
+        figures = self.run_to_end("tpo", *command, under=harness.redirected("2>/dev/null"))
+        self.assertEqual(json.loads(figures)["step"], 15)
+        warnings = self.run_to_end("tpo", *command, under=harness.redirected(">/dev/null"))
+        self.assertRegex(warnings, r"\[tpo\] \[warning\] .*step_00000020/model.safetensors is damaged")
+
+    def test_output_that_can_not_be_written_is_a_failure(self):
+        for command in (["eval", self.finished, "--prompts", 3], ["generate", self.finished, "--prompts", 3],
+                        ["export", self.finished, self.scratch / "exported"]):
+            with self.subTest(command=command[0]):
+                output = self.run_to_end("tpo", *command, status=FAILED, under=harness.redirected(">/dev/full"))
+                self.assertIn("tpo: standard output could not be written", output)
+                # What went wrong before that is told instead.
+                output = self.run_to_end("tpo", *command, "--step", 7, status=REFUSED,
+                                         under=harness.redirected(">/dev/full"))
+                self.assertNotIn("standard output", output)
+
     def test_generate(self):
         flags = ("--prompts", 3, "--samples", 2)
         text = self.run_to_end("tpo", "generate", self.finished, *flags)

@@ -54,6 +54,16 @@ class WorkersTest(harness.FaultTest):
         self.train("drained", *self.FLAGS, "--resume")
         self.check_finished(run)
 
+    def test_a_worker_that_can_not_go_on_has_failed(self):
+        run, learner = self.start_learner("killed", *self.FLAGS)
+        worker = self.start_worker(learner.address)
+        self.kill_midway(run, learner)
+        self.start_learner("killed", *self.FLAGS, *overrides(verification__max_attempts=5), "--resume",
+                           listen=learner.address)
+        # 2 would say that its own flags were refused.
+        self.assertEqual(worker.wait(), 1, str(worker))
+        self.assertIn("the run goes on with other verifiers: start this worker anew", worker.output)
+
     def test_whoever_waits_is_told_that_the_run_is_over(self):
         run, learner = self.start_learner("finished", *overrides(learner__steps=2))
         self.assert_ended_well(self.start_worker(learner.address), learner)

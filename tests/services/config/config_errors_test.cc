@@ -183,6 +183,10 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"OpenBracket", "learner: {epochs: 4\n", "run.yaml:", "not valid YAML"},
         Refusal{"Tabulator", "learner:\n\tepochs: 4\n", "run.yaml:", "not valid YAML"},
         Refusal{"ControlCharacter", "seed: 1\n# \x04\n", "run.yaml:8: control character 4", ""},
+        Refusal{"Latin1", "verifiers:\n- address: a:1\n  name: caf\xe9\n",
+                "run.yaml:9: byte 0xe9 isn't UTF-8", "is this a text file in UTF-8?"},
+        Refusal{"HalfACharacter", "seed: 1\n# \xe2\x82", "run.yaml:8: byte 0xe2 isn't UTF-8", ""},
+        Refusal{"Surrogate", "# \xed\xa0\x80\n", "run.yaml:7: byte 0xed isn't UTF-8", ""},
         Refusal{"DeepNesting", "x: " + std::string(5000, '[') + std::string(5000, ']'),
                 "run.yaml:7: not valid YAML", ""}),
     NameOf);

@@ -77,6 +77,8 @@ TEST(ConfigOverrideTest, MalformedOverridesAreRefused) {
   EXPECT_THAT(ErrorOf(ParseLeastAnd("", {"=1"})), HasSubstr("a name in the path is empty"));
   EXPECT_THAT(ErrorOf(ParseLeastAnd("", {"learner.epochs=[1"})),
               HasSubstr("is a bracket left open?"));
+  EXPECT_THAT(ErrorOf(ParseLeastAnd("", {"verifiers=[{address: 'a:1', name: caf\xe9}]"})),
+              HasSubstr(": byte 0xe9 isn't UTF-8"));
 }
 
 TEST(ConfigOverrideTest, DoesNotReachIntoListsOrValues) {

@@ -69,6 +69,14 @@ TEST(ConfigRoundTripTest, VerifiersSurvive) {
   ExpectRoundTrip(*config);
 }
 
+TEST(ConfigRoundTripTest, TextBeyondAsciiSurvives) {
+  const std::string name = "caf\u00e9 \u20ac \U0001F600";
+  const auto config = ParseLeastAnd("verifiers: [{address: 'a:1', name: '" + name + "'}]\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->verifiers(0).name(), name);
+  ExpectRoundTrip(*config);
+}
+
 TEST(ConfigRoundTripTest, TheResolvedFileNamesEveryField) {
   const auto config = ParseLeastAnd("");
   ASSERT_TRUE(config.ok()) << config.status();

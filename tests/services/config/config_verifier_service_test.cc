@@ -148,6 +148,10 @@ TEST(ConfigVerifierServiceTest, RefusesRulesThatCannotBe) {
           "verifier_service.verifiers[0].composite.parts[0] already");
   refused("composite: {parts: [{numeric: {}}, {name: numeric, math: {}}]}",
           "composite.parts[1].name: \"numeric\" is the name of");
+  refused("composite: {parts: [{math: {}}, {role: gate, weight: 2, numeric: {}}]}",
+          "composite.parts[1].weight: a gate has no weight");
+  refused("composite: {combine: product, parts: [{weight: 2, numeric: {}}]}",
+          "composite.parts[0].weight: scores that are multiplied have no weights");
   refused("composite: {parts: [{http: {url: a.example.org, shape: slime}}]}",
           "parts[0].http.url: \"a.example.org\" begins with neither");
   refused("composite: {parts: [{composite: {}}]}", "is no field");
@@ -164,7 +168,7 @@ TEST(ConfigVerifierServiceTest, RulesRoundTrip) {
       "        parts:\n"
       "          - {name: right, gsm8k: {answer: flexible}}\n"
       "          - {role: gate, format: {tags: [think, answer]}}\n"
-      "          - {weight: 0.5, length: {soft_overlong: {max_length: 100, cache: 20}}}\n");
+      "          - {length: {soft_overlong: {max_length: 100, cache: 20}}}\n");
   ASSERT_TRUE(run.ok()) << run.status();
   const auto& composite = run->verifier_service().verifiers(2).composite();
   EXPECT_EQ(composite.parts(1).role(), v1::VERIFIER_ROLE_GATE);

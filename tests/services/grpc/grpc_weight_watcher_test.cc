@@ -272,6 +272,35 @@ TEST_F(WeightWatcherTest, ARelayAsksAgainAfterTheEndOfARun) {
   EXPECT_EQ(watcher.WaitForOthers({}).value().snapshot->version, 5);
 }
 
+Script Refuse(grpc::StatusCode code) {
+  return [code](grpc::ServerContext*, Writer*) { return grpc::Status(code, "not for you"); };
+}
+
+TEST_F(WeightWatcherTest, ARelayIsToldWhenItsPeerRefusesItForGood) {
+  for (const grpc::StatusCode code :
+       {grpc::StatusCode::INVALID_ARGUMENT, grpc::StatusCode::UNIMPLEMENTED,
+        grpc::StatusCode::PERMISSION_DENIED, grpc::StatusCode::NOT_FOUND}) {
+    ScriptedLearner learner({Refuse(code), SendOfLife("one", five_)});
+    WeightWatcher watcher(learner.NewChannel(), {.subscriber = WeightSubscriber::kRelay});
+    EXPECT_THAT(watcher.WaitForOthers({}),
+                HoldsStatus(static_cast<absl::StatusCode>(code), "not for you"));
+  }
+}
+
+TEST_F(WeightWatcherTest, ARelayAsksAgainAfterAStreamThatLies) {
+  ScriptedLearner learner(
+      {Lie([](Writer* w) { w->Write(v1::WatchWeightsResponse()); }), SendOfLife("one", five_)});
+  WeightWatcher watcher(learner.NewChannel(), {.subscriber = WeightSubscriber::kRelay});
+  EXPECT_EQ(watcher.WaitForOthers({}).value().snapshot->version, 5);
+}
+
+TEST_F(WeightWatcherTest, AWorkerAsksAgainWhenItsPeerDoesNotTakeTheCall) {
+  ScriptedLearner learner({Refuse(grpc::StatusCode::UNIMPLEMENTED),
+                           Refuse(grpc::StatusCode::INVALID_ARGUMENT), SendWholeAndStay(five_)});
+  WeightWatcher watcher(learner.NewChannel());
+  EXPECT_EQ(watcher.WaitForNewer("w", -1, absl::InfiniteDuration()).value()->version, 5);
+}
+
 TEST_F(WeightWatcherTest, PresenceAsksForNothing) {
   ScriptedLearner learner({});
   WeightWatcher presence(learner.NewChannel(), {.subscriber = WeightSubscriber::kPresence});

@@ -212,7 +212,7 @@ TEST(VerifierFactoryTest, ACompositeHasPartsOfAnyKind) {
   EXPECT_EQ(verdict.components.at("short/length"), 3);
   EXPECT_EQ(VerdictOf(kParts, "\\frac{1}{2}", good + "sorry").score, 0);
   EXPECT_EQ(VerdictOf("composite: {combine: product, parts: [{name: a, numeric: {}}, "
-                      "{name: b, weight: 9, numeric: {number: first}}]}",
+                      "{name: b, numeric: {number: first}}]}",
                       "42", "41 42")
                 .score,
             0);
