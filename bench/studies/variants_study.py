@@ -43,6 +43,7 @@ NOISE = 1e-3
 LENGTH = 8  # At H = 10 a seed's luck in finding a first success outweighs what is compared.
 FLOOR = {"score_deviation_floor": 0.05}
 SHRINKAGE = {"score_shrinkage": 0.05}
+HALF = {"length_exponent": 0.5}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +79,15 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         "tpo_shrinkage_noise": variant("tpo", NOISE, **SHRINKAGE),
         "grpo": variant("grpo"),
         "grpo_noise": variant("grpo", NOISE),
+        "grpo_floor_noise": variant("grpo", NOISE, **FLOOR),
+        "grpo_shrinkage_noise": variant("grpo", NOISE, **SHRINKAGE),
+    },
+    # Whose seeds differ little, so that what noise costs shows.
+    "noise_at_half": {
+        "half": variant("tpo", **HALF),
+        "half_noise": variant("tpo", NOISE, **HALF),
+        "half_floor_noise": variant("tpo", NOISE, **HALF, **FLOOR),
+        "half_shrinkage_noise": variant("tpo", NOISE, **HALF, **SHRINKAGE),
     },
 }
 # Where the verifier of a noise listens, while a study runs.
@@ -213,12 +223,23 @@ def settings_text(item: Measured) -> str:
     return ", ".join(fields) + (f"; noise {item.cell.what.noise:g}" if item.cell.what.noise else "")
 
 
+def difference_text(item: Measured, first: Measured) -> str:
+    """The error over the run less that of `first`, seed by seed, with Student's 95 %."""
+    areas = dict(zip(first.seeds, first.area))
+    differences = [area - areas[seed] for seed, area in zip(item.seeds, item.area) if seed in areas]
+    if item is first or len(differences) < 2:
+        return ""
+    mean, error = measures.mean_and_error(differences)
+    return f"{mean:+.1f} ± {measures.student(len(differences)) * error:.1f}"
+
+
 def table_lines(items: list[Measured]) -> list[str]:
-    lines = ["| | settings | seeds | error over the run, % | error, last 50 steps, % | median steps to 10 % | CPU-s a seed |",
-             "|---|---|---|---|---|---|---|"]
+    lines = ["| | settings | seeds | error over the run, % | against the first, seed by seed (95 %) | error, last 50 steps, % | "
+             "median steps to 10 % | CPU-s a seed |",
+             "|---|---|---|---|---|---|---|---|"]
     for item in items:
-        lines.append(f"| {item.variant} | {settings_text(item)} | {len(item.seeds)} | "
-                     f"{staleness_study.with_error(item.area)} | {staleness_study.with_error(item.final)} | "
+        lines.append(f"| {item.variant} | {settings_text(item)} | {len(item.seeds)} | {staleness_study.with_error(item.area)} | "
+                     f"{difference_text(item, items[0])} | {staleness_study.with_error(item.final)} | "
                      f"{staleness_study.median_or_never(item.steps_to_10)} | {item.cpu_seconds:.0f} |")
     return lines
 
@@ -226,6 +247,7 @@ def table_lines(items: list[Measured]) -> list[str]:
 TITLES = {
     "reduction": "Reduction of a completion's log-prob",
     "noise": f"Noisy scores (noise uniform in [0, {NOISE:g}))",
+    "noise_at_half": "The same noise with length exponent 1/2",
 }
 
 
@@ -288,7 +310,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--only", choices=list(VARIANTS), action="append", help="one of the two")
+    parser.add_argument("--only", choices=list(VARIANTS), action="append", help="one of the studies")
     parser.add_argument("--mix_commits", action="store_true", help="keep results of other builds")
     arguments = parser.parse_args()
     arguments.only = arguments.only or list(VARIANTS)
