@@ -17,7 +17,8 @@ WRONG = "wrong_completion_weight"
 
 
 def _weight(completion: dict) -> float:
-    return completion.get("target_probability", abs(completion["standardized_score"]))
+    target = completion.get("target_probability")  # null without a target
+    return abs(completion["standardized_score"]) if target is None else target
 
 
 def read_curves(run_directory: pathlib.Path, steps: int) -> dict[str, list[float | None]]:
@@ -30,7 +31,7 @@ def read_curves(run_directory: pathlib.Path, steps: int) -> dict[str, list[float
         with open(path, encoding="utf-8") as file:
             for group in map(json.loads, file):
                 for completion in group["completions"]:
-                    if "standardized_score" in completion:
+                    if completion.get("standardized_score") is not None:
                         name = RIGHT if completion["verdict"]["score"] > 0 else WRONG
                         weights[name][group["step"]].append(_weight(completion))
     if not any(weights.values()):

@@ -150,7 +150,8 @@ class SweepTest(unittest.TestCase):
                 group(0, (1.0, {"standardized_score": 1.5, "target_probability": 0.75}),
                       (0.0, {"standardized_score": -0.5, "target_probability": 0.25})))
             (path / "groups.jsonl").write_text(
-                group(2, (0.0, {"standardized_score": -0.5}), (0.0, {"standardized_score": 0.25})) +
+                group(2, (0.0, {"standardized_score": -0.5, "target_probability": None}),
+                      (0.0, {"standardized_score": 0.25}), (0.0, {"standardized_score": None})) +
                 group(2, (1.0, {"standardized_score": 2.0}), (0.0, {})))
 
         write_groups(work)
