@@ -185,18 +185,17 @@ absl::StatusOr<Lease> LeaseBook::LeaseUnit(UnitMap::iterator unit) {
   }
   EndLease(unit);
   waiting_units_.erase(first_prompt);
-  value.lease_id = next_lease_id_++;
-  value.lease_ids.push_back(value.lease_id);
+  value.lease_ids.push_back(next_lease_id_++);
   value.deadline = clock_->Now() + options_.lease_time_to_live;
   deadlines_.emplace(value.deadline, first_prompt);
-  leased_units_.emplace(value.lease_id, first_prompt);
+  leased_units_.emplace(value.lease_id(), first_prompt);
   for (PromptState& state : value.states) {
     if (state != PromptState::kWaiting) continue;
     state = PromptState::kLeased;
     ++ledger_.leased;
     ++ledger_.in_flight;
   }
-  return Lease{.id = value.lease_id,
+  return Lease{.id = value.lease_id(),
                .prompts = value.prompts,
                .min_weight_version = weight_version_,
                .time_to_live = options_.lease_time_to_live};
@@ -299,7 +298,8 @@ SubmitResult LeaseBook::Submit(Group group) {
     return result;
   }
   // A late group that would be dropped must not take the prompt from whoever holds it now, or will.
-  const bool late = state == PromptState::kWaiting || group.lease_id != place.unit->second.lease_id;
+  const bool late =
+      state == PromptState::kWaiting || group.lease_id != place.unit->second.lease_id();
   if (late && DropOutcome(group) != SubmitOutcome::kAccepted) {
     result.outcome = SubmitOutcome::kLeaseExpired;
     return result;
@@ -358,7 +358,7 @@ SubmitResult LeaseBook::Reject(uint64_t lease_id, uint64_t prompt_id, std::strin
   const SubmitResult check = CheckLease(lease_id, prompt_id, place);
   // Only the present holder can give a prompt back; to an earlier one it has been taken away
   // already.
-  if (check.outcome == SubmitOutcome::kUnspecified && lease_id == place.unit->second.lease_id) {
+  if (check.outcome == SubmitOutcome::kUnspecified && lease_id == place.unit->second.lease_id()) {
     PromptState& state = place.unit->second.states[place.index];
     if (state == PromptState::kLeased) {
       state = PromptState::kWaiting;
@@ -402,7 +402,7 @@ void LeaseBook::Finish(const Place& place, PromptState state) {
 
 void LeaseBook::EndLease(UnitMap::iterator unit) {
   deadlines_.erase({unit->second.deadline, unit->first});
-  leased_units_.erase(unit->second.lease_id);
+  leased_units_.erase(unit->second.lease_id());
 }
 
 void LeaseBook::TidyUnit(UnitMap::iterator unit) {

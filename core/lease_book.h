@@ -192,8 +192,10 @@ class LeaseBook {
     std::vector<Answer> answers;       // to each prompt's group
     std::vector<Prompt> prompts;       // empty until first leased, and again once finished
     std::vector<uint64_t> lease_ids;   // all that this book gave, ascending
-    uint64_t lease_id = 0;             // the newest
     absl::Duration deadline;           // of the newest lease
+
+    // The newest; 0: this book gave none.
+    uint64_t lease_id() const { return lease_ids.empty() ? 0 : lease_ids.back(); }
   };
   // Units by their first prompt; their ranges of prompts don't overlap.
   using UnitMap = std::map<uint64_t, Unit>;

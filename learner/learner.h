@@ -120,7 +120,7 @@ class Learner : public AdminApi {
   // Enters a step that was left out in part into its record and the log; INTERNAL when it is one
   // too many in a row.
   absl::Status NoteSkipped(const std::vector<ReadyGroup>& groups, const TrainResult& result,
-                           StepRecord& record);
+                           StepRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
   absl::Status Resume();
   absl::Status Publish(WeightVersion version);
   // Waits for a batch, or until draining: then empty.

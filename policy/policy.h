@@ -1,6 +1,6 @@
 // The policy as the learner sees it: parameters, and the log-prob of tokens on prefix trees.
 // Completions are sampled by a TransformerPolicy's decoder (transformer.h), of a language model by
-// the generator (generation/).
+// the generation engine (rollout/generation_engine.h).
 //
 // A Policy owns its parameters and is otherwise stateless; a TreePass holds the scratch memory of
 // one thread. Any number of them may work on one policy at a time, as long as nobody changes the

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "services/config/verifier_checks.h"
 
 namespace tpo {
 namespace {
@@ -74,7 +75,10 @@ class ServedVerifierChecker {
       const v1::CompositePartConfig& part = composite.parts(i);
       const std::string part_path = absl::StrCat(path, ".parts[", i, "]");
       CheckKind(part, part_path);
-      CheckWeight(composite, part, part_path);
+      // An older learner sends no weight.
+      const std::string fault = WeightFault(part.has_weight() ? part.weight() : 1.0, part.role(),
+                                            composite.combine(), "combine");
+      if (!fault.empty()) Refuse(part_path + ".weight", fault);
       scores = scores || part.role() != v1::VERIFIER_ROLE_GATE;
       const std::string name = part.has_name() ? part.name() : KindName(part);
       const auto [first, is_new] = paths.emplace(name, part_path);
@@ -85,18 +89,6 @@ class ServedVerifierChecker {
       }
     }
     if (!scores) Refuse(path + ".parts", "are all gates; one has to score");
-  }
-
-  void CheckWeight(const v1::CompositeVerifierConfig& composite,
-                   const v1::CompositePartConfig& part, const std::string& path) {
-    if (!part.has_weight() || part.weight() == 1.0) return;
-    if (part.role() == v1::VERIFIER_ROLE_GATE) {
-      Refuse(path + ".weight", "a gate has no weight: its score only says whether it is open");
-    } else if (composite.combine() == v1::SCORE_COMBINATION_PRODUCT) {
-      Refuse(path + ".weight",
-             "scores that are multiplied have no weights; leave it at 1, or use combine "
-             "weighted_sum");
-    }
   }
 
   void Refuse(const std::string& path, const std::string& why) {

@@ -62,14 +62,9 @@ class VerifierChecker {
   }
 
   void CheckWeight() {
-    if (verifier_->weight() == 1.0) return;
-    if (verifier_->role() == v1::VERIFIER_ROLE_GATE) {
-      Refuse(path_ + ".weight", "a gate has no weight: its score only says whether it is open");
-    } else if (config_.verification().combine() == v1::SCORE_COMBINATION_PRODUCT) {
-      Refuse(path_ + ".weight",
-             "scores that are multiplied have no weights; leave it at 1, or use "
-             "verification.combine weighted_sum");
-    }
+    const std::string fault = WeightFault(verifier_->weight(), verifier_->role(),
+                                          config_.verification().combine(), "verification.combine");
+    if (!fault.empty()) Refuse(path_ + ".weight", fault);
   }
 
   void CheckTls() {
@@ -123,6 +118,16 @@ class VerifierChecker {
 };
 
 }  // namespace
+
+std::string WeightFault(double weight, v1::VerifierRole role, v1::ScoreCombination combine,
+                        const std::string& combine_field) {
+  if (weight == 1.0) return "";
+  if (role == v1::VERIFIER_ROLE_GATE)
+    return "a gate has no weight: its score only says whether it is open";
+  if (combine != v1::SCORE_COMBINATION_PRODUCT) return "";
+  return absl::StrCat("scores that are multiplied have no weights; leave it at 1, or use ",
+                      combine_field, " weighted_sum");
+}
 
 void CheckVerifiers(const v1::Config& config, const ConfigPlaces& places, ConfigErrors* errors) {
   VerifierChecker(config, places, errors).Check();
