@@ -146,6 +146,28 @@ def mean_and_error(values: list[float]) -> tuple[float, float | None]:
     return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
+def error_step(row: cells.Row) -> int:
+    """The step whose error the row is of."""
+    return 400 if row.statistic == "error_at_400_percent" else -1
+
+
+def chance_of_errors(errors: list[float], mean: float) -> float:
+    """At most so often do as many seeds of a mean error all lie as far to its one side as these, all in per cent. Markov's
+    inequality: errors of 0 to 100 have no more than mean / e of them at e or above, nor (100 - mean) / (100 - e) at e or below."""
+    if statistics.fmean(errors) > mean:
+        one = mean / min(errors) if min(errors) > mean else 1.0
+    else:
+        one = (100 - mean) / (100 - max(errors)) if max(errors) < mean else 1.0
+    return one ** len(errors)
+
+
+def late_steps_beyond(curves: list[list[float]], level: float, below: bool) -> float:
+    """The part of the second half's steps at which the mean curve is at the level or beyond, above it or `below`."""
+    means = [statistics.fmean(values) for values in zip(*curves)]
+    late = means[len(means) // 2:]
+    return sum(mean <= level if below else mean >= level for mean in late) / len(late)
+
+
 def error_over_run(curve: list[float]) -> float:
     return math.fsum(curve) / len(curve)
 
@@ -178,8 +200,7 @@ def measure(row: cells.Row, results: list[dict]) -> Measured:
         never_fraction = sum(sample is None for sample in samples) / len(samples)
         paper_error = None if error is None else spread_of_steps(samples, curves)
     else:
-        step = 400 if row.statistic == "error_at_400_percent" else -1
-        mean, error = mean_and_error([100 * curve[step] for curve in curves])
+        mean, error = mean_and_error([100 * curve[error_step(row)] for curve in curves])
         paper_error = row.paper_standard_error
         if paper_error is None and error is not None:
             paper_error = error * math.sqrt(len(curves) / row.paper_seeds)

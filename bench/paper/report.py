@@ -12,7 +12,8 @@ import bandit_results
 import cells
 import report_page
 import sweep
-from measures import LEVELS, STEPS, Measured, first_mean_below, measure, our_order, paper_range, steps_of_few
+from measures import (LEVELS, STEPS, Measured, chance_of_errors, error_step, first_mean_below, late_steps_beyond, measure, our_order,
+                      paper_range, steps_of_few)
 from table_text import COLUMNS, columns, notes, number, ours, setting_text
 
 COMMAND = "bench/paper/paper.py"
@@ -134,6 +135,30 @@ def few_seeds_markdown(results: dict[cells.Cell, list[dict]]) -> list[str]:
             "| table | setting | method | first three | all | seeds | groups earlier | paper |", "|" + "---|" * 8, *lines, ""]
 
 
+def differences_markdown(measured: list[Measured], results: dict[cells.Cell, list[dict]]) -> list[str]:
+    """What could be chance where an error isn't within the uncertainty: few seeds that all went well, or a last step between
+    spikes."""
+    lines = []
+    for item in measured:
+        if item.within is not False or item.row.statistic == STEPS or item.row.paper is None:
+            continue
+        curves = [result["curves"]["error"] for result in results[item.row.cell]]
+        errors = sorted(100 * curve[error_step(item.row)] for curve in curves)
+        beyond = 100 * late_steps_beyond(curves, item.row.paper / 100, item.mean > item.row.paper)
+        lines.append(f"| {item.row.table} | {setting_text(item.row)} | {item.row.method} | {item.row.paper_text} | {item.row.paper_seeds} | "
+                     f"{', '.join(f'{error:.2f}' for error in errors)} | {100 * chance_of_errors(errors, item.row.paper):.0f} % | "
+                     f"{beyond:.0f} % |")
+    if not lines:
+        return []
+    return ["## Where an error isn't within the uncertainty", "",
+            "The uncertainty goes by our seeds' spread at one step, which doesn't know of the seeds and steps that we don't have. "
+            "Chance: at most so often do as many seeds of a method whose mean error is the paper's all lie on our side of it as far "
+            "as ours (Markov's inequality, whatever the errors' distribution). Steps beyond: of the second half of the run's steps, "
+            "those at which our mean is the paper's or beyond, seen from the figure above.", "",
+            "| table | setting | method | paper, % | its seeds | our seeds, % | chance, at most | steps beyond |", "|" + "---|" * 8,
+            *lines, ""]
+
+
 def write(runs: pathlib.Path, directory: pathlib.Path, drawn: bool = True) -> int:
     """Writes the report of what has been run; the exit status. Figures are `drawn` unless the caller says otherwise."""
     results = load(runs)
@@ -154,6 +179,7 @@ def write(runs: pathlib.Path, directory: pathlib.Path, drawn: bool = True) -> in
              "made anew. [How to read it](README.md#how-to-read-it).", "", origin(results), ""]
     lines += [causes, ""] if causes else []
     lines += order_markdown(pairs)
+    lines += differences_markdown(measured, results)
     lines += few_seeds_markdown(results)
     lines += ["## Tables", ""] if by_table else []
     for table, items in by_table.items():

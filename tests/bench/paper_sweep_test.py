@@ -531,6 +531,17 @@ class StatisticsTest(unittest.TestCase):
         self.assertIsNone(item.within)
         self.assertEqual(table_text.verdict(item), f"-, ± {item.allowance:.2f}")
 
+    def test_the_chance_of_seeds_that_all_lie_on_one_side_is_bounded(self):
+        # Of a mean of 40 at most (100 - 40) / (100 - 20) are at 20 or below, and 40 / 80 at 80 or above.
+        self.assertAlmostEqual(measures.chance_of_errors([0.0, 10.0, 20.0], 40.0), 0.75**3)
+        self.assertAlmostEqual(measures.chance_of_errors([80.0, 100.0], 40.0), 0.25)
+        self.assertEqual(measures.chance_of_errors([0.0, 50.0], 40.0), 1.0)
+
+    def test_late_steps_beyond_the_papers_error_are_counted(self):
+        curves = [[1.0, 1.0, 1.0, 1.0, 0.0, 0.2, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.4, 0.0]]
+        self.assertEqual(measures.late_steps_beyond(curves, 0.1, below=False), 0.5)
+        self.assertEqual(measures.late_steps_beyond(curves, 0.1, below=True), 0.75)
+
     def test_fewer_seeds_than_the_papers_agree_with_no_number_of_steps(self):
         curves = [[1.0] * steps + [0.0] * (60 - steps) for steps in (20, 24, 21, 23)]
         results = [{"curves": {"error": curve}, "commit": "abc", "cpu_seconds": 1.0} for curve in curves]
@@ -714,6 +725,13 @@ class ReportTest(unittest.TestCase):
         row = next(row for row in cells.table_2() if row.method == "dg")
         self.keep(row, *([1.0] * at + [0.0] * (1000 - at) for at in range(100, 100 + row.paper_seeds)))
         self.assertIn("| dg | 102 | 109 | 10 | 70 % |", self.write())
+
+    def test_the_report_says_what_could_be_chance_where_an_error_differs(self):
+        row = next(row for row in cells.section_4() if row.table == "Figure 15" and row.method == "grpo" and row.cell.epochs == 2)
+        self.keep(row, *([1.0] * 1000 + [0.5] * 250 + [last] * 750 for last in (0.0, 0.0001, 0.0002)))
+        page = self.write()
+        self.assertIn("**no**", page)
+        self.assertIn("| epochs 2 | grpo | 37.6 | 30 | 0.00, 0.01, 0.02 | 24 % | 25 % |", page)
 
     def test_the_report_says_what_there_is_and_keeps_what_people_wrote(self):
         dg, tpo = (next(row for row in cells.table_1() if row.method == method) for method in ("dg", "tpo_token"))
