@@ -448,8 +448,9 @@ void DefineVerifierCheck(CLI::App* app, VerifierCheckCommand* command) {
 }
 
 void DefineValidate(CLI::App* app, ValidateCommand* command) {
-  auto* config =
-      app->add_option("CONFIG", command->config, "YAML file that describes a run")->type_name("");
+  auto* config = app->add_option("CONFIG", command->config,
+                                 "YAML file that describes a run, or the verifiers of tpo-verifier")
+                     ->type_name("");
   AddOverrides(app, &command->overrides);
   app->add_flag("--resolved", command->resolved, "Print the config with all defaults filled in");
   app->add_flag("--reference", command->reference,

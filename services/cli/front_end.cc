@@ -26,8 +26,17 @@ absl::Status Run(const ValidateCommand& command) {
     std::cout << ConfigReference();
     return absl::OkStatus();
   }
-  absl::StatusOr<v1::Config> config = LoadConfig(command.config, command.overrides);
-  if (!config.ok()) return config.status();
+  absl::StatusOr<AnyConfig> any = LoadAnyConfig(command.config, command.overrides);
+  if (!any.ok()) return any.status();
+  const v1::Config* const config = std::get_if<v1::Config>(&*any);
+  if (config == nullptr) {
+    if (command.resolved) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          command.config, ": --resolved is for a run's config; this is one of tpo-verifier"));
+    }
+    std::cout << command.config << ": valid for tpo-verifier --config; it isn't a run's config\n";
+    return absl::OkStatus();
+  }
   if (config->model().has_hf()) {
     const auto model = ModelDirectory::Open(config->model().hf().path());
     if (!model.ok()) {

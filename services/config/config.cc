@@ -69,12 +69,19 @@ absl::StatusOr<std::string> ReadText(const std::string& file) {
   return text;
 }
 
+absl::StatusOr<YamlNode> ParseFile(const std::string& text, const std::string& file) {
+  return ParseYaml(text, [&file](int line) { return absl::StrCat(file, ":", line); });
+}
+
+bool HoldsOnlyVerifierService(const YamlNode& root) {
+  return root.entries.size() == 1 && root.entries.front().key == kVerifierService;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Config> ParseConfig(const std::string& text, const std::string& file,
                                        const std::vector<std::string>& overrides) {
-  TPO_ASSIGN_OR_RETURN(
-      YamlNode root, ParseYaml(text, [&file](int line) { return absl::StrCat(file, ":", line); }));
+  TPO_ASSIGN_OR_RETURN(YamlNode root, ParseFile(text, file));
   for (const std::string& setting : overrides) {
     TPO_RETURN_IF_ERROR(ApplyOverride(setting, *v1::Config::descriptor(), &root));
   }
@@ -88,10 +95,8 @@ absl::StatusOr<v1::Config> ParseConfig(const std::string& text, const std::strin
 
 absl::StatusOr<v1::VerifierServiceConfig> ParseVerifierService(const std::string& text,
                                                                const std::string& file) {
-  TPO_ASSIGN_OR_RETURN(const YamlNode root, ParseYaml(text, [&file](int line) {
-                         return absl::StrCat(file, ":", line);
-                       }));
-  if (root.entries.size() != 1 || root.entries.front().key != kVerifierService) {
+  TPO_ASSIGN_OR_RETURN(const YamlNode root, ParseFile(text, file));
+  if (!HoldsOnlyVerifierService(root)) {
     TPO_ASSIGN_OR_RETURN(v1::Config whole, ParseConfig(text, file, {}));
     return std::move(*whole.mutable_verifier_service());
   }
@@ -123,6 +128,15 @@ absl::StatusOr<v1::ServedVerifierConfig> ParseServedVerifier(const std::string& 
 absl::StatusOr<v1::VerifierServiceConfig> LoadVerifierService(const std::string& file) {
   TPO_ASSIGN_OR_RETURN(const std::string text, ReadText(file));
   return ParseVerifierService(text, file);
+}
+
+absl::StatusOr<AnyConfig> LoadAnyConfig(const std::string& file,
+                                        const std::vector<std::string>& overrides) {
+  // Read once: the file may be a pipe.
+  TPO_ASSIGN_OR_RETURN(const std::string text, ReadText(file));
+  TPO_ASSIGN_OR_RETURN(const YamlNode root, ParseFile(text, file));
+  if (overrides.empty() && HoldsOnlyVerifierService(root)) return ParseVerifierService(text, file);
+  return ParseConfig(text, file, overrides);
 }
 
 absl::StatusOr<v1::Config> LoadConfig(const std::string& file,

@@ -15,6 +15,7 @@
 #define TPO_SERVICES_CONFIG_CONFIG_H_
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,6 +40,12 @@ absl::StatusOr<v1::Config> ParseConfig(const std::string& text, const std::strin
 absl::StatusOr<v1::VerifierServiceConfig> LoadVerifierService(const std::string& file);
 absl::StatusOr<v1::VerifierServiceConfig> ParseVerifierService(const std::string& text,
                                                                const std::string& file);
+
+// A run's config, or of a file that holds the section `verifier_service` and nothing else that
+// section; with overrides always the former.
+using AnyConfig = std::variant<v1::Config, v1::VerifierServiceConfig>;
+absl::StatusOr<AnyConfig> LoadAnyConfig(const std::string& file,
+                                        const std::vector<std::string>& overrides);
 
 // A verifier in its wire form, as RunSpec::own_verifier and RegisterResponse hold it, and so
 // perhaps of another version: filled in and checked like one that stands at task.dataset.verifier

@@ -1,11 +1,11 @@
 #include "services/engine/verifiers.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "core/status_macros.h"
 #include "services/config/config.h"
 #include "services/engine/patient_verifier.h"
@@ -29,21 +29,31 @@ VerifierHealth HealthOf(CircuitBreaker::State breaker) {
   return VerifierHealth::kLeftAlone;
 }
 
-// As if tpo-verifier had it as its only one; the built-in ones where the run names none.
-absl::StatusOr<v1::VerifierServiceConfig> SectionOf(const std::string& own_verifier) {
-  v1::VerifierServiceConfig section;
-  if (own_verifier.empty()) return section;
-  absl::StatusOr<v1::ServedVerifierConfig> verifier = ParseServedVerifier(own_verifier);
+// Nothing where the run names none.
+absl::StatusOr<std::optional<v1::ServedVerifierConfig>> OwnVerifier(const std::string& bytes) {
+  if (bytes.empty()) return std::nullopt;
+  absl::StatusOr<v1::ServedVerifierConfig> verifier = ParseServedVerifier(bytes);
   if (!verifier.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the learner's verifier can't be used here (is the learner of another "
                      "version?): ",
-                     std::string(verifier.status().message())));
+                     verifier.status().message()));
   }
-  verifier->clear_tasks();
-  verifier->add_tasks("*");
-  *section.add_verifiers() = *std::move(verifier);
-  return section;
+  return *std::move(verifier);
+}
+
+// For all tasks; the built-in ones where the run names none.
+absl::StatusOr<std::unique_ptr<VerifierRegistry>> MakeOwnVerifier(const std::string& bytes) {
+  TPO_ASSIGN_OR_RETURN(const std::optional<v1::ServedVerifierConfig> config, OwnVerifier(bytes));
+  if (!config.has_value()) return VerifierRegistry::BuiltIn();
+  absl::StatusOr<std::unique_ptr<VerifierApi>> verifier = MakeVerifier(*config);
+  if (!verifier.ok()) {
+    return absl::Status(verifier.status().code(),
+                        absl::StrCat("task.dataset.verifier.", verifier.status().message()));
+  }
+  auto registry = std::make_unique<VerifierRegistry>();
+  TPO_RETURN_IF_ERROR(registry->Add(*std::move(verifier), {"*"}));
+  return registry;
 }
 
 }  // namespace
@@ -55,20 +65,16 @@ absl::StatusOr<std::unique_ptr<VerifierApi>> MakeVerifier(const RunInfo& run,
                                                           const Tracing& tracing) {
   if (!run.verifiers.empty())
     return MakeVerifierPools(run, allow_remote_plaintext, monitor, own, tracing);
-  TPO_ASSIGN_OR_RETURN(const v1::VerifierServiceConfig section, SectionOf(run.own_verifier));
-  absl::StatusOr<std::unique_ptr<VerifierApi>> own_verifier = MakeVerifiers(section);
-  if (!own_verifier.ok()) {
-    // Where the run's config has it.
-    return absl::Status(
-        own_verifier.status().code(),
-        absl::StrReplaceAll(own_verifier.status().message(),
-                            {{"verifier_service.verifiers[0]: ", "task.dataset.verifier."}}));
-  }
-  return TraceVerifier(MakePatientVerifier(*std::move(own_verifier)), tracing);
+  TPO_ASSIGN_OR_RETURN(std::unique_ptr<VerifierApi> own_verifier,
+                       MakeOwnVerifier(run.own_verifier));
+  return TraceVerifier(MakePatientVerifier(std::move(own_verifier)), tracing);
 }
 
 absl::StatusOr<VerifierServiceOptions> OwnVerifierServiceOptions(const RunSpec& spec) {
-  TPO_ASSIGN_OR_RETURN(const v1::VerifierServiceConfig section, SectionOf(spec.own_verifier));
+  TPO_ASSIGN_OR_RETURN(std::optional<v1::ServedVerifierConfig> verifier,
+                       OwnVerifier(spec.own_verifier));
+  v1::VerifierServiceConfig section;  // as if tpo-verifier had it as its only one
+  if (verifier.has_value()) *section.add_verifiers() = *std::move(verifier);
   VerifierServiceOptions options;
   options.threads = DefaultConcurrentGroups(section);
   options.max_completions =

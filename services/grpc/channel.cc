@@ -87,6 +87,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions&
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // An HTTP proxy from the environment is for the outside world, not for these services.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // pick_first, gRPC's default, drops its subchannel with the connection. When the last watcher of
+  // the certificates ends just as the next begins, gRPC (1.51) may forget the new one, and the
+  // channel never gets certificates again; round_robin keeps its subchannel, and so the watcher.
+  if (options.tls.has_value()) arguments.SetLoadBalancingPolicyName("round_robin");
   if (options.tls.has_value() && !options.tls->server_name.empty())
     arguments.SetSslTargetNameOverride(options.tls->server_name);
   return grpc::CreateCustomChannel(options.address, credentials, arguments);

@@ -83,6 +83,30 @@ TEST(TpoProgramTest, ValidConfigsExitZero) {
   EXPECT_THAT(outcome.out, StartsWith("examples/reverse_copy.yaml: valid"));
 }
 
+TEST(TpoProgramTest, ConfigsOfTheVerifierAreValidatedAsSuch) {
+  const std::string example = "examples/verifiers/built_in.yaml";
+  const Outcome outcome = Tpo("validate " + example);
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, StartsWith(example + ": valid for tpo-verifier --config"));
+  EXPECT_THAT(TpoErrors("validate " + example + " --resolved").out,
+              HasSubstr("--resolved is for a run's config"));
+
+  const std::string file = ::testing::TempDir() + "cli_program_verifier_test.yaml";
+  std::ofstream(file) << "verifier_service:\n  verifiers:\n  - exact_mach: {}\n";
+  const Outcome refused = TpoErrors("validate " + file);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.out,
+              StartsWith(file + ":3: verifier_service.verifiers[0].exact_mach: is no field"));
+  fs::remove(file);
+}
+
+TEST(TpoProgramTest, AConfigMayComeFromAPipe) {
+  const Outcome outcome =
+      Shell("cat examples/ppo.yaml | " + Quoted(Program()) + " validate /dev/stdin");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, StartsWith("/dev/stdin: valid"));
+}
+
 TEST(TpoProgramTest, RefusedConfigsExitTwoAndNameFileLineAndField) {
   const std::string file = ::testing::TempDir() + "cli_program_test.yaml";
   std::ofstream(file) << "seed: 1\nlearner:\n  epochs: 0\n";

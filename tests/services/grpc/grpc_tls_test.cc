@@ -456,7 +456,9 @@ TEST_F(TlsRotationTest, NoCallFailsWhileTheAuthorityIsReplaced) {
   const auto credentials =
       MakeChannelCredentials(Of("worker", "trusted"), ServerRole::kVerifier).value();
   const auto channel_to = [&credentials](const GrpcServer& peer) {
-    return grpc::CreateChannel(peer.address(), credentials);
+    grpc::ChannelArguments arguments;
+    arguments.SetLoadBalancingPolicyName("round_robin");  // as services/grpc/channel.cc with TLS
+    return grpc::CreateCustomChannel(peer.address(), credentials, arguments);
   };
   Load load(channel_to(*server), [](const auto& channel) { return Call(channel); });
 

@@ -1,9 +1,13 @@
 #include "tests/services/grpc/test_certificates.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -66,6 +70,33 @@ void Write(const std::string& path, EVP_PKEY* key) {
   });
 }
 
+// Makes `path` a link to `target` in one step.
+void Link(const std::string& target, const std::string& path) {
+  const std::string staging = path + ".new";
+  Require(symlink(target.c_str(), staging.c_str()) == 0 &&
+          std::rename(staging.c_str(), path.c_str()) == 0);
+}
+
+// NAME.pem and NAME.key in `directory`, as Kubernetes replaces a mounted secret: both are links
+// into a directory that is swapped. gRPC reads the key, then the certificate, and notices a swap in
+// between by the files' times, in whole seconds, so no two pairs have the same.
+void WritePair(const std::string& directory, const std::string& name, X509* certificate,
+               EVP_PKEY* key) {
+  static std::atomic<int> pairs = 0;
+  const int pair = ++pairs;
+  const std::string target = name + "." + std::to_string(pair);
+  const std::string fresh = directory + "/" + target;
+  Require(mkdir(fresh.c_str(), 0700) == 0);
+  Write(fresh + "/pem", certificate);
+  Write(fresh + "/key", key);
+  const timespec times[2] = {{pair, 0}, {pair, 0}};
+  for (const char* file : {"/pem", "/key"})
+    Require(utimensat(AT_FDCWD, (fresh + file).c_str(), times, 0) == 0);
+  Link(target, directory + "/" + name + ".current");
+  Link(name + ".current/pem", directory + "/" + name + ".pem");
+  Link(name + ".current/key", directory + "/" + name + ".key");
+}
+
 }  // namespace
 
 struct TestAuthority::Impl {
@@ -98,8 +129,7 @@ void TestAuthority::Issue(const std::string& name, const Holder& holder) {
   if (!holder.role.empty()) names += ",URI:spiffe://example.org/tpo/" + holder.role;
   AddExtension(certificate.get(), impl_->certificate.get(), NID_subject_alt_name, names);
   Sign(certificate.get(), impl_->certificate.get(), impl_->key.get());
-  Write(impl_->directory + "/" + name + ".pem", certificate.get());
-  Write(impl_->directory + "/" + name + ".key", key.get());
+  WritePair(impl_->directory, name, certificate.get(), key.get());
 }
 
 }  // namespace tpo

@@ -23,7 +23,7 @@ class TestAuthority {
     long valid_until = 86400;
   };
 
-  // Writes NAME.pem and NAME.key, or replaces them, each as a whole.
+  // Writes NAME.pem and NAME.key, or replaces both at once.
   void Issue(const std::string& name, const Holder& holder);
 
  private:
