@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import decimal
 import json
 import pathlib
+import re
+import shlex
 
 import measures
 from bandit_runs import TABLES
 from sweep import SweepError
 
 FORMAT = 1
-# Of the paper's public code, from docs/paper/bandits.md.
+# As printed. Of the paper's public code, from docs/paper/bandits.md.
 PAPER_ERROR = {
-    ("single", "tpo"): 5.15e-5, ("single", "dg"): 5.26e-5, ("single", "pg"): 1.0e-3, ("single", "grpo"): 2.70e-3,
-    ("multi", "ce"): 3.37e-4, ("multi", "tpo"): 4.03e-4, ("multi", "grpo"): 5.26e-4, ("multi", "dg"): 2.06e-3,
-    ("multi", "pg"): 6.07e-3,
+    ("single", "tpo"): "5.15e-5", ("single", "dg"): "5.26e-5", ("single", "pg"): "1.0e-3", ("single", "grpo"): "2.70e-3",
+    ("multi", "ce"): "3.37e-4", ("multi", "tpo"): "4.03e-4", ("multi", "grpo"): "5.26e-4", ("multi", "dg"): "2.06e-3",
+    ("multi", "pg"): "6.07e-3",
 }
-PAPER_MISALIGNMENT = {("single", "tpo"): 0.00041, ("single", "dg"): 0.0033, ("single", "pg"): 0.0152, ("single", "grpo"): 0.770}
+PAPER_MISALIGNMENT = {("single", "tpo"): "0.00041", ("single", "dg"): "0.0033", ("single", "pg"): "0.0152", ("single", "grpo"): "0.770"}
 # The paper's, on MNIST itself: beside other data for the order of the methods only. Its steps are 200 fewer than the
 # updates made; these are the updates.
-MNIST_ERROR = {"tpo": 0.029, "grpo": 0.059, "pg": 0.053, "group_pg": 0.072}
-MNIST_STEPS_TO_5_PERCENT = {"tpo": 1800, "dg": 2400}
-MNIST_SURPLUS = {"tpo": 0.073}  # after 2,200 updates, where a wrong class has at least 3/4 of the rest
+MNIST_ERROR = {"tpo": "0.029", "grpo": "0.059", "pg": "0.053", "group_pg": "0.072"}
+MNIST_STEPS_TO_5_PERCENT = {"tpo": "1800", "dg": "2400"}
+MNIST_SURPLUS = {"tpo": "0.073"}  # after 2,200 updates, where a wrong class has at least 3/4 of the rest
 SURPLUS_STEPS = 2200
 MNIST_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -55,26 +58,35 @@ def is_mnist(result: dict) -> bool:
     return result["settings"].get("sha256") == MNIST_SHA256
 
 
-def _within(mean: float | None, error: float | None, paper: float | None, seeds: int, paper_seeds: int) -> bool | None:
-    """The paper's seeds are taken to spread as ours do."""
+def _data_of(result: dict) -> str:
+    """The folder of the data, as the program's command line named it."""
+    found = re.search(r"--data (\S+)", result["command"])
+    return found.group(1) if found else result["settings"]["data"]
+
+
+def _within(mean: float | None, error: float | None, paper: str | None, seeds: int, paper_seeds: int) -> bool | None:
+    """The paper's seeds are taken to spread as ours do, and its figure is known to half of its last digit's unit."""
     if paper is None or mean is None or error is None:
         return None
-    return abs(mean - paper) <= measures.student(seeds) * error * (1 + seeds / paper_seeds)**0.5
+    half_unit = 0.5 * 10.0 ** decimal.Decimal(paper).as_tuple().exponent
+    return abs(mean - float(paper)) <= measures.student(seeds) * error * (1 + seeds / paper_seeds)**0.5 + half_unit
 
 
-def _entry(result: dict, statistic: str, mean: float | None, error: float | None, shown: float | None, **more) -> dict:
+def _entry(result: dict, statistic: str, mean: float | None, error: float | None, shown: str | None, **more) -> dict:
     """One object of tables.json. `shown`: the paper's, which is compared with the same data only."""
     neural = result["study"] == "neural"
     paper = shown if not neural or is_mnist(result) else None
+    command = ["./dev", "paper", "run", "--only", TABLES[result["study"]], *(["--data", _data_of(result)] if neural else [])]
     paper_seeds = 20 if neural else 100
     return {
         "table": TABLES[result["study"]], "method": result["method"],
         "setting": {"data": result["settings"]["data"]} if neural else {}, "statistic": statistic,
-        "paper": paper, "paper_text": "" if shown is None else f"{shown:g} ({'MNIST' if neural else 'public code'})",
+        "paper": None if paper is None else float(paper),
+        "paper_text": "" if shown is None else f"{shown} ({'MNIST' if neural else 'public code'})",
         "paper_seeds": paper_seeds, "mean": mean, "standard_error": error, **more, "seeds": result["seeds"],
         "within_combined_uncertainty": _within(mean, error, paper, result["seeds"], paper_seeds),
         "cpu_seconds_per_seed": result["cpu_seconds"] / result["seeds"], "commit": result["commit"],
-        "machine": result["machine"], "command": result["command"],
+        "machine": result["machine"], "command": shlex.join(command),
     }
 
 

@@ -18,6 +18,19 @@ def _relative(path: pathlib.Path) -> str:
     return os.path.relpath(path, ROOT) if path.resolve().is_relative_to(ROOT) else str(path.resolve())
 
 
+def check_commits(results: pathlib.Path, replaced: list[str], commit: str) -> None:
+    """SweepError: results of studies that aren't to be `replaced` are another build's."""
+    for path in sorted(results.glob("*.json")):
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+            study, made_by = result["study"], result["commit"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise SweepError(f"{path}: not a result of tpo-bandits ({error!r}); delete it") from error
+        if study not in replaced and made_by != commit:
+            raise SweepError(f"{path} is of commit {made_by}, and this build of {commit}. Run {TABLES[study]} again, give --mix_commits to "
+                             "go on (the report names the commits of every figure), or another --out.")
+
+
 def run(study: str, program: pathlib.Path, data: list[pathlib.Path], work: pathlib.Path, results: pathlib.Path,
         jobs: int) -> None:
     """Replaces the results of a study in `results` by new ones. The neural study, which takes minutes, keeps what it has
@@ -38,6 +51,9 @@ def run(study: str, program: pathlib.Path, data: list[pathlib.Path], work: pathl
         if status != 0:
             raise SweepError(f"tpo-bandits {study} ended with status {status}; what it finished is in {folder}")
     for path in folder.glob("*.json"):
-        result = json.loads(path.read_text(encoding="utf-8")) | {"machine": machine()}
+        try:
+            result = json.loads(path.read_text(encoding="utf-8")) | {"machine": machine()}
+        except (ValueError, TypeError) as error:
+            raise SweepError(f"{path}: not a result of tpo-bandits ({error}); delete {folder} to run it again") from error
         write_atomically(results / path.name, (json.dumps(result, separators=(",", ":")) + "\n").encode())
     shutil.rmtree(folder)

@@ -11,6 +11,8 @@ verdict: with few seeds, or a wide spread, it allows anything, and only quartile
 
 from __future__ import annotations
 
+import bisect
+import collections
 import dataclasses
 import itertools
 import math
@@ -40,6 +42,7 @@ class Measured:
     paper_standard_error: float | None
     seeds: int
     commits: list[str]
+    machines: list[str]
     cpu_seconds: float  # of a seed, in the mean
     quartiles_last_50: list[float]  # error in per cent over the last 50 steps, over the seeds
     never: int  # seeds that never fell below 1 %, by their own mean of 20 steps
@@ -53,7 +56,7 @@ class Measured:
             return None
         factor = student(self.seeds)
         paper_factor = factor if self.row.paper_standard_error is None else student(self.row.paper_seeds)
-        return math.hypot(factor * self.standard_error, paper_factor * self.paper_standard_error) + half_unit(self.row.paper_text)
+        return math.hypot(factor * self.standard_error, paper_factor * self.paper_standard_error) + self.row.print_uncertainty()
 
     @property
     def within(self) -> bool | None:
@@ -82,19 +85,16 @@ class Measured:
             return None
         return abs(self.mean - self.row.paper) <= self.allowance
 
-    def _bound_within(self, text: str) -> bool:
+    def _bound_within(self, text: str) -> bool | None:
         bound, slack = float(text.lstrip("<> ")), self.allowance or 0.0
-        return self.mean - slack < bound if text[0] == "<" else self.mean + slack > bound
+        if text[0] == "<":
+            return None if bound + slack >= 100 else self.mean - slack < bound
+        return None if bound - slack <= 0 else self.mean + slack > bound
 
 
 def student(seeds: int) -> float:
     """How many standard errors are one uncertainty with so many seeds, two at least."""
     return STUDENT[max(freedom for freedom in STUDENT if freedom < seeds)]
-
-
-def half_unit(text: str) -> float:
-    """Half of the last digit's unit of a printed number."""
-    return 0.5 * 10.0 ** -len(text.partition(".")[2])
 
 
 def first_mean_below(curves: list[list[float]], level: float) -> int | None:
@@ -149,6 +149,25 @@ def mean_and_error(values: list[float]) -> tuple[float, float | None]:
 def error_step(row: cells.Row) -> int:
     """The step whose error the row is of."""
     return 400 if row.statistic == "error_at_400_percent" else -1
+
+
+def chance_by_rank(one: list[float], other: list[float]) -> float:
+    """How often the rank sum of so many of all values, taken at random, is at least as far from its mean as that of `one`: the
+    exact two-sided test of Mann and Whitney, ties included."""
+    values = sorted(one + other)
+    ranks = [bisect.bisect_left(values, value) + bisect.bisect_right(values, value) for value in one + other]  # doubled
+    # How many of the groups of each size have each sum.
+    groups: list[collections.Counter] = [collections.Counter({0: 1})] + [collections.Counter() for _ in one]
+    for rank in ranks:
+        for size in range(len(one), 0, -1):
+            for total, count in groups[size - 1].items():
+                groups[size][total + rank] += count
+
+    def from_mean(total: int) -> int:
+        return abs(total * len(ranks) - sum(ranks) * len(one))
+
+    observed = from_mean(sum(ranks[:len(one)]))
+    return sum(count for total, count in groups[-1].items() if from_mean(total) >= observed) / math.comb(len(ranks), len(one))
 
 
 def chance_of_errors(errors: list[float], mean: float) -> float:
@@ -206,7 +225,7 @@ def measure(row: cells.Row, results: list[dict]) -> Measured:
             paper_error = error * math.sqrt(len(curves) / row.paper_seeds)
     return Measured(
         row=row, mean=mean, standard_error=error, paper_standard_error=paper_error, seeds=len(curves),
-        commits=sorted({result["commit"] for result in results}),
+        commits=sorted({result["commit"] for result in results}), machines=sorted({result["machine"] for result in results}),
         cpu_seconds=statistics.fmean(result["cpu_seconds"] for result in results),
         quartiles_last_50=[100 * value for value in quartiles([late_error(curve) for curve in curves])],
         never=sum(smoothed_first_below(curve, 0.01) is None for curve in curves),
@@ -224,7 +243,7 @@ def paper_range(row: cells.Row) -> tuple[float, float] | None:
     value = float(text.lstrip("<> "))
     if text.startswith("<"):
         return 0.0, value
-    return (value, math.inf) if text.startswith(">") else (value - half_unit(text), value + half_unit(text))
+    return (value, math.inf) if text.startswith(">") else (value - row.print_uncertainty(), value + row.print_uncertainty())
 
 
 def our_order(better: Measured, worse: Measured) -> bool | None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import collections
-import itertools
 import json
 import pathlib
 import re
+import shlex
 
 import bandit_results
+import bandit_runs
 import cells
 import report_page
 import sweep
-from measures import (LEVELS, STEPS, Measured, chance_of_errors, error_step, first_mean_below, late_steps_beyond, measure, our_order,
-                      paper_range, steps_of_few)
-from table_text import COLUMNS, columns, notes, number, ours, setting_text
+from measures import (LEVELS, STEPS, Measured, chance_of_errors, error_step, first_mean_below, late_steps_beyond, measure,
+                      steps_of_few)
+from method_order import order_markdown, orderings
+from table_text import COLUMNS, columns, notes, number, setting_text
 
-COMMAND = "bench/paper/paper.py"
+COMMAND = ["./dev", "paper"]
 CAUSES = "## What differs and why\n"
 FEW = 3  # the committed sweep's seeds of most cells
 
@@ -32,8 +34,7 @@ def load(directory: pathlib.Path) -> dict[cells.Cell, list[dict]]:
         paths = sorted((directory / row.cell.name).glob("seed*.json.gz"))
         results = [sweep.read_result(path) for path in paths]
         for path, result in zip(paths, results):
-            if (steps := len(result["curves"]["error"])) != row.cell.steps:
-                raise sweep.SweepError(f"{path}: {steps} of {row.cell.steps} steps; delete it to run it again")
+            sweep.check_length(path, result, row.cell)
         if results:
             found[row.cell] = sorted(results, key=lambda result: result["seed"])
     return found
@@ -49,27 +50,6 @@ def table_markdown(table: str, measured: list[Measured]) -> list[str]:
     return lines + [line for note in notes(table, measured) for line in ("", note)] + [""]
 
 
-def orderings(by_table: dict[str, list[Measured]]) -> list[tuple[str, bool | None]]:
-    """The pairs of methods that the paper orders, setting by setting, and whether we order them so. A pair that several tables
-    order alike counts once."""
-    by_setting: dict[tuple, list[Measured]] = collections.defaultdict(list)
-    for table, measured in by_table.items():
-        for item in measured:
-            by_setting[table, item.row.statistic, *item.row.setting.items()].append(item)
-    pairs = {}
-    for (table, statistic, *_), items in by_setting.items():
-        for better, worse in itertools.permutations(items, 2):
-            low, high = paper_range(better.row), paper_range(worse.row)
-            if low is None or high is None or low[1] >= high[0]:
-                continue
-            row = better.row
-            where = f"{table}, {setting_text(row)}: the paper {row.method} < {worse.row.method}"
-            values = f"ours {worse.row.method} {ours(worse)}, {row.method} {ours(better)}"
-            line = f"- {where} ({row.paper_text} against {worse.row.paper_text}); {values}"
-            pairs.setdefault((row.cell, worse.row.cell, statistic), (line, our_order(better, worse)))
-    return list(pairs.values())
-
-
 def kept_section(page: pathlib.Path, heading: str) -> str:
     """What people wrote under `heading`, a whole line, which stays when the rest of the page is made again."""
     text = page.read_text(encoding="utf-8") if page.exists() else ""
@@ -81,39 +61,32 @@ def kept_section(page: pathlib.Path, heading: str) -> str:
 def entry(item: Measured) -> dict:
     """One object of tables.json."""
     return {
-        "table": item.row.table, "method": item.row.method, "setting": item.row.setting,
+        "table": item.row.table, "method": item.row.method, "setting": item.row.setting, "cell": item.row.cell.name,
         "statistic": item.row.statistic, "paper": item.row.paper, "paper_text": item.row.paper_text,
         "paper_seeds": item.row.paper_seeds, "mean": item.mean, "standard_error": item.standard_error,
         "seeds": item.seeds, "within_combined_uncertainty": item.within,
         "allowance": item.allowance, "quartiles_error_last_50_percent": item.quartiles_last_50,
         "median_steps_to": dict(zip(map(str, LEVELS), item.steps_to)), "seeds_never_below_1_percent": item.never,
         "bootstrap_never_fraction": item.never_fraction,
-        "cpu_seconds_per_seed": item.cpu_seconds, "commit": ", ".join(item.commits),
-        "command": f'{COMMAND} run --seeds {item.seeds} --only "{item.row.table}" --methods {item.row.method}' +
-                   "".join(f" --where {name}={value}" for name, value in item.row.setting.items()),
+        "cpu_seconds_per_seed": item.cpu_seconds, "commit": ", ".join(item.commits), "machine": "; ".join(item.machines),
+        "command": shlex.join([*COMMAND, "run", "--seeds", str(item.seeds), "--only", item.row.table, "--methods", item.row.method,
+                               *(part for name, value in item.row.setting.items() for part in ("--where", f"{name}={value}"))]),
     }
 
 
-def origin(results: dict[cells.Cell, list[dict]]) -> str:
-    """Where the figures of the sequence tasks come from."""
+def names(results: list[dict], field: str) -> str:
+    return " and ".join(sorted({result[field] for result in results}))
+
+
+def origin(results: dict[cells.Cell, list[dict]], bandits: list[dict]) -> str:
+    """Where the figures come from."""
     runs = [result for items in results.values() for result in items]
-    if not runs:
-        return "No run is finished."
-    machines = sorted({result["machine"] for result in runs})
-    commits = sorted({result["commit"] for result in runs})
-    return (f"Commits: {', '.join(commits)}. Machines: {'; '.join(machines)}. {len(runs)} runs, "
-            f"{sum(result['cpu_seconds'] for result in runs) / 3600:.1f} CPU-hours.")
-
-
-def order_markdown(pairs: list[tuple[str, bool | None]]) -> list[str]:
-    if not pairs:
-        return []
-    told = collections.Counter(same for _, same in pairs)
-    differ = [line for line, same in pairs if same is False]
-    return ["## Order of the methods", "",
-            f"Of {len(pairs)} pairs of methods that the paper orders, ours have the same order in {told[True]} and another in "
-            f"{told[False]}; in {told[None]} our seeds don't tell. The paper's own uncertainty isn't counted.", "", *differ,
-            *([""] if differ else [])]
+    texts = [f"Sequence tasks: commit {names(runs, 'commit')}, on {names(runs, 'machine')}. {len(runs)} runs, "
+             f"{sum(result['cpu_seconds'] for result in runs) / 3600:.1f} CPU-hours." if runs else "No run is finished."]
+    for study, table in bandit_runs.TABLES.items():
+        if of_study := [result for result in bandits if result["study"] == study]:
+            texts.append(f"{table} ({study}): commit {names(of_study, 'commit')}, on {names(of_study, 'machine')}.")
+    return "\n".join(f"- {text}" for text in texts)
 
 
 def few_seeds_markdown(results: dict[cells.Cell, list[dict]]) -> list[str]:
@@ -144,17 +117,20 @@ def differences_markdown(measured: list[Measured], results: dict[cells.Cell, lis
             continue
         curves = [result["curves"]["error"] for result in results[item.row.cell]]
         errors = sorted(100 * curve[error_step(item.row)] for curve in curves)
-        beyond = 100 * late_steps_beyond(curves, item.row.paper / 100, item.mean > item.row.paper)
+        beyond = "-"
+        if error_step(item.row) == -1:
+            beyond = f"{100 * late_steps_beyond(curves, item.row.paper / 100, item.mean > item.row.paper):.0f} %"
         lines.append(f"| {item.row.table} | {setting_text(item.row)} | {item.row.method} | {item.row.paper_text} | {item.row.paper_seeds} | "
                      f"{', '.join(f'{error:.2f}' for error in errors)} | {100 * chance_of_errors(errors, item.row.paper):.0f} % | "
-                     f"{beyond:.0f} % |")
+                     f"{beyond} |")
     if not lines:
         return []
     return ["## Where an error isn't within the uncertainty", "",
             "The uncertainty goes by our seeds' spread at one step, which doesn't know of the seeds and steps that we don't have. "
-            "Chance: at most so often do as many seeds of a method whose mean error is the paper's all lie on our side of it as far "
-            "as ours (Markov's inequality, whatever the errors' distribution). Steps beyond: of the second half of the run's steps, "
-            "those at which our mean is the paper's or beyond, seen from the figure above.", "",
+            "Chance: a bound from above of how often as many seeds of a method whose mean error is the paper's all lie as far to our "
+            "side of it (Markov's inequality, whatever the errors' distribution; the paper's mean taken for the true one). A small "
+            "one says that it isn't chance, a large one says nothing. Steps beyond: of the steps of the second half of the run, "
+            "those at which the mean over our seeds is on the other side of the paper's figure.", "",
             "| table | setting | method | paper, % | its seeds | our seeds, % | chance, at most | steps beyond |", "|" + "---|" * 8,
             *lines, ""]
 
@@ -173,14 +149,13 @@ def write(runs: pathlib.Path, directory: pathlib.Path, drawn: bool = True) -> in
 
     page = directory / "sequence_tables.md"
     causes = kept_section(page, CAUSES).strip()
-    pairs = orderings(by_table)
+    pairs = orderings(by_table, results)
     lines = ["# Sequence tasks: our runs beside the paper's tables", "",
-             "Written by `bench/paper/paper.py report`, which keeps what people write under \"What differs and why\"; the rest is "
-             "made anew. [How to read it](README.md#how-to-read-it).", "", origin(results), ""]
+             "Written by `./dev paper report`, which keeps what people write under \"What differs and why\"; the rest is "
+             "made anew. [How to read it](README.md#how-to-read-it).", "", origin(results, bandits), ""]
     lines += [causes, ""] if causes else []
-    lines += order_markdown(pairs)
-    lines += differences_markdown(measured, results)
-    lines += few_seeds_markdown(results)
+    notices = order_markdown(pairs) + differences_markdown(measured, results) + few_seeds_markdown(results)
+    lines += notices
     lines += ["## Tables", ""] if by_table else []
     for table, items in by_table.items():
         lines += table_markdown(table, items)
@@ -198,7 +173,7 @@ def write(runs: pathlib.Path, directory: pathlib.Path, drawn: bool = True) -> in
     sweep.write_atomically(page, "\n".join(lines).encode())
     sweep.write_atomically(directory / "tables.json",
                            (json.dumps(bandit_entries + [entry(item) for item in measured], indent=1) + "\n").encode())
-    texts = [origin(results), causes, "\n".join(order_markdown(pairs))]
+    texts = [origin(results, bandits), causes, "\n".join(notices)]
     texts += ["## Not run yet", "\n".join(not_run)] if not_run else []
     sweep.write_atomically(directory / "report.html",
                            report_page.page("\n\n".join(texts), by_table, bandit_entries, drawings).encode())

@@ -15,6 +15,8 @@ table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #d0d7de;padd
 
 
 def _inline(text: str) -> str:
+    """Links become their text: what they lead to isn't part of the page."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", html.escape(text)))
 
 
@@ -60,7 +62,7 @@ def page(text: str, by_table: dict[str, list[Measured]], bandits: list[dict], dr
     parts = [f"<!doctype html><meta charset=utf-8><title>tpo beside the paper</title><style>{STYLE}</style>",
              "<h1>tpo beside the paper</h1>",
              "<p>arXiv 2604.06159: the paper's values, ours (mean ± standard error over the seeds), and whether the difference "
-             "is within the combined uncertainty, with how much that allows. Made by <code>bench/paper/paper.py report</code>.</p>",
+             "is within the combined uncertainty, with how much that allows. Made by <code>./dev paper report</code>.</p>",
              *_blocks(text)]
     if bandits:
         parts += _bandits(bandits)

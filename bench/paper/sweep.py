@@ -79,15 +79,23 @@ def read_result(path: pathlib.Path) -> dict:
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             result = json.load(file)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise SweepError(f"{path}: not a result of a sweep ({error}); delete it to run it again") from error
     if not isinstance(result, dict) or result.get("format") != FORMAT:
         raise SweepError(f"{path}: a result of another version of the sweep; delete it to run it again")
     if missing := RESULT_FIELDS - set(result):
         raise SweepError(f"{path}: lacks {', '.join(sorted(missing))}; delete it to run it again")
+    if not isinstance(result["curves"], dict) or not isinstance(result["curves"].get("error"), list):
+        raise SweepError(f"{path}: has no curve of the error; delete it to run it again")
     if result["cell"] != path.parent.name or path.name != f"seed{result['seed']}.json.gz":
         raise SweepError(f"{path}: the result of {result['cell']}, seed {result['seed']}; delete it")
     return result
+
+
+def check_length(path: pathlib.Path, result: dict, cell: Cell) -> None:
+    """SweepError: the result, read from the path, is of fewer or more steps than the cell's."""
+    if (steps := len(result["curves"]["error"])) != cell.steps:
+        raise SweepError(f"{path}: {steps} of {cell.steps} steps; delete it to run it again")
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
@@ -220,6 +228,7 @@ class Sweep:
         if not path.exists():
             return None
         result = read_result(path)
+        check_length(path, result, run.cell)
         self._finished[run] = result["wall_seconds"]
         return result
 

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ import cells  # noqa: E402
 import compare_with_authors  # noqa: E402
 import completion_weights  # noqa: E402
 import measures  # noqa: E402
+import method_order  # noqa: E402
 import paper  # noqa: E402
 import report  # noqa: E402
 import report_page  # noqa: E402
@@ -312,9 +314,23 @@ class SweepTest(unittest.TestCase):
         run = sweep.Run(cell(), 0)
         self.run_all([run])
         path = sweep.Sweep(self.out, self.tpo).result_path(run)
-        path.write_bytes(path.read_bytes()[:-20])
-        with self.assertRaisesRegex(sweep.SweepError, "seed0.json.gz: not a result"):
-            sweep.Sweep(self.out, self.tpo).check_commits()
+        whole = path.read_bytes()
+        turned = bytearray(whole)
+        turned[20:40] = b"\xff" * 20
+        for damaged in (whole[:-20], bytes(turned)):
+            path.write_bytes(damaged)
+            with self.assertRaisesRegex(sweep.SweepError, "seed0.json.gz: not a result"):
+                sweep.Sweep(self.out, self.tpo).check_commits()
+
+    def test_a_result_of_fewer_steps_or_none_is_no_finished_run(self):
+        run = sweep.Run(cell(), 0)
+        self.run_all([run])
+        path = sweep.Sweep(self.out, self.tpo).result_path(run)
+        result = sweep.read_result(path)
+        for curves, fault in (({"error": [0.5] * 7}, "7 of 30 steps"), ({}, "has no curve of the error")):
+            path.write_bytes(gzip.compress(json.dumps(result | {"curves": curves}).encode()))
+            with self.assertRaisesRegex(sweep.SweepError, f"seed0.json.gz: {fault}"):
+                sweep.Sweep(self.out, self.tpo).finished(run)
 
     def test_a_run_that_is_cut_short_is_no_result(self):
         run = sweep.Run(cell(), 0)
@@ -488,6 +504,19 @@ class BanditRunsTest(unittest.TestCase):
         self.assertEqual(self.found(),
                          {"single-tpo.json": "new", "neural-a-tpo.json": "new", "neural-b-tpo.json": "new"})
 
+    def test_results_of_another_build_are_named(self):
+        for name, study in (("single-tpo", "single"), ("neural-a-tpo", "neural")):
+            (self.results / f"{name}.json").write_text(json.dumps({"study": study, "commit": "abc"}))
+        bandit_runs.check_commits(self.results, [], "abc")
+        bandit_runs.check_commits(self.results, ["single", "neural"], "def")
+        with self.assertRaisesRegex(sweep.SweepError, "neural-a-tpo.json is of commit abc.*Run Figure 4 again"):
+            bandit_runs.check_commits(self.results, ["single"], "def")
+
+    def test_a_result_that_is_damaged_is_named(self):
+        (self.results / "multi-tpo.json").write_text("{")
+        with self.assertRaisesRegex(sweep.SweepError, "multi-tpo.json: not a result"):
+            bandit_runs.check_commits(self.results, [], "abc")
+
     def test_a_study_that_fails_leaves_the_results_alone(self):
         with mock.patch.dict(os.environ, {"STAND_IN_FAILS": "1"}):
             with self.assertRaisesRegex(sweep.SweepError, "single ended with status 2"):
@@ -505,7 +534,7 @@ class StatisticsTest(unittest.TestCase):
                                                   "paper_text": "2.0", "paper_seeds": 4} | fields))
 
     def results(self, *finals):
-        return [{"curves": {"error": [1.0] * 29 + [final]}, "commit": "abc", "cpu_seconds": 1.0} for final in finals]
+        return [{"curves": {"error": [1.0] * 29 + [final]}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0} for final in finals]
 
     def test_final_error_is_the_mean_of_the_last_step(self):
         measured = measures.measure(self.row(), self.results(0.01, 0.03))
@@ -544,13 +573,24 @@ class StatisticsTest(unittest.TestCase):
 
     def test_fewer_seeds_than_the_papers_agree_with_no_number_of_steps(self):
         curves = [[1.0] * steps + [0.0] * (60 - steps) for steps in (20, 24, 21, 23)]
-        results = [{"curves": {"error": curve}, "commit": "abc", "cpu_seconds": 1.0} for curve in curves]
+        results = [{"curves": {"error": curve}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0} for curve in curves]
         row = self.row(statistic="steps_to_1_percent", paper=24.0, paper_text="24")
         self.assertTrue(measures.measure(row, results).within)
         self.assertIsNone(measures.measure(row, results[:3]).within)
         self.assertFalse(measures.measure(dataclasses.replace(row, paper=45.0), results).within)
-        late = results + [{"curves": {"error": [1.0] * 60}, "commit": "abc", "cpu_seconds": 1.0}]
+        late = results + [{"curves": {"error": [1.0] * 60}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0}]
         self.assertEqual(measures.measure(row, late).mean, measures.measure(row, results).mean)
+
+    def test_a_bound_that_allows_every_error_says_nothing(self):
+        item = measures.measure(self.row(paper=None, paper_text="> 95"), self.results(0.0, 1.0))
+        self.assertIsNone(item.within)
+        self.assertEqual(table_text.verdict(item), f"-, ± {item.allowance:.2f}")
+        self.assertTrue(measures.measure(self.row(paper=None, paper_text="> 95"), self.results(0.99, 1.0)).within)
+
+    def test_a_figure_that_was_read_off_is_known_less_exactly(self):
+        close = self.results(*[0.930, 0.931] * 10)
+        self.assertFalse(measures.measure(self.row(paper=93.5, paper_text="93.5"), close).within)
+        self.assertTrue(measures.measure(self.row(paper=93.5, paper_text="93.5", paper_reading=1.0), close).within)
 
     def test_a_bootstrap_of_few_seeds_is_widened(self):
         curves = [[1.0] * 5 + [0.0] * 25, [1.0] * 9 + [0.0] * 21]
@@ -586,7 +626,7 @@ class StatisticsTest(unittest.TestCase):
         self.assertEqual(measures.steps_statistic([early])[0], 5)
 
     def test_rounding_of_the_papers_print_is_no_difference(self):
-        self.assertEqual([measures.half_unit(text) for text in ("58", "6.9", "0.02", "<2.3")], [0.5, 0.05, 0.005, 0.05])
+        self.assertEqual([self.row(paper_text=text).print_uncertainty() for text in ("58", "6.9", "0.02", "<2.3")], [0.5, 0.05, 0.005, 0.05])
         item = measures.measure(self.row(paper=2.0, paper_text="2"), self.results(0.02439, 0.02441))
         self.assertTrue(item.within)
         self.assertFalse(dataclasses.replace(item, row=self.row(paper=2.0, paper_text="2.0")).within)
@@ -594,7 +634,7 @@ class StatisticsTest(unittest.TestCase):
     def test_a_never_agrees_when_seeds_of_ours_could_give_one(self):
         row = self.row(statistic="steps_to_1_percent", paper=None, paper_text="-")
         reached, never = [1.0] * 5 + [0.0] * 25, [1.0] * 30
-        results = [{"curves": {"error": curve}, "commit": "abc", "cpu_seconds": 1.0} for curve in [reached] * 3 + [never]]
+        results = [{"curves": {"error": curve}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0} for curve in [reached] * 3 + [never]]
         item = measures.measure(row, results)
         self.assertTrue(0.5 < item.never_fraction < 0.9)  # 1 - 0.75^4 is 0.68.
         self.assertTrue(item.within)
@@ -603,11 +643,11 @@ class StatisticsTest(unittest.TestCase):
 
     def test_the_error_at_step_400_is_that_steps(self):
         curve = [1.0] * 400 + [0.125] + [0.5] * 10
-        results = [{"curves": {"error": curve}, "commit": "abc", "cpu_seconds": 1.0}] * 2
+        results = [{"curves": {"error": curve}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0}] * 2
         self.assertEqual(measures.measure(self.row(statistic="error_at_400_percent"), results).mean, 12.5)
 
     def test_quartiles_and_times_to_a_level_stand_beside_the_mean(self):
-        results = [{"curves": {"error": [1.0] * late + [0.0] * (200 - late)}, "commit": "abc", "cpu_seconds": 1.0}
+        results = [{"curves": {"error": [1.0] * late + [0.0] * (200 - late)}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0}
                    for late in (10, 30, 200)]
         item = measures.measure(self.row(), results)
         self.assertEqual(item.quartiles_last_50, [0.0, 0.0, 50.0])
@@ -615,16 +655,16 @@ class StatisticsTest(unittest.TestCase):
 
     def item(self, method, paper_text, mean, error=0.1, statistic="final_error_percent", **fields):
         row = cells.Row("T", method, cell(), statistic, None, paper_text, 4)
-        return measures.Measured(row, mean, error, error, 20, ["abc"], 1.0, [0.0] * 3, 0, [None] * 3, **fields)
+        return measures.Measured(row, mean, error, error, 20, ["abc"], ["m"], 1.0, [0.0] * 3, 0, [None] * 3, **fields)
 
     def orders(self, *items):
-        return [same for _, same in report.orderings({"T": list(items)})]
+        return [pair.same for pair in method_order.orderings({"T": list(items)}, {})]
 
     def test_an_order_that_differs_is_told_from_one_that_is_not_known(self):
         self.assertEqual(self.orders(self.item("tpo", "1.0", 2.0), self.item("grpo", "3.0", 4.0)), [True])
-        differs = report.orderings({"T": [self.item("tpo", "1.0", 5.0), self.item("grpo", "3.0", 4.0)]})
-        self.assertEqual([same for _, same in differs], [False])
-        self.assertIn("the paper tpo < grpo (1.0 against 3.0); ours grpo 4.00", differs[0][0])
+        differs = method_order.orderings({"T": [self.item("tpo", "1.0", 5.0), self.item("grpo", "3.0", 4.0)]}, {})
+        self.assertEqual([pair.same for pair in differs], [False])
+        self.assertIn("the paper tpo < grpo (1.0 against 3.0); ours grpo 4.00", differs[0].line)
         self.assertEqual(self.orders(self.item("tpo", "1.0", 4.1), self.item("grpo", "3.0", 4.0)), [None])
         self.assertEqual(self.orders(self.item("tpo", "1.0", 5.0, None), self.item("grpo", "3.0", 4.0, None)), [None])
 
@@ -648,9 +688,11 @@ class CompareWithAuthorsTest(unittest.TestCase):
     def test_seeds_that_lie_apart_are_unlikely_to_be_of_one_method(self):
         never = float("inf")
         # 2 of the 252 ways to divide ten values into fives are as extreme.
-        self.assertAlmostEqual(compare_with_authors.chance([1, 2, 3, 4, 5], [6, 7, 8, 9, never]), 2 / 252, delta=0.002)
-        self.assertGreater(compare_with_authors.chance([1, 3, 5, 7, 9], [2, 4, 6, 8, never]), 0.5)
-        self.assertEqual(compare_with_authors.chance([never] * 3, [never] * 5), 1)
+        self.assertEqual(measures.chance_by_rank([1, 2, 3, 4, 5], [6, 7, 8, 9, never]), 2 / 252)
+        self.assertGreater(measures.chance_by_rank([1, 3, 5, 7, 9], [2, 4, 6, 8, never]), 0.5)
+        self.assertEqual(measures.chance_by_rank([never] * 3, [never] * 5), 1)
+        # Of the six ways to take two of 1, 1, 2, 3, the pairs 1, 1 and 2, 3 are as far from the middle as 1, 1.
+        self.assertEqual(measures.chance_by_rank([1, 1], [2, 3]), 2 / 6)
 
     def test_every_method_of_the_authors_file_is_set_beside_our_seeds(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -726,6 +768,32 @@ class ReportTest(unittest.TestCase):
         self.keep(row, *([1.0] * at + [0.0] * (1000 - at) for at in range(100, 100 + row.paper_seeds)))
         self.assertIn("| dg | 102 | 109 | 10 | 70 % |", self.write())
 
+    def test_the_order_is_told_by_the_error_over_the_run_too(self):
+        tpo, grpo = (next(row for row in cells.table_3("prompts") if row.method == method and row.setting["H"] == 7)
+                     for method in ("tpo", "grpo"))
+        self.keep(tpo, *([1.0] * late + [0.0] * (1999 - late) + [0.1 * (late % 5)] for late in range(100, 105)))
+        self.keep(grpo, *([1.0] * late + [0.0] * (1999 - late) + [0.1 * (late % 5)] for late in range(200, 205)))
+        page = self.write()
+        self.assertIn("| Table 3, prompts | 1 | 0 / 0 / 1 | 1 / 0 / 0 |", page)
+        self.assertNotIn("other way round", page)
+
+    def test_a_pair_that_stands_the_other_way_round_in_the_mean_is_named(self):
+        tpo, grpo = (next(row for row in cells.table_3("prompts") if row.method == method and row.setting["H"] == 7)
+                     for method in ("tpo", "grpo"))
+        self.keep(tpo, *([1.0] * 1999 + [last] for last in (0.0, 0.5)))
+        self.keep(grpo, *([1.0] * 1999 + [last] for last in (0.0, 0.4)))
+        self.assertIn("Not told, but the other way round in the mean:\n\n- Table 3, prompts, H 7, match prompts: the paper tpo < grpo",
+                      self.write())
+
+    def test_the_command_of_a_figure_runs_what_it_is_of(self):
+        result = {"curves": {"error": [0.0] * 500}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0}
+        for row in cells.all_rows():
+            words = shlex.split(report.entry(measures.measure(row, [result]))["command"])
+            self.assertEqual(words[:2], ["./dev", "paper"])
+            with mock.patch.object(paper, "command_run", return_value=0) as command, mock.patch.object(sys, "argv", words[1:]):
+                self.assertEqual(paper.main(), 0)
+            self.assertEqual({chosen.cell for chosen in paper.selected_rows(command.call_args.args[0])}, {row.cell})
+
     def test_the_report_says_what_could_be_chance_where_an_error_differs(self):
         row = next(row for row in cells.section_4() if row.table == "Figure 15" and row.method == "grpo" and row.cell.epochs == 2)
         self.keep(row, *([1.0] * 1000 + [0.5] * 250 + [last] * 750 for last in (0.0, 0.0001, 0.0002)))
@@ -782,7 +850,7 @@ class ReportTest(unittest.TestCase):
         sweep.write_atomically(path, gzip.compress(json.dumps(result).encode()))
         self.assertIn("- tpo_token, V 2: abc, def", self.write())
         page = (self.folder / "report.html").read_text()
-        self.assertIn("Commits: abc, def. Machines: m. 2 runs", page)
+        self.assertIn("Sequence tasks: commit abc and def, on m. 2 runs", page)
         self.assertIn("<li>tpo_token, V 2: abc, def", page)
 
     def test_a_report_takes_no_result_that_is_another_runs_or_too_short(self):
