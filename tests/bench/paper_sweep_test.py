@@ -853,6 +853,19 @@ class ReportTest(unittest.TestCase):
         self.assertIn("Sequence tasks: commit abc and def, on m. 2 runs", page)
         self.assertIn("<li>tpo_token, V 2: abc, def", page)
 
+    def test_a_report_names_the_commits_of_the_bandits(self):
+        self.keep(cells.table_1()[0], [0.0] * 1000)
+        committed = json.loads((ROOT / "docs/paper/bandits/single-tpo.json").read_text())
+        (self.folder / "bandits").mkdir()
+        for method in ("tpo", "dg"):
+            (self.folder / f"bandits/single-{method}.json").write_text(
+                json.dumps(committed | {"method": method, "commit": f"of_{method}", "machine": "m"}))
+        line = "Figure 2 (single): commit of_dg and of_tpo, on m."
+        self.assertIn(line, self.write())
+        self.assertIn(line, (self.folder / "report.html").read_text())
+        entry = next(item for item in json.loads((self.folder / "tables.json").read_text()) if item["commit"] == "of_dg")
+        self.assertEqual(entry["command"], "./dev paper run --only 'Figure 2'")
+
     def test_a_report_takes_no_result_that_is_another_runs_or_too_short(self):
         row = cells.table_1()[0]
         self.keep(row, [1.0] * 999)
