@@ -104,7 +104,7 @@ def _of_section_4(results, wanted: tuple[tuple[str, int], ...]) -> dict[str, lis
     return {f"{method}, {epochs} epochs": found[method, epochs] for method, epochs in wanted if (method, epochs) in found}
 
 
-def _diagnostics(results, wanted: tuple[tuple[str, int], ...], curves: dict[str, str], ylabel: str):
+def _diagnostics(results, wanted: tuple[tuple[str, int], ...], curves: dict[str, str], ylabel: str, yscale: str = "linear"):
     """Quantities over training at the setting of section 4. `curves`: what each adds to a method's label, by name."""
     methods = _of_section_4(results, wanted)
     if not methods:
@@ -113,7 +113,7 @@ def _diagnostics(results, wanted: tuple[tuple[str, int], ...], curves: dict[str,
     for index, (label, items) in enumerate(methods.items()):
         for (curve, addition), style in zip(curves.items(), ("-", "--")):
             _plot(axis, items, curve, label + addition, f"C{index}", style)
-    axis.set(xlabel="step", ylabel=ylabel, title="H = 8, V = 2, K = 32")
+    axis.set(xlabel="step", ylabel=ylabel, yscale=yscale, title="H = 8, V = 2, K = 32")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7)
     figure.tight_layout()
@@ -186,7 +186,7 @@ def _figures(results, bandits):
     yield "figure_8_ablations", "Figure 8: anchor, KL penalty, target matching", _grid(
         _by_setting(cells.figure_8(), results, lambda row: f"H = {row.setting['H']}"), "Ablations, terminal reward", 4)
     yield "figure_10_gradient_norm", "Figure 10: norm of the first epoch's gradient", _diagnostics(
-        results, (("tpo", 4), ("tpo", 1), ("grpo", 4), ("ppo", 4), ("dg", 1)), {"grad_norm": ""}, "gradient norm")
+        results, (("tpo", 4), ("tpo", 1), ("grpo", 4), ("ppo", 4), ("dg", 1)), {"grad_norm": ""}, "gradient norm", "log")
     yield "figure_10b_weights", "Figure 10b: weight of right and wrong completions", _diagnostics(
         results, (("tpo", 4), ("tpo", 1), ("grpo", 4)),
         {completion_weights.RIGHT: ", right", completion_weights.WRONG: ", wrong"}, "weight of a completion")
