@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import decimal
-import json
 import pathlib
 import re
 import shlex
 
 import measures
-from bandit_runs import TABLES
+from bandit_runs import TABLES, read_result
 from sweep import SweepError
 
-FORMAT = 1
 # As printed. Of the paper's public code, from docs/paper/bandits.md.
 PAPER_ERROR = {
     ("single", "tpo"): "5.15e-5", ("single", "dg"): "5.26e-5", ("single", "pg"): "1.0e-3", ("single", "grpo"): "2.70e-3",
@@ -38,12 +36,9 @@ def load(directory: pathlib.Path) -> list[dict]:
     """All results there are. SweepError: a file isn't one."""
     results = []
     for path in sorted(directory.glob("*.json")):
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SweepError(f"{path}: not a result of tpo-bandits ({error})") from error
-        if not isinstance(result, dict) or result.get("format") != FORMAT or "machine" not in result:
-            raise SweepError(f"{path}: not a result of tpo-bandits, or of another version")
+        result = read_result(path)
+        if "machine" not in result:
+            raise SweepError(f"{path}: names no machine; not one of the sweep's results")
         results.append(result)
     return results
 

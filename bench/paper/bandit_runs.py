@@ -10,6 +10,7 @@ import subprocess
 
 from sweep import ROOT, SweepError, machine, write_atomically
 
+FORMAT = 1
 TABLES = {"single": "Figure 2", "multi": "Figure 3", "neural": "Figure 4"}
 
 
@@ -18,17 +19,24 @@ def _relative(path: pathlib.Path) -> str:
     return os.path.relpath(path, ROOT) if path.resolve().is_relative_to(ROOT) else str(path.resolve())
 
 
+def read_result(path: pathlib.Path) -> dict:
+    """What tpo-bandits wrote. SweepError: the file isn't that."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SweepError(f"{path}: not a result of tpo-bandits ({error}); delete it") from error
+    if not isinstance(result, dict) or result.get("format") != FORMAT:
+        raise SweepError(f"{path}: not a result of tpo-bandits, or of another version; delete it")
+    return result
+
+
 def check_commits(results: pathlib.Path, replaced: list[str], commit: str) -> None:
     """SweepError: results of studies that aren't to be `replaced` are another build's."""
     for path in sorted(results.glob("*.json")):
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-            study, made_by = result["study"], result["commit"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise SweepError(f"{path}: not a result of tpo-bandits ({error!r}); delete it") from error
-        if study not in replaced and made_by != commit:
-            raise SweepError(f"{path} is of commit {made_by}, and this build of {commit}. Run {TABLES[study]} again, give --mix_commits to "
-                             "go on (the report names the commits of every figure), or another --out.")
+        result = read_result(path)
+        if result["study"] not in replaced and result["commit"] != commit:
+            raise SweepError(f"{path} is of commit {result['commit']}, and this build of {commit}. Run {TABLES[result['study']]} again, "
+                             "give --mix_commits to go on (the report names the commits of every figure), or another --out.")
 
 
 def run(study: str, program: pathlib.Path, data: list[pathlib.Path], work: pathlib.Path, results: pathlib.Path,
@@ -51,9 +59,6 @@ def run(study: str, program: pathlib.Path, data: list[pathlib.Path], work: pathl
         if status != 0:
             raise SweepError(f"tpo-bandits {study} ended with status {status}; what it finished is in {folder}")
     for path in folder.glob("*.json"):
-        try:
-            result = json.loads(path.read_text(encoding="utf-8")) | {"machine": machine()}
-        except (ValueError, TypeError) as error:
-            raise SweepError(f"{path}: not a result of tpo-bandits ({error}); delete {folder} to run it again") from error
+        result = read_result(path) | {"machine": machine()}
         write_atomically(results / path.name, (json.dumps(result, separators=(",", ":")) + "\n").encode())
     shutil.rmtree(folder)

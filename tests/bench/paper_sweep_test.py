@@ -472,7 +472,7 @@ import os, pathlib, sys
 if os.environ.get("STAND_IN_FAILS"):
     sys.exit(2)
 data = pathlib.Path(sys.argv[sys.argv.index("--data") + 1]).name + "-" if "--data" in sys.argv else ""
-(pathlib.Path(sys.argv[sys.argv.index("--out") + 1]) / (sys.argv[1] + "-" + data + "tpo.json")).write_text('{{"made": "new"}}')
+(pathlib.Path(sys.argv[sys.argv.index("--out") + 1]) / (sys.argv[1] + "-" + data + "tpo.json")).write_text('{{"format": 1, "made": "new"}}')
 """
 
 
@@ -506,7 +506,7 @@ class BanditRunsTest(unittest.TestCase):
 
     def test_results_of_another_build_are_named(self):
         for name, study in (("single-tpo", "single"), ("neural-a-tpo", "neural")):
-            (self.results / f"{name}.json").write_text(json.dumps({"study": study, "commit": "abc"}))
+            (self.results / f"{name}.json").write_text(json.dumps({"format": 1, "study": study, "commit": "abc"}))
         bandit_runs.check_commits(self.results, [], "abc")
         bandit_runs.check_commits(self.results, ["single", "neural"], "def")
         with self.assertRaisesRegex(sweep.SweepError, "neural-a-tpo.json is of commit abc.*Run Figure 4 again"):
