@@ -5,8 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
 #include "services/grpc/call_spans.h"
@@ -25,7 +27,39 @@ bool ReachedAPeer(const grpc::ClientContext& context) {
          absl::StartsWith(peer, "unix");
 }
 
-// What attempts need of their replica; they may outlive it for a moment.
+// The attempts that exist.
+class AttemptCount {
+ public:
+  // Counts while it lives.
+  class Member {
+   public:
+    explicit Member(AttemptCount* count) : count_(*count) {
+      const absl::MutexLock lock(&count_.mutex_);
+      ++count_.attempts_;
+    }
+    ~Member() {
+      const absl::MutexLock lock(&count_.mutex_);
+      --count_.attempts_;
+    }
+    Member(const Member&) = delete;
+    Member& operator=(const Member&) = delete;
+
+   private:
+    AttemptCount& count_;
+  };
+
+  void WaitUntilNone() {
+    const absl::MutexLock lock(&mutex_);
+    const auto is_none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return attempts_ == 0; };
+    mutex_.Await(absl::Condition(&is_none));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  int attempts_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// What attempts need of their replica, which outlives them.
 struct Shared {
   std::string name;
   std::string verify_name;
@@ -33,18 +67,19 @@ struct Shared {
   std::unique_ptr<v1::VerifierService::Stub> stub;
   std::unique_ptr<grpc::GenericStub> raw_stub;
   Calls calls;
+  AttemptCount attempts;
 };
 
 class GrpcAttempt : public VerifierReplica::Attempt,
                     public std::enable_shared_from_this<GrpcAttempt> {
  public:
-  explicit GrpcAttempt(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  explicit GrpcAttempt(Shared* shared) : counted_(&shared->attempts), shared_(*shared) {}
 
   void Start(const VerifyRequest& request, absl::Duration time_left,
              VerifierReplica::Done done) override {
     BeginSpan(request);
     auto call = std::make_unique<VerifierCall>(
-        &shared_->calls, time_left, /*wait_for_ready=*/false, request,
+        &shared_.calls, time_left, /*wait_for_ready=*/false, request,
         span_.has_value() ? std::optional(ContextOf(*span_)) : request.trace);
     VerifierCall* const started = call.get();
     {
@@ -52,8 +87,8 @@ class GrpcAttempt : public VerifierReplica::Attempt,
       call_ = std::move(call);
       if (cancelled_) started->call.context()->TryCancel();
     }
-    started->Start(shared_->raw_stub.get(), [self = shared_from_this(), started,
-                                             done = std::move(done)](const grpc::Status& status) {
+    started->Start(shared_.raw_stub.get(), [self = shared_from_this(), started,
+                                            done = std::move(done)](const grpc::Status& status) {
       VerifierReplica::Answer answer = self->AnswerOf(*started, status);
       self->EndSpan(answer.status);
       done(std::move(answer));
@@ -69,8 +104,8 @@ class GrpcAttempt : public VerifierReplica::Attempt,
  private:
   void BeginSpan(const VerifyRequest& request) {
     static std::atomic<uint64_t> attempts = 0;
-    span_ = BeginVerifySpan(shared_->tracing, request.idempotency_key, request.prompt.task,
-                            shared_->name, ++attempts);
+    span_ = BeginVerifySpan(shared_.tracing, request.idempotency_key, request.prompt.task,
+                            shared_.name, ++attempts);
   }
 
   // Another attempt was faster, or nobody wants to know any more.
@@ -87,12 +122,12 @@ class GrpcAttempt : public VerifierReplica::Attempt,
     } else if (!status.ok()) {
       span_->error = status.ToString();
     }
-    shared_->tracing.sink->Add(*std::move(span_));
+    shared_.tracing.sink->Add(*std::move(span_));
   }
 
   VerifierReplica::Answer AnswerOf(VerifierCall& call, const grpc::Status& status) const {
     VerifierReplica::Answer answer;
-    answer.status = FromGrpcStatus(status, shared_->verify_name);
+    answer.status = FromGrpcStatus(status, shared_.verify_name);
     if (IsTooLarge(answer.status))
       answer.status = absl::InvalidArgumentError(answer.status.message());
     answer.reached = ReachedAPeer(*call.call.context());
@@ -103,7 +138,9 @@ class GrpcAttempt : public VerifierReplica::Attempt,
     return answer;
   }
 
-  const std::shared_ptr<Shared> shared_;
+  // Before all else, so that it ends after the call, which refers to the channel.
+  const AttemptCount::Member counted_;
+  Shared& shared_;
   // Written before the call begins, and when it has ended.
   std::optional<Span> span_;
   absl::Mutex mutex_;
@@ -115,34 +152,38 @@ class GrpcAttempt : public VerifierReplica::Attempt,
 class GrpcVerifierReplica : public VerifierReplica {
  public:
   GrpcVerifierReplica(const std::shared_ptr<grpc::Channel>& channel, std::string name,
-                      const Tracing& tracing)
-      : shared_(std::make_shared<Shared>()) {
-    shared_->tracing = tracing;
-    shared_->verify_name = absl::StrCat("Verify at ", name);
-    shared_->name = std::move(name);
-    shared_->stub = v1::VerifierService::NewStub(channel);
-    shared_->raw_stub = std::make_unique<grpc::GenericStub>(channel);
+                      const Tracing& tracing) {
+    shared_.tracing = tracing;
+    shared_.verify_name = absl::StrCat("Verify at ", name);
+    shared_.name = std::move(name);
+    shared_.stub = v1::VerifierService::NewStub(channel);
+    shared_.raw_stub = std::make_unique<grpc::GenericStub>(channel);
   }
+  // A channel whose last owner is a callback of gRPC's ends on a thread that it then waits for, and
+  // whose queue it frees below it (gRPC 1.51).
+  ~GrpcVerifierReplica() override { shared_.attempts.WaitUntilNone(); }
+  GrpcVerifierReplica(const GrpcVerifierReplica&) = delete;
+  GrpcVerifierReplica& operator=(const GrpcVerifierReplica&) = delete;
 
-  const std::string& name() const override { return shared_->name; }
+  const std::string& name() const override { return shared_.name; }
 
-  std::shared_ptr<Attempt> NewAttempt() override { return std::make_shared<GrpcAttempt>(shared_); }
+  std::shared_ptr<Attempt> NewAttempt() override { return std::make_shared<GrpcAttempt>(&shared_); }
 
   absl::StatusOr<VerifierDescription> Describe(absl::Duration patience) override {
-    Call call(&shared_->calls, patience);
+    Call call(&shared_.calls, patience);
     v1::DescribeResponse response;
-    ClientSpan span(shared_->tracing, "Describe", call.context());
+    ClientSpan span(shared_.tracing, "Describe", call.context());
     const grpc::Status status =
-        shared_->stub->Describe(call.context(), v1::DescribeRequest(), &response);
+        shared_.stub->Describe(call.context(), v1::DescribeRequest(), &response);
     TPO_RETURN_IF_ERROR(
-        span.End(FromGrpcStatus(status, absl::StrCat("Describe at ", shared_->name))));
+        span.End(FromGrpcStatus(status, absl::StrCat("Describe at ", shared_.name))));
     return FromProto(response);
   }
 
-  void Close() override { shared_->calls.Close(); }
+  void Close() override { shared_.calls.Close(); }
 
  private:
-  const std::shared_ptr<Shared> shared_;
+  Shared shared_;
 };
 
 }  // namespace

@@ -42,6 +42,7 @@ class VerifierReplica {
     virtual void Cancel() = 0;
   };
 
+  // Attempts don't outlive their replica: waits for those that somebody still holds.
   virtual ~VerifierReplica() = default;
 
   // For reasons and metrics, e.g. the address.

@@ -270,6 +270,32 @@ TEST_F(VerifierPoolsTest, AnAttemptCancelledBeforeItStartsEndsAtOnce) {
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
 }
 
+// Else the last owner of the channel may be the callback of an attempt: the channel would end on a
+// thread of gRPC's that it waits for, and memory was freed twice (seen when programs ended).
+TEST_F(VerifierPoolsTest, AReplicaOutlivesItsAttempts) {
+  VerifierUnderTest server(Transport::kLoopback);
+  auto channel = server.NewChannel();
+  const std::weak_ptr<grpc::Channel> watched = channel;
+  auto replica = MakeGrpcVerifierReplica(channel, "judge");
+  channel.reset();
+  auto attempt = replica->NewAttempt();
+  absl::Notification ended;
+  attempt->Start(MakeVerifyRequest({1}), absl::Hours(1),
+                 [&](const VerifierReplica::Answer&) { ended.Notify(); });
+  ended.WaitForNotification();
+  absl::Notification gone;
+  bool channel_is_gone = false;
+  std::thread owner([&] {
+    replica.reset();
+    channel_is_gone = watched.expired();
+    gone.Notify();
+  });
+  EXPECT_FALSE(gone.WaitForNotificationWithTimeout(absl::Milliseconds(100)));
+  attempt.reset();
+  owner.join();
+  EXPECT_TRUE(channel_is_gone);
+}
+
 TEST_F(VerifierPoolsTest, SeveralVerifiersJudgeTogether) {
   VerifierUnderTest math(Transport::kLoopback);
   VerifierUnderTest style(Transport::kLoopback);
