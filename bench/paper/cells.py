@@ -266,15 +266,14 @@ def full_seeds(row: Row) -> int:
 STOOD_OUT = {
     ("Table 2", "grpo_token", "bag_of_tokens", "reverse_flip"), ("Table 2", "dg", "bag_of_tokens", "reverse_flip"),
     ("Table 5", "tpo", 4.0),
+    ("Table 1", "grpo_token", 2), ("Table 1", "ppo", 2),
+    ("Table 2", "grpo_token", "sequential", "flip"), ("Table 2", "ppo", "sequential", "flip"),
+    ("Table 2", "grpo_token", "sequential", "reverse_flip"), ("Table 2", "ppo", "sequential", "copy"),
 }
 
 
 def committed_seeds(row: Row) -> int:
     """Of the report in docs/paper: more for what is compared most closely."""
-    if row.table in ("Table 1", "Table 3, prompts") and row.method in ("tpo_token", "tpo"):
-        return row.paper_seeds
-    if (row.table, row.method, *row.setting.values()) in STOOD_OUT:
-        return row.paper_seeds
-    if row.method == "grpo" and row.paper_standard_error is not None:
-        return row.paper_seeds  # Compared seed by seed with what the authors publish.
-    return 5 if row.table == "Table 3, prompts" and row.method == "grpo" else 3
+    tpo = row.table in ("Table 1", "Table 3, prompts") and row.method in ("tpo_token", "tpo")
+    grpo = row.table == "Table 3, prompts" and row.method == "grpo"
+    return row.paper_seeds if tpo or grpo or (row.table, row.method, *row.setting.values()) in STOOD_OUT else 3
