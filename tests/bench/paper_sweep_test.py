@@ -441,8 +441,8 @@ class PresetsTest(unittest.TestCase):
         return captured[0]
 
     def test_a_preset_or_a_number_says_how_many_seeds(self):
-        row = next(row for row in cells.all_rows() if row.method == "grpo" and row.table == "Table 3, prompts")
-        for flags, seeds in ((["--quick"], 2), (["--committed"], 5), (["--full"], 20), (["--quick", "--seeds", "7"], 7)):
+        row = next(row for row in cells.all_rows() if row.method == "grpo_no_kl" and row.table == "Table 3, prompts")
+        for flags, seeds in ((["--quick"], 2), (["--committed"], 3), (["--full"], 20), (["--quick", "--seeds", "7"], 7)):
             self.assertEqual(paper.seeds_of(self.select(*flags))(row), seeds)
         self.assertIsNone(paper.seeds_of(self.select()))
         with redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
