@@ -269,6 +269,8 @@ STOOD_OUT = {
     ("Table 1", "grpo_token", 2), ("Table 1", "ppo", 2),
     ("Table 2", "grpo_token", "sequential", "flip"), ("Table 2", "ppo", "sequential", "flip"),
     ("Table 2", "grpo_token", "sequential", "reverse_flip"), ("Table 2", "ppo", "sequential", "copy"),
+    ("Table 2", "grpo_token", "bag_of_tokens", "copy"), ("Table 2", "dg", "bag_of_tokens", "copy"),
+    ("Table 2", "grpo_token", "bag_of_tokens", "flip"), ("Table 2", "ppo", "bag_of_tokens", "flip"),
 }
 
 
