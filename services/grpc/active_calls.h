@@ -1,5 +1,5 @@
-// Counts the calls that a service is answering, so that a server can shut down as soon as there is
-// none.
+// Counts the calls that are in progress: those that a service is answering, so that its server can
+// shut down as soon as there is none, and the attempts of a client, which outlives them.
 #ifndef TPO_SERVICES_GRPC_ACTIVE_CALLS_H_
 #define TPO_SERVICES_GRPC_ACTIVE_CALLS_H_
 

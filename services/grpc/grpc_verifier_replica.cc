@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "core/status_macros.h"
 #include "grpcpp/channel.h"
+#include "services/grpc/active_calls.h"
 #include "services/grpc/call_spans.h"
 #include "services/grpc/message_limits.h"
 #include "services/grpc/status.h"
@@ -27,38 +28,6 @@ bool ReachedAPeer(const grpc::ClientContext& context) {
          absl::StartsWith(peer, "unix");
 }
 
-// The attempts that exist.
-class AttemptCount {
- public:
-  // Counts while it lives.
-  class Member {
-   public:
-    explicit Member(AttemptCount* count) : count_(*count) {
-      const absl::MutexLock lock(&count_.mutex_);
-      ++count_.attempts_;
-    }
-    ~Member() {
-      const absl::MutexLock lock(&count_.mutex_);
-      --count_.attempts_;
-    }
-    Member(const Member&) = delete;
-    Member& operator=(const Member&) = delete;
-
-   private:
-    AttemptCount& count_;
-  };
-
-  void WaitUntilNone() {
-    const absl::MutexLock lock(&mutex_);
-    const auto is_none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return attempts_ == 0; };
-    mutex_.Await(absl::Condition(&is_none));
-  }
-
- private:
-  absl::Mutex mutex_;
-  int attempts_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
 // What attempts need of their replica, which outlives them.
 struct Shared {
   std::string name;
@@ -67,13 +36,20 @@ struct Shared {
   std::unique_ptr<v1::VerifierService::Stub> stub;
   std::unique_ptr<grpc::GenericStub> raw_stub;
   Calls calls;
-  AttemptCount attempts;
+  ActiveCalls attempts;  // those that exist
 };
 
 class GrpcAttempt : public VerifierReplica::Attempt,
                     public std::enable_shared_from_this<GrpcAttempt> {
  public:
-  explicit GrpcAttempt(Shared* shared) : counted_(&shared->attempts), shared_(*shared) {}
+  explicit GrpcAttempt(Shared* shared) : shared_(*shared) { shared_.attempts.Begin(); }
+  ~GrpcAttempt() override {
+    // First: it refers to the channel, which may end once no attempt is counted.
+    call_.reset();
+    shared_.attempts.End();
+  }
+  GrpcAttempt(const GrpcAttempt&) = delete;
+  GrpcAttempt& operator=(const GrpcAttempt&) = delete;
 
   void Start(const VerifyRequest& request, absl::Duration time_left,
              VerifierReplica::Done done) override {
@@ -138,8 +114,6 @@ class GrpcAttempt : public VerifierReplica::Attempt,
     return answer;
   }
 
-  // Before all else, so that it ends after the call, which refers to the channel.
-  const AttemptCount::Member counted_;
   Shared& shared_;
   // Written before the call begins, and when it has ended.
   std::optional<Span> span_;
@@ -161,7 +135,7 @@ class GrpcVerifierReplica : public VerifierReplica {
   }
   // A channel whose last owner is a callback of gRPC's ends on a thread that it then waits for, and
   // whose queue it frees below it (gRPC 1.51).
-  ~GrpcVerifierReplica() override { shared_.attempts.WaitUntilNone(); }
+  ~GrpcVerifierReplica() override { shared_.attempts.WaitUntilNone(absl::InfiniteDuration()); }
   GrpcVerifierReplica(const GrpcVerifierReplica&) = delete;
   GrpcVerifierReplica& operator=(const GrpcVerifierReplica&) = delete;
 
