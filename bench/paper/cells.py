@@ -271,6 +271,8 @@ STOOD_OUT = {
     ("Table 2", "grpo_token", "sequential", "reverse_flip"), ("Table 2", "ppo", "sequential", "copy"),
     ("Table 2", "grpo_token", "bag_of_tokens", "copy"), ("Table 2", "dg", "bag_of_tokens", "copy"),
     ("Table 2", "grpo_token", "bag_of_tokens", "flip"), ("Table 2", "ppo", "bag_of_tokens", "flip"),
+    ("Table 3, prompts", "ppo", 7, "prompts"), ("Table 3, prompts", "ppo", 8, "prompts"),
+    ("Figure 12", "tpo", 4), ("Figure 14", "tpo", 1),
 }
 
 
