@@ -261,8 +261,8 @@ def full_seeds(row: Row) -> int:
     return row.paper_seeds
 
 
-# Cells that lay apart from the paper with three seeds got as many as the paper has, to see whether that was chance. Chosen by what
-# they showed, they move towards the paper more often than others would.
+# Cells that lay apart from the paper with three seeds, or in another order, got as many as the paper has, to see whether that was
+# chance. Chosen by what they showed, they move towards the paper more often than others would.
 STOOD_OUT = {
     ("Table 2", "grpo_token", "bag_of_tokens", "reverse_flip"), ("Table 2", "dg", "bag_of_tokens", "reverse_flip"),
     ("Table 5", "tpo", 4.0),

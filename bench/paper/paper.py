@@ -132,8 +132,8 @@ def main() -> int:
     presets = parser.add_mutually_exclusive_group()
     presets.add_argument("--quick", action="store_true", help="a subset, two seeds")
     presets.add_argument("--committed", action="store_true",
-                         help="the sweep in docs/paper: every cell with 3 seeds, TPO of Tables 1 and 3 (matched by prompts) with "
-                              "20, GRPO of the latter with 5, at H = 10 with 20, and what stood out with the paper's number")
+                         help="the sweep in docs/paper: every cell with 3 seeds, TPO of Tables 1 and 3 (matched by prompts) and "
+                              "GRPO of the latter with 20, and what stood out with the paper's number")
     presets.add_argument("--full", action="store_true", help="every cell with the paper's number of seeds")
     parser.add_argument("--seeds", type=int, help="seeds of each cell, 0 to N - 1, whatever the preset says")
     parser.add_argument("--data", action="append", type=pathlib.Path, default=[], metavar="DIR",
