@@ -272,7 +272,7 @@ STOOD_OUT = {
     ("Table 2", "grpo_token", "bag_of_tokens", "copy"), ("Table 2", "dg", "bag_of_tokens", "copy"),
     ("Table 2", "grpo_token", "bag_of_tokens", "flip"), ("Table 2", "ppo", "bag_of_tokens", "flip"),
     ("Table 3, prompts", "ppo", 7, "prompts"), ("Table 3, prompts", "ppo", 8, "prompts"),
-    ("Figure 12", "tpo", 4), ("Figure 12", "tpo", 16), ("Figure 14", "tpo", 1), ("Figure 15", "grpo", 1),
+    ("Figure 12", "tpo", 4), ("Figure 12", "tpo", 16), ("Figure 14", "tpo", 1),
 }
 
 
