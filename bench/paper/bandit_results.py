@@ -59,24 +59,31 @@ def _data_of(result: dict) -> str:
     return found.group(1) if found else result["settings"]["data"]
 
 
+def _half_unit(paper: str) -> float:
+    """Of the last digit that is printed."""
+    return 0.5 * 10.0 ** decimal.Decimal(paper).as_tuple().exponent
+
+
 def _within(mean: float | None, error: float | None, paper: str | None, seeds: int, paper_seeds: int) -> bool | None:
     """The paper's seeds are taken to spread as ours do, and its figure is known to half of its last digit's unit."""
     if paper is None or mean is None or error is None:
         return None
-    half_unit = 0.5 * 10.0 ** decimal.Decimal(paper).as_tuple().exponent
-    return abs(mean - float(paper)) <= measures.student(seeds) * error * (1 + seeds / paper_seeds)**0.5 + half_unit
+    return abs(mean - float(paper)) <= measures.student(seeds) * error * (1 + seeds / paper_seeds)**0.5 + _half_unit(paper)
 
 
 def _entry(result: dict, statistic: str, mean: float | None, error: float | None, shown: str | None, **more) -> dict:
-    """One object of tables.json. `shown`: the paper's, which is compared with the same data only."""
+    """One object of tables.json, whose fields docs/paper/README.md has. `shown`: the paper's, which is compared with the same data
+    only."""
     neural = result["study"] == "neural"
     paper = shown if not neural or is_mnist(result) else None
     command = ["./dev", "paper", "run", "--only", TABLES[result["study"]], *(["--data", _data_of(result)] if neural else [])]
     paper_seeds = 20 if neural else 100
     return {
         "table": TABLES[result["study"]], "method": result["method"],
-        "setting": {"data": result["settings"]["data"]} if neural else {}, "statistic": statistic,
+        "setting": {name: value for name, value in result["settings"].items() if name != "sha256"}, "statistic": statistic,
         "paper": None if paper is None else float(paper),
+        "paper_is": "value" if paper is not None else "none" if shown is None else "of_other_data",
+        "paper_precision": None if paper is None else _half_unit(paper),
         "paper_text": "" if shown is None else f"{shown} ({'MNIST' if neural else 'public code'})",
         "paper_seeds": paper_seeds, "mean": mean, "standard_error": error, **more, "seeds": result["seeds"],
         "within_combined_uncertainty": _within(mean, error, paper, result["seeds"], paper_seeds),

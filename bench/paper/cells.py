@@ -48,6 +48,12 @@ class Cell:
                  f"lr{self.learning_rate:.4g}", f"n{self.steps}"]
         return "-".join(parts)
 
+    def setting(self) -> dict[str, object]:
+        """All of it but the objective, by the paper's letters."""
+        return {"target": self.target, "reward": self.reward, "V": self.vocab_size, "H": self.length, "K": self.group_size,
+                "B": self.prompts_per_step, "epochs": self.epochs, "eta": self.eta, "learning_rate": self.learning_rate,
+                "steps": self.steps}
+
     def overrides(self) -> dict[str, object]:
         """The fields of the config that differ from examples/reverse_copy.yaml."""
         fields: dict[str, object] = {
@@ -91,12 +97,24 @@ class Row:
     method: str
     cell: Cell
     statistic: str  # "steps_to_1_percent", "final_error_percent" or "error_at_400_percent"
-    paper: float | None  # None: the paper reports "never", or nothing
+    paper: float | None  # None: the paper reports "never", a bound, or nothing; `paper_is` says which
     paper_text: str  # as the paper prints it
     paper_seeds: int
-    setting: dict[str, object] = dataclasses.field(default_factory=dict, hash=False)
+    setting: dict[str, object] = dataclasses.field(default_factory=dict, hash=False)  # what differs between the table's rows
     paper_standard_error: float | None = None  # where the authors publish their seeds
     paper_reading: float | None = None  # how exactly the figure is known where the paper doesn't print it
+
+    @property
+    def paper_is(self) -> str:
+        """What the paper reports: a "value", "below" or "above" a bound, "never", or "none"."""
+        if not self.paper_text:
+            return "none"
+        return {"-": "never", "<": "below", ">": "above"}.get(self.paper_text[0], "value")
+
+    @property
+    def paper_bound(self) -> float | None:
+        """In the statistic's unit."""
+        return float(self.paper_text[1:]) if self.paper_is in ("below", "above") else None
 
     def print_uncertainty(self) -> float:
         """How far the paper's figure may be from what we have of it: half of its last digit's unit, or what can be read off."""
@@ -115,9 +133,9 @@ def _any(objective: str, **settings) -> Cell:
     return _single(objective, **settings) if objective in SINGLE_SAMPLE else Cell(objective, **settings)
 
 
-def _value(text: str) -> float | None:
-    """None: never, or beyond a level."""
-    return None if text in ("-", "") or text.startswith(">") else float(text.lstrip("<"))
+def paper_value(text: str) -> float | None:
+    """None: never, a bound, or nothing."""
+    return None if not text or text[0] in "-<>" else float(text)
 
 
 def table_1() -> list[Row]:
@@ -127,7 +145,7 @@ def table_1() -> list[Row]:
     for method, values in paper.items():
         for vocab_size, text in zip((2, 4, 8, 16), values.split()):
             cell = _any(method, reward="bag_of_tokens", vocab_size=vocab_size, steps=1000)
-            rows.append(Row("Table 1", method, cell, "steps_to_1_percent", _value(text), text, 20,
+            rows.append(Row("Table 1", method, cell, "steps_to_1_percent", paper_value(text), text, 20,
                             {"V": vocab_size}))
     return rows
 
@@ -145,7 +163,7 @@ def table_2() -> list[Row]:
         for method, values in methods.items():
             for target, text in zip(targets, values.split()):
                 cell = _any(method, reward=reward, target=target, steps=1000)
-                rows.append(Row("Table 2", method, cell, "steps_to_1_percent", _value(text), text, 10,
+                rows.append(Row("Table 2", method, cell, "steps_to_1_percent", paper_value(text), text, 10,
                                 {"reward": reward, "target": target}))
     return rows
 
@@ -168,7 +186,7 @@ def table_3(match: str) -> list[Row]:
             if match == "interactions" and method in SINGLE_SAMPLE:
                 settings |= {"prompts_per_step": 800, "learning_rate": 1e-3 * math.sqrt(8)}
             rows.append(Row(f"Table 3, {match}", method, _any(method, **settings), "final_error_percent",
-                            _value(text), "> 95" if text == "-" else text, 20, {"H": length, "match": match},
+                            paper_value(text), "> 95" if text == "-" else text, 20, {"H": length, "match": match},
                             published.get((match, method, length))))
     return rows
 
@@ -180,7 +198,7 @@ def figure_8() -> list[Row]:
     # Where the table has "-", above 95, the text on the ablations says more.
     rows = [dataclasses.replace(row, paper_text="> 99") if row.paper is None else row for row in rows]
     for method, values in {"tpo_no_anchor": "89 93.5 >99", "group_pg": "99 >99 >99"}.items():
-        rows += [Row("Figure 8", method, Cell(method, length=length), "final_error_percent", _value(text),
+        rows += [Row("Figure 8", method, Cell(method, length=length), "final_error_percent", paper_value(text),
                      text.replace(">", "> "), 20, {"H": length}, paper_reading=READ_OFF)
                  for length, text in zip((7, 8, 10), values.split())]
     return rows
@@ -207,21 +225,21 @@ def section_4() -> list[Row]:
     for method, values in {"tpo": "8.9 5.2 5.1 2.6 0.36", "grpo": "19.4 19.8 9.2 4.4 5.6"}.items():
         for group_size, text in zip((4, 8, 16, 32, 64), values.split()):
             rows.append(Row("Figure 12", method, cell(method, group_size=group_size), "final_error_percent",
-                            _value(text), text, 30, {"K": group_size}))
+                            paper_value(text), text, 30, {"K": group_size}))
     for method, values in {"tpo": "0.02 <2.3 0.05 <2.3 <2.3", "grpo": "4.3 37.6 6.3 3.3 1.1"}.items():
         for epochs, text in zip((1, 2, 4, 8, 16), values.split()):
-            rows.append(Row("Figure 15", method, cell(method, epochs=epochs), "final_error_percent", _value(text),
+            rows.append(Row("Figure 15", method, cell(method, epochs=epochs), "final_error_percent", paper_value(text),
                             text, 30, {"epochs": epochs}))
     for method, text in (("tpo", "0.05"), ("grpo", "6.3"), ("grpo_masked", "29.7")):
-        rows.append(Row("Figure 13", method, cell(method), "final_error_percent", _value(text), text, 30, {}))
+        rows.append(Row("Figure 13", method, cell(method), "final_error_percent", paper_value(text), text, 30))
     for epochs, text in ((4, "0.2"), (1, "1.1")):
-        rows.append(Row("Figure 14", "tpo", cell("tpo", epochs=epochs), "error_at_400_percent", _value(text), text, 10,
+        rows.append(Row("Figure 14", "tpo", cell("tpo", epochs=epochs), "error_at_400_percent", paper_value(text), text, 10,
                         {"epochs": epochs}))
     rows.append(Row("Figure 14", "dg", cell("dg", group_size=1, epochs=1), "final_error_percent", 14, "14", 10, {"epochs": 1}))
     # Figures 10 and 11 are drawn of these as well; the paper has one figure of theirs in its text.
-    rows.append(Row("Figure 10", "grpo", cell("grpo"), "final_error_percent", 12.7, "12.7", 10, {}))
-    rows.append(Row("Figure 10", "ppo", cell("ppo", group_size=1), "final_error_percent", None, "", 10, {}))
-    rows.append(Row("Figure 11", "grpo_no_kl", cell("grpo_no_kl"), "final_error_percent", None, "", 10, {}))
+    rows.append(Row("Figure 10", "grpo", cell("grpo"), "final_error_percent", 12.7, "12.7", 10))
+    rows.append(Row("Figure 10", "ppo", cell("ppo", group_size=1), "final_error_percent", None, "", 10))
+    rows.append(Row("Figure 11", "grpo_no_kl", cell("grpo_no_kl"), "final_error_percent", None, "", 10))
     return rows
 
 
@@ -272,7 +290,8 @@ STOOD_OUT = {
     ("Table 2", "grpo_token", "bag_of_tokens", "copy"), ("Table 2", "dg", "bag_of_tokens", "copy"),
     ("Table 2", "grpo_token", "bag_of_tokens", "flip"), ("Table 2", "ppo", "bag_of_tokens", "flip"),
     ("Table 3, prompts", "ppo", 7, "prompts"), ("Table 3, prompts", "ppo", 8, "prompts"),
-    ("Figure 12", "tpo", 4), ("Figure 12", "tpo", 16), ("Figure 14", "tpo", 1),
+    ("Figure 12", "tpo", 4), ("Figure 12", "tpo", 16), ("Figure 12", "tpo", 64), ("Figure 14", "tpo", 1),
+    ("Figure 15", "grpo", 1),
 }
 
 

@@ -61,13 +61,12 @@ class Measured:
     @property
     def within(self) -> bool | None:
         """Whether we agree with the paper; None: nothing to compare, or our seeds don't tell."""
-        text = self.row.paper_text
-        if not text or self.seeds < 2:
+        if self.row.paper_is == "none" or self.seeds < 2:
             return None
         if self.row.statistic == STEPS:
             return self._steps_within()
-        if text[0] in "<>":
-            return self._bound_within(text)
+        if self.row.paper_bound is not None:
+            return self._bound_within(self.row.paper_bound)
         if self.allowance is None or self.row.paper - self.allowance <= 0 and self.row.paper + self.allowance >= 100:
             return None  # Any error would do.
         return abs(self.mean - self.row.paper) <= self.allowance
@@ -85,9 +84,9 @@ class Measured:
             return None
         return abs(self.mean - self.row.paper) <= self.allowance
 
-    def _bound_within(self, text: str) -> bool | None:
-        bound, slack = float(text.lstrip("<> ")), self.allowance or 0.0
-        if text[0] == "<":
+    def _bound_within(self, bound: float) -> bool | None:
+        slack = self.allowance or 0.0  # A spread of zero is none to add to a bound, which holds without it or not.
+        if self.row.paper_is == "below":
             return None if bound + slack >= 100 else self.mean - slack < bound
         return None if bound - slack <= 0 else self.mean + slack > bound
 
@@ -235,15 +234,10 @@ def measure(row: cells.Row, results: list[dict]) -> Measured:
 
 def paper_range(row: cells.Row) -> tuple[float, float] | None:
     """Between what the paper's figure lies, by its own print; None: it gives none."""
-    text = row.paper_text
-    if not text:
-        return None
-    if text == "-":
-        return math.inf, math.inf
-    value = float(text.lstrip("<> "))
-    if text.startswith("<"):
-        return 0.0, value
-    return (value, math.inf) if text.startswith(">") else (value - row.print_uncertainty(), value + row.print_uncertainty())
+    if row.paper is not None:
+        return row.paper - row.print_uncertainty(), row.paper + row.print_uncertainty()
+    return {"none": None, "never": (math.inf, math.inf), "below": (0.0, row.paper_bound),
+            "above": (row.paper_bound, math.inf)}[row.paper_is]
 
 
 def our_order(better: Measured, worse: Measured) -> bool | None:

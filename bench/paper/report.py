@@ -59,12 +59,13 @@ def kept_section(page: pathlib.Path, heading: str) -> str:
 
 
 def entry(item: Measured) -> dict:
-    """One object of tables.json."""
+    """One object of tables.json; docs/paper/README.md has its fields."""
     return {
-        "table": item.row.table, "method": item.row.method, "setting": item.row.setting, "cell": item.row.cell.name,
-        "statistic": item.row.statistic, "paper": item.row.paper, "paper_text": item.row.paper_text,
-        "paper_seeds": item.row.paper_seeds, "mean": item.mean, "standard_error": item.standard_error,
-        "seeds": item.seeds, "within_combined_uncertainty": item.within,
+        "table": item.row.table, "method": item.row.method, "setting": item.row.setting | item.row.cell.setting(),
+        "cell": item.row.cell.name, "statistic": item.row.statistic, "paper": item.row.paper, "paper_is": item.row.paper_is,
+        "paper_bound": item.row.paper_bound, "paper_text": item.row.paper_text,
+        "paper_precision": None if item.row.paper is None else item.row.print_uncertainty(),
+        "paper_seeds": item.row.paper_seeds, "mean": item.mean, "standard_error": item.standard_error, "seeds": item.seeds, "within_combined_uncertainty": item.within,
         "allowance": item.allowance, "quartiles_error_last_50_percent": item.quartiles_last_50,
         "median_steps_to": dict(zip(map(str, LEVELS), item.steps_to)), "seeds_never_below_1_percent": item.never,
         "bootstrap_never_fraction": item.never_fraction,

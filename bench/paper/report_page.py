@@ -48,7 +48,7 @@ def _row(values: list[str], differs: bool) -> str:
 def _bandits(entries: list[dict]) -> list[str]:
     parts = ["<h2>Figures 2 to 4: bandits</h2><table><tr><th>study<th>method<th>statistic<th>paper<th>ours<th>seeds<th>within"]
     for item in entries:
-        study = ", ".join([item["table"], *map(str, item["setting"].values())])
+        study = ", ".join([item["table"], *([item["setting"]["data"]] if "data" in item["setting"] else [])])
         mean = "never" if item["mean"] is None else f"{item['mean']:.3g}"
         error = "" if item["standard_error"] is None else f" ± {item['standard_error']:.1g}"
         within = item["within_combined_uncertainty"]

@@ -25,7 +25,7 @@ def ours(item: Measured) -> str:
 
 def verdict(item: Measured) -> str:
     text = {True: "yes", False: "no", None: "-"}[item.within]
-    if not item.row.paper_text or item.row.paper_text == "-" or item.mean is None or item.allowance is None:
+    if item.row.paper_is in ("none", "never") or item.mean is None or item.allowance is None:
         return text
     return f"{text}, ± {number(item.allowance, item.row.statistic)}"
 

@@ -604,10 +604,9 @@ class StatisticsTest(unittest.TestCase):
         self.assertEqual(measures.quartiles([7]), [7, 7, 7])
 
     def test_a_bound_of_the_paper_has_our_uncertainty(self):
-        for text, paper, ours, within in (("> 95", None, 0.9, True), ("> 95", None, 0.8, False), ("<2.3", 2.3, 0.03, True),
-                                          ("<2.3", 2.3, 0.09, False)):
+        for text, ours, within in (("> 95", 0.9, True), ("> 95", 0.8, False), ("<2.3", 0.03, True), ("<2.3", 0.09, False)):
             results = self.results(*[ours - 0.1, ours + 0.1] * 10 if ours > 0.5 else [ours - 0.02, ours + 0.02] * 10)
-            self.assertEqual(measures.measure(self.row(paper=paper, paper_text=text), results).within, within, (text, ours))
+            self.assertEqual(measures.measure(self.row(paper=None, paper_text=text), results).within, within, (text, ours))
         self.assertIsNone(measures.measure(self.row(paper=None, paper_text="> 95"), self.results(1.0)).within)
 
     def test_never_agrees_with_never_only(self):
@@ -654,7 +653,7 @@ class StatisticsTest(unittest.TestCase):
         self.assertEqual(table_text.steps_text(item), "40 / 48 / 49")
 
     def item(self, method, paper_text, mean, error=0.1, statistic="final_error_percent", **fields):
-        row = cells.Row("T", method, cell(), statistic, None, paper_text, 4)
+        row = cells.Row("T", method, cell(), statistic, cells.paper_value(paper_text), paper_text, 4)
         return measures.Measured(row, mean, error, error, 20, ["abc"], ["m"], 1.0, [0.0] * 3, 0, [None] * 3, **fields)
 
     def orders(self, *items):
@@ -784,6 +783,20 @@ class ReportTest(unittest.TestCase):
         self.keep(grpo, *([1.0] * 1999 + [last] for last in (0.0, 0.4)))
         self.assertIn("Not told, but the other way round in the mean:\n\n- Table 3, prompts, H 7, match prompts: the paper tpo < grpo",
                       self.write())
+
+    def test_a_program_can_tell_a_value_of_the_paper_from_a_bound_and_from_never(self):
+        result = {"curves": {"error": [0.0] * 500}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0}
+        entries = [report.entry(measures.measure(row, [result])) for row in cells.all_rows()]
+        reports = {item["paper_text"]: [item[name] for name in ("paper", "paper_is", "paper_bound", "paper_precision")]
+                   for item in entries}
+        self.assertEqual(reports["6.9"], [6.9, "value", None, 0.05])
+        self.assertEqual(reports["89"], [89.0, "value", None, cells.READ_OFF])
+        self.assertEqual(reports["<2.3"], [None, "below", 2.3, None])
+        self.assertEqual(reports["> 95"], [None, "above", 95.0, None])
+        self.assertEqual(reports["-"], [None, "never", None, None])
+        self.assertEqual(reports[""], [None, "none", None, None])
+        for item in entries:
+            self.assertLessEqual({"V", "H", "K", "B", "epochs", "target", "reward"}, set(item["setting"]))
 
     def test_the_command_of_a_figure_runs_what_it_is_of(self):
         result = {"curves": {"error": [0.0] * 500}, "commit": "abc", "machine": "m", "cpu_seconds": 1.0}
